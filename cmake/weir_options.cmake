@@ -1,0 +1,34 @@
+# Compiler, linker and sanitizer settings shared by every target (target `weir_options`).
+
+option(WEIR_FUZZ "Build the libFuzzer targets" OFF)
+set(WEIR_SANITIZE "" CACHE STRING "Sanitizers, as -fsanitize= takes them: address,undefined or thread")
+
+find_program(CCACHE ccache)
+if(CCACHE)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE})
+  set(CMAKE_C_COMPILER_LAUNCHER ${CCACHE})
+endif()
+
+add_library(weir_options INTERFACE)
+target_include_directories(weir_options INTERFACE ${CMAKE_SOURCE_DIR}/src)
+target_compile_options(weir_options INTERFACE
+  -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion -Wnon-virtual-dtor
+  -Wold-style-cast -Woverloaded-virtual -Wimplicit-fallthrough -Werror
+  -fno-omit-frame-pointer -ffile-prefix-map=${CMAKE_SOURCE_DIR}/=)
+target_link_options(weir_options INTERFACE -fuse-ld=lld-19)
+
+if(CMAKE_BUILD_TYPE STREQUAL "Release")
+  target_compile_options(weir_options INTERFACE -O2 -g1 -D_FORTIFY_SOURCE=2 -fstack-protector-strong)
+  target_link_options(weir_options INTERFACE -Wl,-z,relro,-z,now)
+elseif(WEIR_SANITIZE)
+  target_compile_options(weir_options INTERFACE -O1 -g1)
+endif()
+
+if(WEIR_SANITIZE)
+  target_compile_options(weir_options INTERFACE
+    -fsanitize=${WEIR_SANITIZE} -fno-sanitize-recover=all)
+  target_link_options(weir_options INTERFACE -fsanitize=${WEIR_SANITIZE})
+endif()
+if(WEIR_FUZZ)
+  target_compile_options(weir_options INTERFACE -fsanitize=fuzzer-no-link)
+endif()
