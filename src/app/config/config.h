@@ -1,0 +1,253 @@
+// The configuration as values: what weir.yaml says after decoding, environment and secret files
+// resolved, defaults filled in. Default member values here ARE the documented defaults: the tables
+// in tables.cc read them to decode, to print the reference page and to write the JSON Schema.
+// Plain immutable values once loaded (load.h); any thread. Names follow the file's own names;
+// times are Milliseconds, sizes bytes, money exact.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/money.h"
+#include "base/secret.h"
+
+namespace weir::app {
+
+enum class Provider : uint8_t {
+  openai,
+  azure_openai,
+  anthropic,
+  vertex_ai,
+  gemini,
+  bedrock,
+  openai_compatible,
+};
+enum class Period : uint8_t { day, week, month, total };
+enum class LogLevel : uint8_t { debug, info, warn, error };
+enum class LogFormat : uint8_t { text, json };
+// The wire format a deployment is spoken to in; by default the provider's own.
+enum class DialectName : uint8_t {
+  openai_chat,
+  openai_responses,
+  anthropic_messages,
+  gemini,
+};
+
+std::string_view to_string(Provider provider);
+std::string_view to_string(Period period);
+std::string_view to_string(LogLevel level);
+std::string_view to_string(LogFormat format);
+std::string_view to_string(DialectName dialect);
+
+// Where to listen. An empty host means every interface; port 0 lets the system choose.
+struct ListenAddress {
+  std::string host;
+  uint16_t port = 0;
+  // "127.0.0.1:8080", "[::1]:8080", ":8080".
+  std::string to_text() const;
+  // True when only this machine can connect.
+  bool is_loopback() const;
+  bool operator==(const ListenAddress&) const = default;
+};
+
+// A share written as "10%" (or 0.1): hundredths of a percent, 0 to 10,000.
+struct Percent {
+  uint32_t basis_points = 0;
+  double fraction() const { return static_cast<double>(basis_points) / 10'000.0; }
+  bool operator==(const Percent&) const = default;
+};
+
+// A moment in UTC, as wall milliseconds since the Unix epoch.
+struct Moment {
+  int64_t wall_ms = 0;
+  auto operator<=>(const Moment&) const = default;
+};
+
+struct ServerTls {
+  std::string certificate;  // path of a PEM chain
+  std::string key;          // path of its PEM private key
+};
+
+struct ServerLimits {
+  uint64_t body_bytes = 100ULL << 20;
+  uint64_t head_bytes = 64ULL << 10;
+  uint32_t headers = 200;
+  uint32_t connections = 65'536;  // open client connections, all workers together
+};
+
+struct ServerTimeouts {
+  Milliseconds head{10'000};        // first byte to end of head
+  Milliseconds body{60'000};        // longest silence while a body is awaited
+  Milliseconds write{60'000};       // longest time a client may take no byte of an answer
+  Milliseconds keep_alive{75'000};  // idle connection between requests
+};
+
+struct Server {
+  ListenAddress listen{"127.0.0.1", 8080};
+  uint32_t workers = 0;  // 0: one per core
+  std::optional<ServerTls> tls;
+  ServerLimits limits;
+  ServerTimeouts timeouts;
+  Milliseconds drain{30'000};  // how long open requests may finish after SIGTERM
+};
+
+struct Admin {
+  ListenAddress listen{"127.0.0.1", 8081};
+  Secret token;  // empty: none asked for, allowed on loopback only
+};
+
+struct Log {
+  LogLevel level = LogLevel::info;
+  LogFormat format = LogFormat::text;
+};
+
+// Absent means unlimited.
+struct RateLimits {
+  std::optional<int64_t> rpm;          // requests per minute
+  std::optional<int64_t> tpm;          // tokens per minute
+  std::optional<int64_t> concurrency;  // requests at once
+};
+
+// Microsoft Entra client credentials.
+struct Entra {
+  std::string tenant;
+  std::string client_id;
+  Secret client_secret;
+  std::string authority = "https://login.microsoftonline.com";
+};
+
+struct AccountTls {
+  std::string ca_file;  // PEM roots in place of the system's
+  bool verify = true;
+};
+
+struct Account {
+  std::string name;
+  Provider provider = Provider::openai;
+  std::string endpoint;  // base URL without trailing slash; empty: the provider's public address
+  Secret api_key;
+  std::string api_version;      // azure_openai: empty means the v1 API; anthropic: its header
+  std::optional<Entra> entra;   // azure_openai
+  std::string project;          // vertex_ai
+  std::string location;         // vertex_ai
+  std::string service_account;  // vertex_ai: path of the service account's JSON key
+  std::string token_endpoint;   // overrides where OAuth tokens are fetched
+  std::string region;           // bedrock
+  std::string organization;     // openai
+  std::map<std::string, std::string> headers;  // sent with every request; may hold secrets
+  AccountTls tls;
+  RateLimits limits;
+  bool stream_usage = true;  // ask for usage in OpenAI streams; false for servers that refuse it
+};
+
+struct Deployment {
+  std::string account;
+  std::string model;       // the provider's name for the model; empty: the same as ours
+  std::string deployment;  // azure_openai: the deployment's name
+  std::string base_model;  // the model to price and to describe it as
+  uint32_t weight = 1;
+  std::optional<DialectName> dialect;
+};
+
+struct Timeouts {
+  Milliseconds connect{2'000};
+  Milliseconds first_token{60'000};
+  Milliseconds idle{60'000};
+  Milliseconds total{600'000};
+};
+
+struct Retries {
+  uint32_t attempts = 3;  // tries of one request, the first included, fallbacks excluded
+  Percent budget{1'000};  // retries as a share of requests, per model
+};
+
+struct Defaults {
+  Timeouts timeouts;
+  Retries retries;
+};
+
+struct Model {
+  std::string name;
+  std::vector<Deployment> deployments;
+  std::vector<std::string> fallbacks;
+  Timeouts timeouts;  // what the file leaves out is already taken from `defaults`
+  Retries retries;    // likewise
+  std::optional<bool> capture;
+};
+
+struct Budget {
+  Money usd;
+  Period per = Period::month;
+};
+
+struct Team {
+  std::string name;
+  std::optional<Budget> budget;
+};
+
+struct Key {
+  std::string name;
+  Secret key;
+  std::string team;
+  std::vector<std::string> models;  // empty: every model
+  RateLimits limits;
+  std::optional<Budget> budget;
+  std::optional<bool> capture;
+  std::optional<Moment> expires;
+  std::map<std::string, std::string> tags;
+};
+
+// US dollars per million tokens by usage class (dialect::Usage); absent means not stated here,
+// never free.
+struct TokenPrices {
+  std::optional<Money> input;
+  std::optional<Money> cache_read;
+  std::optional<Money> cache_write_5m;
+  std::optional<Money> cache_write_1h;
+  std::optional<Money> input_audio;
+  std::optional<Money> input_image;
+  std::optional<Money> output;
+  std::optional<Money> output_audio;
+  std::optional<Money> output_image;
+};
+
+struct Price {
+  Provider provider = Provider::openai;
+  std::string model;
+  Moment valid_from;
+  std::string service_tier;  // empty: the standard tier
+  TokenPrices usd_per_million;
+  std::optional<Money> usd_per_tool_call;
+};
+
+struct Capture {
+  bool enabled = false;
+  uint64_t bytes_max = 256ULL << 10;  // of each message body kept
+  Milliseconds retention{7LL * 86'400'000};
+};
+
+struct Ledger {
+  Milliseconds retention{90LL * 86'400'000};
+};
+
+struct Config {
+  Server server;
+  Admin admin;
+  std::string data_dir = "./weir-data";
+  Log log;
+  Defaults defaults;
+  std::vector<Account> accounts;
+  std::vector<Model> models;
+  std::vector<Team> teams;
+  std::vector<Key> keys;
+  std::vector<Price> prices;
+  Capture capture;
+  Ledger ledger;
+};
+
+}  // namespace weir::app
