@@ -28,6 +28,11 @@ struct Context {
   bool include_usage = true;  // reply writers: the client asked for usage in the stream (OpenAI)
 };
 
+// Whether a client that speaks `from` can be served by a provider that speaks `to` (false for the
+// dialects that are only relayed: the functions below answer invalid_argument, an empty text or a
+// null pointer for them).
+bool can_translate(Dialect from, Dialect to);
+
 // A request body in the client's dialect -> Conversation. `root` is the parsed body.
 // invalid_argument names the field: "messages[2].content: expected a string or an array of parts".
 Result<Conversation> read_request(Dialect dialect, json::Value root, const Context& context);
