@@ -17,8 +17,8 @@
 namespace weir::json {
 
 struct Limits {
-  uint32_t depth_max = 128;           // nesting of objects and arrays
-  uint32_t nodes_max = 4'000'000;     // values and keys in one document
+  uint32_t depth_max = 128;        // nesting of objects and arrays
+  uint32_t nodes_max = 4'000'000;  // values and keys in one document
   // A member name that occurs twice in one object is refused at nesting levels below this one
   // (level 0 is the root object): readers differ on which one counts, so neither is safe to act on.
   uint32_t unique_keys_levels = 128;
@@ -48,7 +48,8 @@ class Value {
   // Where raw() begins in the source, in bytes.
   size_t offset() const;
 
-  // The member of that name, or a missing value (also when this is no object).
+  // The member of that name, or a missing value (also when this is no object). The first one where
+  // Limits::unique_keys_levels let several pass.
   Value operator[](std::string_view name) const;
   // Number of elements or members; 0 for anything else.
   uint32_t size() const;
@@ -137,6 +138,8 @@ class Value::Members {
   class Iterator {
    public:
     Member operator*() const;
+    Value key() const;  // the name as a string value: raw, or compared without a copy
+    Value value() const;
     Iterator& operator++();
     bool operator!=(const Iterator& other) const { return left_ != other.left_; }
 

@@ -1,0 +1,164 @@
+#include "base/json/document.h"
+
+#include "base/json/number.h"
+#include "base/json/parser.h"
+#include "base/json/unescape.h"
+
+namespace weir::json {
+
+Result<void> Document::parse(std::string_view text, const Limits& limits) {
+  text_ = text;
+  nodes_.clear();
+  Result<void> result = Parser(*this, limits).run();
+  if (!result) nodes_.clear();
+  return result;
+}
+
+Value Document::root() const {
+  return nodes_.empty() ? Value() : Value(this, 0);
+}
+
+Type Value::type() const {
+  return exists() ? document_->nodes_[node_].type : Type::null;
+}
+
+std::string_view Value::raw() const {
+  if (!exists()) return {};
+  const Document::Node& node = document_->nodes_[node_];
+  return document_->text_.substr(node.begin, node.end - node.begin);
+}
+
+size_t Value::offset() const {
+  return exists() ? document_->nodes_[node_].begin : 0;
+}
+
+uint32_t Value::size() const {
+  return is_object() || is_array() ? document_->nodes_[node_].count : 0;
+}
+
+Value Value::operator[](std::string_view name) const {
+  if (!is_object()) return {};
+  uint32_t key = node_ + 1;
+  for (uint32_t left = size(); left > 0; --left) {
+    if (Value(document_, key).equals(name)) return Value(document_, key + 1);
+    key = document_->nodes_[key + 1].next;
+  }
+  return {};
+}
+
+std::optional<bool> Value::as_bool() const {
+  if (!is_bool()) return std::nullopt;
+  return raw().front() == 't';
+}
+
+std::optional<int64_t> Value::as_int64() const {
+  if (!is_number()) return std::nullopt;
+  return read_int64(raw());
+}
+
+std::optional<double> Value::as_double() const {
+  if (!is_number()) return std::nullopt;
+  return read_double(raw());
+}
+
+std::optional<std::string> Value::as_string() const {
+  if (!is_string()) return std::nullopt;
+  const std::string_view quoted = raw();
+  const std::string_view inner = quoted.substr(1, quoted.size() - 2);
+  if (document_->nodes_[node_].count == 0) return std::string(inner);
+  std::string text;
+  text.reserve(inner.size());
+  append_unescaped(text, inner);
+  return text;
+}
+
+std::optional<std::string_view> Value::as_plain_string() const {
+  if (!is_string() || document_->nodes_[node_].count != 0) return std::nullopt;
+  const std::string_view quoted = raw();
+  return quoted.substr(1, quoted.size() - 2);
+}
+
+std::string Value::string_or(std::string_view fallback) const {
+  std::optional<std::string> text = as_string();
+  return text ? *std::move(text) : std::string(fallback);
+}
+
+bool Value::equals(std::string_view text) const {
+  if (!is_string()) return false;
+  if (const auto plain = as_plain_string()) return *plain == text;
+  return raw().size() >= text.size() && as_string() == text;
+}
+
+Value::Members Value::members() const {
+  Members members;
+  if (is_object()) {
+    members.document_ = document_;
+    members.node_ = node_;
+  }
+  return members;
+}
+
+Value::Elements Value::elements() const {
+  Elements elements;
+  if (is_array()) {
+    elements.document_ = document_;
+    elements.node_ = node_;
+  }
+  return elements;
+}
+
+Value::Elements::Iterator Value::Elements::begin() const {
+  Iterator iterator;
+  if (document_ == nullptr) return iterator;
+  iterator.document_ = document_;
+  iterator.node_ = node_ + 1;
+  iterator.left_ = document_->nodes_[node_].count;
+  return iterator;
+}
+
+Value::Elements::Iterator Value::Elements::end() const {
+  return {};
+}
+
+Value Value::Elements::Iterator::operator*() const {
+  return Value(document_, node_);
+}
+
+Value::Elements::Iterator& Value::Elements::Iterator::operator++() {
+  node_ = document_->nodes_[node_].next;
+  --left_;
+  return *this;
+}
+
+Value::Members::Iterator Value::Members::begin() const {
+  Iterator iterator;
+  if (document_ == nullptr) return iterator;
+  iterator.document_ = document_;
+  iterator.node_ = node_ + 1;
+  iterator.left_ = document_->nodes_[node_].count;
+  return iterator;
+}
+
+Value::Members::Iterator Value::Members::end() const {
+  return {};
+}
+
+Member Value::Members::Iterator::operator*() const {
+  return {key().string_or({}), value()};
+}
+
+Value Value::Members::Iterator::key() const {
+  return Value(document_, node_);
+}
+
+Value Value::Members::Iterator::value() const {
+  return Value(document_, node_ + 1);
+}
+
+Value::Members::Iterator& Value::Members::Iterator::operator++() {
+  node_ = document_->nodes_[node_ + 1].next;
+  --left_;
+  return *this;
+}
+
+}  // namespace weir::json
