@@ -1,0 +1,33 @@
+// Principal: who a request is for, from the key it presented. Immutable, part of the snapshot;
+// the limit cells it points to are shared and live on across snapshots.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "ledger/admission.h"
+
+namespace weir::access {
+
+struct Principal {
+  std::string key_id;  // configuration: the key's name; made by the admin API: an Id
+  std::string name;
+  std::string team;                 // empty: none
+  std::vector<std::string> models;  // names of models it may ask for; empty: all
+  std::vector<std::pair<std::string, std::string>> tags;
+  bool capture = false;                             // keep bodies of its requests
+  int64_t expires_ms = 0;                           // wall time; 0: never
+  std::string masked;                               // for display
+  std::shared_ptr<ledger::LimitCells> key_limits;   // null: none
+  std::shared_ptr<ledger::LimitCells> team_limits;  // null: no team
+
+  // An entry may end in '*': every model whose name begins so.
+  bool may_use(std::string_view model) const;
+  bool expired(int64_t wall_ms) const { return expires_ms != 0 && wall_ms >= expires_ms; }
+};
+
+}  // namespace weir::access

@@ -1,0 +1,49 @@
+// Cost: usage x price, pure. Every usage class is multiplied with its rate and rounded half up to
+// a whole nano-dollar; the total is the sum of the rounded parts, so parts always add up. Usage
+// that a row has no rate for makes the cost unpriced (and says which class), never cheaper.
+// Reasoning tokens are part of output and are never added. Values only; any thread.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "base/money.h"
+#include "dialect/usage.h"
+#include "ledger/price_book.h"
+
+namespace weir::ledger {
+
+enum class CostState : uint8_t {
+  final,      // the provider reported the usage and every class has a price
+  estimated,  // priced, but the usage is our own estimate (aborted stream, silent provider)
+  unpriced,   // no price row, or usage in a class the row has no rate for: `total` is a lower bound
+};
+std::string_view to_string(CostState state);
+
+struct Cost {
+  Money total;
+  std::array<Money, kUsageClasses> parts{};
+  Money tool_calls;
+  CostState state = CostState::unpriced;
+  uint16_t unpriced_classes = 0;  // bit per UsageClass; bit kUsageClasses: tool calls
+  const PriceRow* row = nullptr;  // lives as long as its price book
+
+  std::string_view row_id() const { return row ? std::string_view(row->id) : std::string_view(); }
+};
+
+// The count of one class in a usage record.
+int64_t tokens_of(const dialect::Usage& usage, UsageClass usage_class);
+
+// Negative counts are taken as zero.
+Cost cost(const dialect::Usage& usage, const PriceRow& row);
+// The same with the lookup: query.service_tier is taken from the usage when it is empty.
+// Without a row: total 0, state unpriced.
+Cost cost(const dialect::Usage& usage, const PriceBook& book, PriceQuery query);
+
+// An upper estimate before the call, for reserving: all input at the dearest of the input rates
+// (uncached, cache write) and `output_tokens` at the output rate. 0 when there is no row.
+Money estimate(const PriceRow* row, int64_t input_tokens, int64_t output_tokens);
+
+}  // namespace weir::ledger

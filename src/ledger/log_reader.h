@@ -1,0 +1,98 @@
+// Reads the request log for the admin API and for seeding budgets: read-only connections, opened
+// per call, beside the running writer (WAL readers never block it). For control-plane threads; a
+// query may take milliseconds. Limits: 1,000 rows per page, 400 days per query.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/id.h"
+#include "base/money.h"
+#include "base/result.h"
+#include "ledger/row.h"
+
+namespace weir::ledger {
+
+struct RowFilter {
+  std::string key_id;  // empty: all, here and below
+  std::string team;
+  std::string model;  // the configured name
+  std::string deployment;
+  std::optional<Outcome> outcome;
+  int status_class = 0;  // 2, 4, 5, ...; 0: all
+  int64_t since_ms = 0;  // start time, inclusive
+  int64_t until_ms = 0;  // exclusive; 0: now and later
+  uint32_t limit = 100;
+  std::optional<Id> before;  // cursor: rows older than this one
+};
+
+struct RowPage {
+  std::vector<RequestRow> rows;  // newest first
+  std::optional<Id> next;        // cursor of the next page; none: this was the last
+};
+
+enum class SumBy : uint8_t { none, key, team, model, deployment, provider, hour, day };
+
+struct SumQuery {
+  int64_t since_ms = 0;  // whole hours: rounded down
+  int64_t until_ms = 0;  // exclusive, rounded up to an hour
+  SumBy by = SumBy::none;
+  SumBy then_by = SumBy::none;
+  std::string key_id;  // filters, empty: all
+  std::string team;
+  std::string model;
+  uint32_t limit = 1000;
+};
+
+struct Sums {
+  std::string group;  // the key, model, ... or the ISO hour or day
+  std::string then_group;
+  int64_t requests = 0;
+  int64_t errors = 0;  // status >= 400 or outcome other than ok
+  int64_t aborted = 0;
+  int64_t denied = 0;
+  int64_t unpriced = 0;
+  int64_t estimated = 0;
+  int64_t input_tokens = 0;  // total input
+  int64_t cache_read_tokens = 0;
+  int64_t cache_write_tokens = 0;
+  int64_t output_tokens = 0;  // total output
+  int64_t reasoning_tokens = 0;
+  Money cost;
+  int64_t total_us = 0;  // summed: divide by requests
+  int64_t ttft_us = 0;   // summed over requests that sent a byte
+  int64_t ttft_count = 0;
+};
+
+struct StoredCapture {
+  std::string request;
+  std::string response;
+  std::string request_content_type;
+  std::string response_content_type;
+  int64_t request_bytes = 0;  // whole size; larger than the text when it was cut
+  int64_t response_bytes = 0;
+};
+
+class LogReader {
+ public:
+  explicit LogReader(std::string data_dir) : data_dir_(std::move(data_dir)) {}
+
+  // Errors of all: io_error, corrupt. Days without a file are skipped.
+  Result<RowPage> list(const RowFilter& filter) const;
+  Result<RequestRow> get(Id id) const;             // not_found
+  Result<StoredCapture> get_capture(Id id) const;  // not_found
+  Result<std::vector<Sums>> sums(const SumQuery& query) const;
+  // Everything spent since that time, for seeding budgets: one entry per key and per team.
+  struct Spending {
+    std::vector<std::pair<std::string, Money>> by_key;
+    std::vector<std::pair<std::string, Money>> by_team;
+  };
+  Result<Spending> spending(int64_t since_ms, int64_t until_ms) const;
+
+ private:
+  std::string data_dir_;
+};
+
+}  // namespace weir::ledger

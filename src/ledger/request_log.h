@@ -1,0 +1,98 @@
+// The request log: rows from the workers' queues into one SQLite file per UTC day, by one writer
+// thread that commits in groups. Layout of data_dir:
+//
+//   requests-2026-11-22.db   rows and their hourly rollups (one transaction), of requests begun
+//   then captures-2026-11-22.db   kept bodies, zstd meta.db                  rollups of days whose
+//   file was dropped (and other rooms' tables)
+//
+// A worker hands a row over through its own LogPort: a bounded ring, no lock, no wait, no system
+// call but an occasional wake-up of the writer. Rows that do not fit are dropped and counted. The
+// writer commits at most `commit_interval` after a row came; WAL with synchronous=NORMAL, so a
+// killed process loses at most that, and a power cut loses recent commits but corrupts nothing.
+// When the disk fails rows wait in a bounded spool and are retried; health() tells.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "ledger/row.h"
+
+namespace weir::ledger {
+
+struct LogOptions {
+  std::string data_dir;           // must exist
+  uint32_t ports = 1;             // one per producing thread
+  uint32_t port_rows_max = 8192;  // per port; rounded up to a power of two
+  int64_t port_bytes_max = int64_t{64} << 20;
+  uint32_t spool_rows_max = 200'000;
+  int64_t spool_bytes_max = int64_t{256} << 20;
+  Milliseconds commit_interval{200};
+  uint32_t commit_rows_max = 4096;                       // one transaction
+  int64_t capture_message_bytes_max = int64_t{1} << 20;  // of a body, before compression
+  int capture_level = 3;                                 // zstd
+  int32_t retention_days = 90;                           // request files; 0 keeps all
+  int32_t capture_retention_days = 7;
+  // Told when the store starts failing, recovers or drops rows; on the writer thread, at most
+  // once a second. For the process log.
+  std::function<void(std::string_view)> on_event = {};
+};
+
+struct LogHealth {
+  bool ok = true;
+  std::string problem;  // what fails and what was kept, empty when ok
+  uint64_t rows_written = 0;
+  uint64_t rows_dropped = 0;  // queue or spool full
+  uint64_t rows_spooled = 0;  // waiting for the store, now
+  uint64_t captures_written = 0;
+  uint64_t captures_dropped = 0;
+  uint64_t commits = 0;
+  uint64_t store_errors = 0;
+  int64_t last_commit_ms = 0;  // wall time; 0: none yet
+};
+
+// One producer's end. Belongs to that producer's thread.
+class LogPort {
+ public:
+  ~LogPort();
+  // Never waits. False: the queue is full, the row is gone and counted.
+  bool submit(RequestRow&& row);
+  uint64_t dropped() const;
+
+ private:
+  friend class RequestLog;
+  struct Ring;
+  explicit LogPort(std::unique_ptr<Ring> ring);
+  std::unique_ptr<Ring> ring_;
+};
+
+class RequestLog {
+ public:
+  // Opens or makes the files, applies migrations and starts the writer thread. A store that can
+  // not be opened is an error here (io_error, corrupt); later failures only show in health().
+  // `clock` must outlive the log; it is read on the writer thread.
+  static Result<std::unique_ptr<RequestLog>> open(LogOptions options, const Clock& clock);
+  ~RequestLog();
+
+  LogPort& port(uint32_t index);
+  LogHealth health() const;  // any thread
+  // Waits until every row submitted before is committed or the time is over. Not for workers.
+  // Errors: timeout, unavailable (the store fails; rows are still spooled).
+  Result<void> flush(Milliseconds timeout);
+  // Writes what is queued, closes. Called by the destructor too.
+  void stop();
+
+ private:
+  struct Impl;
+  explicit RequestLog(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace weir::ledger
