@@ -3,10 +3,14 @@
 option(WEIR_FUZZ "Build the libFuzzer targets" OFF)
 set(WEIR_SANITIZE "" CACHE STRING "Sanitizers, as -fsanitize= takes them: address,undefined or thread")
 
+# ccache sees paths below the source tree as relative ones and ignores the folder it runs in, so
+# that every clone and worktree of the project shares the same cached objects.
 find_program(CCACHE ccache)
 if(CCACHE)
-  set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE})
-  set(CMAKE_C_COMPILER_LAUNCHER ${CCACHE})
+  set(launcher ${CMAKE_COMMAND} -E env CCACHE_BASEDIR=${CMAKE_SOURCE_DIR} CCACHE_NOHASHDIR=1
+    ${CCACHE})
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${launcher})
+  set(CMAKE_C_COMPILER_LAUNCHER ${launcher})
 endif()
 
 add_library(weir_options INTERFACE)
@@ -20,13 +24,13 @@ target_link_options(weir_options INTERFACE -fuse-ld=lld-19)
 if(CMAKE_BUILD_TYPE STREQUAL "Release")
   target_compile_options(weir_options INTERFACE -O2 -g1 -D_FORTIFY_SOURCE=2 -fstack-protector-strong)
   target_link_options(weir_options INTERFACE -Wl,-z,relro,-z,now)
-elseif(WEIR_SANITIZE)
-  target_compile_options(weir_options INTERFACE -O1 -g1)
+else()
+  target_compile_definitions(weir_options INTERFACE _GLIBCXX_ASSERTIONS)
 endif()
 
 if(WEIR_SANITIZE)
   target_compile_options(weir_options INTERFACE
-    -fsanitize=${WEIR_SANITIZE} -fno-sanitize-recover=all)
+    -O1 -g1 -fsanitize=${WEIR_SANITIZE} -fno-sanitize-recover=all)
   target_link_options(weir_options INTERFACE -fsanitize=${WEIR_SANITIZE})
 endif()
 if(WEIR_FUZZ)

@@ -2,9 +2,9 @@
 #
 # One room of src/: every .cc in the folder becomes the static library weir_<name>, except those
 # that stand beside a file for another reason:
-#   *_test.cc   -> the GoogleTest program <name>_test, run by ctest
-#   *_bench.cc  -> the Google Benchmark program <name>_bench
-#   *_fuzz.cc   -> one libFuzzer program each, in the fuzz preset only
+#   *_test.cc   -> the GoogleTest program <name>_test, run by ctest as <name>
+#   *_bench.cc  -> the Google Benchmark program <name>_bench, in the release preset
+#   *_fuzz.cc   -> one fuzz target each (weir_fuzz_target)
 #   main.cc     -> left to the room itself
 function(weir_room name)
   cmake_parse_arguments(ROOM "" "" "DEPENDS;LIBRARIES" ${ARGN})
@@ -28,21 +28,13 @@ function(weir_room name)
   endif()
 
   if(tests AND NOT WEIR_FUZZ)
-    add_executable(${name}_test ${tests})
-    target_link_libraries(${name}_test PRIVATE weir_${name} GTest::gmock GTest::gtest_main)
-    target_compile_definitions(${name}_test PRIVATE WEIR_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
-    add_test(NAME ${name} COMMAND ${name}_test WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+    weir_test(${name}_test NAME ${name} LABEL unit SOURCES ${tests} LIBRARIES weir_${name})
   endif()
   if(benches AND CMAKE_BUILD_TYPE STREQUAL "Release")
     add_executable(${name}_bench ${benches})
     target_link_libraries(${name}_bench PRIVATE weir_${name} benchmark::benchmark_main)
   endif()
-  if(WEIR_FUZZ)
-    foreach(file ${fuzzers})
-      get_filename_component(target ${file} NAME_WE)
-      add_executable(${target} ${file})
-      target_link_libraries(${target} PRIVATE weir_${name})
-      target_link_options(${target} PRIVATE -fsanitize=fuzzer)
-    endforeach()
-  endif()
+  foreach(file ${fuzzers})
+    weir_fuzz_target(${file} weir_${name})
+  endforeach()
 endfunction()

@@ -1,0 +1,34 @@
+# ./dev bench: the microbenchmarks that stand beside the code (src/**/*_bench.cc).
+# shellcheck shell=bash
+
+help_bench() {
+  cat <<'EOF'
+./dev bench [ROOM...] [-- BENCHMARK OPTIONS]
+
+Builds the release preset and runs the benchmarks of the rooms named (default: all). Each is
+repeated five times and shown as mean, median and spread. What follows -- goes to Google Benchmark:
+  ./dev bench base -- --benchmark_filter=Splice
+EOF
+}
+
+cmd_bench() {
+  local rooms=() options=(--benchmark_repetitions=5 --benchmark_report_aggregates_only=true) room
+  while [ $# -gt 0 ]; do
+    if [ "$1" = -- ]; then
+      shift
+      options+=("$@")
+      break
+    fi
+    rooms+=("$1")
+    shift
+  done
+  if [ ${#rooms[@]} -eq 0 ]; then
+    mapfile -t rooms < <(find src -name '*_bench.cc' | cut -d/ -f2 | sort -u)
+  fi
+  [ ${#rooms[@]} -gt 0 ] || die "no benchmark in src/**/*_bench.cc"
+  cmd_build release "${rooms[@]/%/_bench}"
+  for room in "${rooms[@]}"; do
+    printf '\n== %s ==\n' "$room"
+    find build/release -name "${room}_bench" -type f -executable -exec {} "${options[@]}" \;
+  done
+}
