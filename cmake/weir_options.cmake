@@ -1,7 +1,8 @@
 # Compiler, linker and sanitizer settings shared by every target (target `weir_options`).
 
 option(WEIR_FUZZ "Build the libFuzzer targets" OFF)
-set(WEIR_SANITIZE "" CACHE STRING "Sanitizers, as -fsanitize= takes them: address,undefined or thread")
+set(WEIR_SANITIZE "" CACHE STRING
+  "Sanitizers, as -fsanitize= takes them: address,undefined or thread")
 
 # ccache sees paths below the source tree as relative ones and ignores the folder it runs in, so
 # that every clone and worktree of the project shares the same cached objects.
@@ -22,7 +23,8 @@ target_compile_options(weir_options INTERFACE
 target_link_options(weir_options INTERFACE -fuse-ld=lld-19)
 
 if(CMAKE_BUILD_TYPE STREQUAL "Release")
-  target_compile_options(weir_options INTERFACE -O2 -g1 -D_FORTIFY_SOURCE=2 -fstack-protector-strong)
+  target_compile_options(weir_options INTERFACE
+    -O2 -g1 -D_FORTIFY_SOURCE=2 -fstack-protector-strong)
   target_link_options(weir_options INTERFACE -Wl,-z,relro,-z,now)
 else()
   target_compile_definitions(weir_options INTERFACE _GLIBCXX_ASSERTIONS)

@@ -8,7 +8,9 @@ namespace {
 constexpr int64_t kNanoPerUsd = 1'000'000'000;
 constexpr int kDecimals = 9;
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
+bool is_digit(char c) {
+  return c >= '0' && c <= '9';
+}
 
 Error bad_amount(std::string_view text) {
   return {ErrorCode::invalid_argument,
@@ -82,8 +84,8 @@ std::string Money::to_usd() const {
   const bool negative = nano_ < 0;
   const uint64_t magnitude =
       negative ? 0 - static_cast<uint64_t>(nano_) : static_cast<uint64_t>(nano_);
-  std::string text =
-      fmt::format("{}{}.{:09}", negative ? "-" : "", magnitude / kNanoPerUsd, magnitude % kNanoPerUsd);
+  std::string text = fmt::format("{}{}.{:09}", negative ? "-" : "", magnitude / kNanoPerUsd,
+                                 magnitude % kNanoPerUsd);
   const size_t shortest = text.size() - kDecimals + 2;
   while (text.size() > shortest && text.back() == '0') text.pop_back();
   return text;
@@ -91,16 +93,16 @@ std::string Money::to_usd() const {
 
 Money& Money::operator+=(Money other) {
   if (__builtin_add_overflow(nano_, other.nano_, &nano_)) {
-    nano_ = other.nano_ > 0 ? std::numeric_limits<int64_t>::max()
-                            : std::numeric_limits<int64_t>::min();
+    nano_ =
+        other.nano_ > 0 ? std::numeric_limits<int64_t>::max() : std::numeric_limits<int64_t>::min();
   }
   return *this;
 }
 
 Money& Money::operator-=(Money other) {
   if (__builtin_sub_overflow(nano_, other.nano_, &nano_)) {
-    nano_ = other.nano_ < 0 ? std::numeric_limits<int64_t>::max()
-                            : std::numeric_limits<int64_t>::min();
+    nano_ =
+        other.nano_ < 0 ? std::numeric_limits<int64_t>::max() : std::numeric_limits<int64_t>::min();
   }
   return *this;
 }

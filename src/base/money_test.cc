@@ -28,7 +28,8 @@ TEST(Money, WritesDollars) {
   EXPECT_EQ(Money::from_nano(1'500'000'000).to_usd(), "1.50");
   EXPECT_EQ(Money::from_nano(12'500).to_usd(), "0.0000125");
   EXPECT_EQ(Money::from_nano(-12'500).to_usd(), "-0.0000125");
-  EXPECT_EQ(Money::from_nano(std::numeric_limits<int64_t>::min()).to_usd(), "-9223372036.854775808");
+  EXPECT_EQ(Money::from_nano(std::numeric_limits<int64_t>::min()).to_usd(),
+            "-9223372036.854775808");
 }
 
 TEST(Money, SaturatesInsteadOfWrapping) {

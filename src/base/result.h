@@ -14,23 +14,23 @@ namespace weir {
 // What went wrong, as far as a caller may act on it. Wording lives in the message and is never
 // tested; codes are.
 enum class ErrorCode : unsigned char {
-  invalid_argument,   // the caller's input is wrong: message says what was expected and what came
+  invalid_argument,  // the caller's input is wrong: message says what was expected and what came
   not_found,
   already_exists,
   permission_denied,
-  limit_exceeded,     // a written limit (size, count, depth, queue) was reached
-  timeout,            // a deadline passed
-  cancelled,          // stopped on purpose: client gone, shutdown
-  closed,             // orderly end where more was expected
+  limit_exceeded,  // a written limit (size, count, depth, queue) was reached
+  timeout,         // a deadline passed
+  cancelled,       // stopped on purpose: client gone, shutdown
+  closed,          // orderly end where more was expected
   connection_reset,
   connection_refused,
   dns_failure,
   tls_failure,
-  protocol_error,     // the peer broke the wire format
-  unavailable,        // a dependency cannot serve now; trying again may help
-  io_error,           // the operating system refused: message carries errno's text
-  corrupt,            // stored bytes are not what was written
-  internal,           // a bug in Weir
+  protocol_error,  // the peer broke the wire format
+  unavailable,     // a dependency cannot serve now; trying again may help
+  io_error,        // the operating system refused: message carries errno's text
+  corrupt,         // stored bytes are not what was written
+  internal,        // a bug in Weir
 };
 
 // The code's name as it appears in logs and metrics, e.g. "connection_refused".
@@ -64,24 +64,28 @@ class [[nodiscard]] Error {
 template <class T>
 using Result = tl::expected<T, Error>;
 
-inline tl::unexpected<Error> fail(ErrorCode code) { return tl::unexpected<Error>(Error(code)); }
+inline tl::unexpected<Error> fail(ErrorCode code) {
+  return tl::unexpected<Error>(Error(code));
+}
 inline tl::unexpected<Error> fail(ErrorCode code, std::string message) {
   return tl::unexpected<Error>(Error(code, std::move(message)));
 }
-inline tl::unexpected<Error> fail(Error error) { return tl::unexpected<Error>(std::move(error)); }
+inline tl::unexpected<Error> fail(Error error) {
+  return tl::unexpected<Error>(std::move(error));
+}
 
 }  // namespace weir
 
 // Returns early with the error, or goes on: WEIR_TRY(auto x, parse(text));
 #define WEIR_CONCAT_INNER(a, b) a##b
 #define WEIR_CONCAT(a, b) WEIR_CONCAT_INNER(a, b)
-#define WEIR_TRY(declaration, expression)                                   \
-  auto WEIR_CONCAT(weir_try_, __LINE__) = (expression);                     \
-  if (!WEIR_CONCAT(weir_try_, __LINE__))                                    \
+#define WEIR_TRY(declaration, expression)                                     \
+  auto WEIR_CONCAT(weir_try_, __LINE__) = (expression);                       \
+  if (!WEIR_CONCAT(weir_try_, __LINE__))                                      \
     return ::weir::fail(std::move(WEIR_CONCAT(weir_try_, __LINE__)).error()); \
   declaration = std::move(*WEIR_CONCAT(weir_try_, __LINE__))
-#define WEIR_CHECK_OK(expression)                                    \
-  do {                                                               \
-    auto weir_check_result = (expression);                           \
+#define WEIR_CHECK_OK(expression)                                                      \
+  do {                                                                                 \
+    auto weir_check_result = (expression);                                             \
     if (!weir_check_result) return ::weir::fail(std::move(weir_check_result).error()); \
   } while (false)

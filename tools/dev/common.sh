@@ -11,11 +11,11 @@ have() { command -v "$1" >/dev/null 2>&1; }
 jobs=${WEIR_JOBS:-$(nproc)}
 presets="release debug asan tsan fuzz"
 
-# Symbols in sanitizer reports; a report ends the program so that no test can pass over it.
-symbolizer=/usr/bin/llvm-symbolizer-19
-export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=1:external_symbolizer_path=$symbolizer}
-export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1:halt_on_error=1:external_symbolizer_path=$symbolizer}
-export TSAN_OPTIONS=${TSAN_OPTIONS:-halt_on_error=1:second_deadlock_stack=1:external_symbolizer_path=$symbolizer}
+# A sanitizer's report has symbols, and ends the program, so that no test can pass over it.
+sanitizer_options=external_symbolizer_path=/usr/bin/llvm-symbolizer-19:halt_on_error=1
+export ASAN_OPTIONS=${ASAN_OPTIONS:-$sanitizer_options:detect_stack_use_after_return=1}
+export UBSAN_OPTIONS=${UBSAN_OPTIONS:-$sanitizer_options:print_stacktrace=1}
+export TSAN_OPTIONS=${TSAN_OPTIONS:-$sanitizer_options:second_deadlock_stack=1}
 
 # C++ sources of the project, tracked or new, one per line.
 cpp_sources() {

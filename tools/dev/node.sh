@@ -2,7 +2,9 @@
 # shellcheck shell=bash
 
 node_is_recent() {
-  have node && have npm && [ "$(node -p 'process.versions.node.split(".")[0]' 2>/dev/null || echo 0)" -ge 20 ]
+  local major
+  have node && have npm || return 1
+  major=$(node -p 'process.versions.node.split(".")[0]' 2>/dev/null) && [ "$major" -ge 20 ]
 }
 
 # Puts a Node.js of at least version 20 first on the PATH: the system's, else the one that

@@ -157,7 +157,8 @@ cmd_test() {
         "${numbers:+ in spite of its totals}" | tee -a "$log"
       failed=1
     fi
-    table+=$(printf '%-28s %7d %7d %8d %7d s' "$suite" "$passed" "$failed" "$skipped" "$seconds")$'\n'
+    printf -v table '%s%-28s %7d %7d %8d %7d s\n' "$table" \
+      "$suite" "$passed" "$failed" "$skipped" "$seconds"
     all_passed=$((all_passed + passed))
     all_failed=$((all_failed + failed))
     all_skipped=$((all_skipped + skipped))
