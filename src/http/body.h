@@ -67,6 +67,7 @@ class BodyDecoder {
     done,
     error,
   };
+  bool take_framing_byte(char c);
   Step decode_chunked(std::span<char> bytes);
 
   BodyKind kind_ = BodyKind::none;

@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -17,24 +18,16 @@
 #include "base/result.h"
 #include "http/exchange.h"
 #include "http/head.h"
+#include "net/dialer.h"
 #include "net/loop.h"
 #include "net/task.h"
-
-namespace weir::net {
-class Dialer;
-}
 
 namespace weir::http {
 
 // Where a request goes. Equal origins share a pool.
-struct Origin {
-  std::string host;  // name or address literal (IPv6 without brackets)
-  uint16_t port = 443;
-  bool tls = true;
-  // Value of the Host field: the port is left out where it is the scheme's own.
-  std::string host_field() const;
-  bool operator==(const Origin&) const = default;
-};
+using Origin = net::Origin;
+// Value of the Host field: the port is left out where it is the scheme's own.
+std::string host_field(const Origin& origin);
 // Reads "https://host[:port]" and leaves the rest (path prefix) in `rest` when given; a URL that
 // is not http(s), or has user information, is invalid_argument.
 Result<Origin> parse_origin(std::string_view url, std::string_view* rest = nullptr);
@@ -65,7 +58,7 @@ struct ClientCounters {
 struct ClientRequest {
   // Line and fields from RequestBuilder::text(), without framing fields. Copied by start().
   std::string_view head;
-  // A whole body, in pieces. The array is copied; the bytes must stay until response() returned.
+  // A whole body, in pieces. The array is copied; the bytes must stay as long as the exchange.
   std::span<const std::string_view> body{};
   // A streamed body instead: sent by write_body()/finish_body(). With a length it is sent with
   // Content-Length, without chunked.

@@ -57,16 +57,18 @@ class ServerExchange {
   // in `head` are left out. For HEAD the body is measured, not sent (a content-length field in
   // `head` is kept when the body is empty). Done when the kernel has taken every byte.
   virtual net::Task<Result<void>> respond(const ResponseHead& head, std::string_view body) = 0;
-  // Streams an answer: begin, write as often as wanted, finish. begin holds the head back until
-  // the first write, finish or flush_head(), so that both leave in one packet. write sends the
-  // pieces as one chunk and returns when the kernel has taken them: back-pressure. Errors mean
-  // that the client is gone; go on to return from the handler.
+  // Streams an answer: begin, write as often as wanted, finish. A content-length field in `head`
+  // frames it (finish with fewer bytes is an abort, more is invalid_argument); without one it is
+  // chunked, or runs until the connection's end for HTTP/1.0. begin copies the head and holds it
+  // back until the first write, finish or flush_head(), so that both leave in one packet. write
+  // sends the pieces as one chunk and returns when the kernel has taken them: back-pressure.
+  // Errors mean that the client is gone; go on to return from the handler.
   virtual net::Task<Result<void>> begin(const ResponseHead& head) = 0;
   virtual net::Task<Result<void>> write(std::span<const std::string_view> pieces) = 0;
+  virtual net::Task<Result<void>> write(std::string_view piece) = 0;
   virtual net::Task<Result<void>> finish() = 0;
   // Sends the head that begin() holds back, for a first write that is far off.
   virtual net::Task<Result<void>> flush_head() = 0;
-  net::Task<Result<void>> write(std::string_view piece) { return write({&piece, 1}); }
   // Whether begin() or respond() was called: no other answer is possible any more.
   virtual bool response_started() const = 0;
   // Cuts the connection without a terminator: the client sees a truncated answer, never a whole

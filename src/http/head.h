@@ -99,10 +99,9 @@ HeadOutcome parse_request_head(std::string_view bytes, const HeadLimits& limits,
 HeadOutcome parse_response_head(std::string_view bytes, const HeadLimits& limits,
                                 std::string_view method, ResponseHead& out);
 
-// The same head on bytes that were copied to `to`: every view of `head` into [from, from+size) is
-// moved along.
-void rebase(RequestHead& head, const char* from, const char* to);
-void rebase(ResponseHead& head, const char* from, const char* to);
+// For a head whose bytes were copied from `from` to `to`: its views into `from` move along.
+void rebase(RequestHead& head, std::string_view from, const char* to);
+void rebase(ResponseHead& head, std::string_view from, const char* to);
 
 // The standard phrase of a status, e.g. "Not Found"; "Unknown" where there is none.
 std::string_view reason_phrase(int status);
@@ -114,7 +113,9 @@ bool status_has_body(int status);
 // the wire, and framing fields, are left out and counted in `dropped`.
 class RequestBuilder {
  public:
-  // The target must be origin-form ("/v1/messages?beta=true").
+  // The method must be a token; the target origin-form ("/v1/messages?beta=true"): bytes that a
+  // target cannot hold (spaces, controls, '#', non-ASCII) are percent-encoded, so that a name from
+  // a request body cannot end the line.
   RequestBuilder(std::string_view method, std::string_view target, std::string_view host);
   RequestBuilder& header(std::string_view name, std::string_view value);
   // Every field of a received head but hop-by-hop ones, host and those the caller names.

@@ -58,9 +58,10 @@ class HeaderList {
   std::vector<Header> headers_;
 };
 
+// The fixed names of fields that belong to one connection (RFC 9110 §7.6.1), and framing fields.
+bool is_connection_field(std::string_view name);
 // Whether a field belongs to one connection and must not be relayed: the fixed hop-by-hop names
-// (RFC 9110 §7.6.1), framing (content-length, transfer-encoding), and names that `connection` of
-// the same head lists.
+// above, and those that `connection` of the same head lists.
 bool is_hop_by_hop(const HeaderList& head, std::string_view name);
 
 // Header fields with their own text, in order.

@@ -22,7 +22,8 @@
 
 namespace weir::net {
 class Listener;
-}
+class TlsServerContext;
+}  // namespace weir::net
 
 namespace weir::http {
 
@@ -42,7 +43,8 @@ struct ServerConfig {
 struct ServerCounters {
   uint64_t connections = 0;  // ever
   uint64_t connections_open = 0;
-  uint64_t connections_refused = 0;  // over connections_max
+  uint64_t connections_refused = 0;  // over connections_max, or while draining
+  uint64_t tls_failures = 0;         // handshakes that failed
   uint64_t requests = 0;             // heads parsed
   uint64_t requests_running = 0;
   uint64_t aborted = 0;         // answers cut short by the handler
@@ -73,8 +75,9 @@ class Server {
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
 
-  // Accepts from `listener` until drain. TLS is the listener's affair.
-  void listen(std::unique_ptr<net::Listener> listener);
+  // Accepts from `listener` until drain; over TLS when a context is given.
+  void listen(std::unique_ptr<net::Listener> listener,
+              std::shared_ptr<const net::TlsServerContext> tls = nullptr);
   // Serves one connection that is already there.
   void serve_connection(std::unique_ptr<net::Stream> stream);
 

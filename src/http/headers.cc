@@ -1,0 +1,136 @@
+#include "http/headers.h"
+
+#include <algorithm>
+#include <array>
+
+#include "http/chars.h"
+
+namespace weir::http {
+
+namespace {
+
+char lower(char c) {
+  return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
+}
+
+std::string_view trim(std::string_view text) {
+  while (!text.empty() && is_blank(text.front())) text.remove_prefix(1);
+  while (!text.empty() && is_blank(text.back())) text.remove_suffix(1);
+  return text;
+}
+
+}  // namespace
+
+bool iequals(std::string_view a, std::string_view b) {
+  if (a.size() != b.size()) return false;
+  for (size_t i = 0; i < a.size(); ++i) {
+    if (a[i] != b[i] && lower(a[i]) != lower(b[i])) return false;
+  }
+  return true;
+}
+
+bool has_token(std::string_view value, std::string_view token) {
+  while (!value.empty()) {
+    const size_t comma = value.find(',');
+    if (iequals(trim(value.substr(0, comma)), token)) return true;
+    if (comma == std::string_view::npos) return false;
+    value.remove_prefix(comma + 1);
+  }
+  return false;
+}
+
+bool valid_name(std::string_view name) {
+  return !name.empty() && std::ranges::all_of(name, is_token_char);
+}
+
+bool valid_value(std::string_view value) {
+  const char* end = value.data() + value.size();
+  return find_bad_in_value(value.data(), end) == end;
+}
+
+std::optional<std::string_view> HeaderList::find(std::string_view name) const {
+  for (const Header& header : headers_) {
+    if (iequals(header.name, name)) return header.value;
+  }
+  return std::nullopt;
+}
+
+size_t HeaderList::count(std::string_view name) const {
+  return static_cast<size_t>(
+      std::ranges::count_if(headers_, [&](const Header& h) { return iequals(h.name, name); }));
+}
+
+bool HeaderList::lists(std::string_view name, std::string_view token) const {
+  return std::ranges::any_of(headers_, [&](const Header& header) {
+    return iequals(header.name, name) && has_token(header.value, token);
+  });
+}
+
+bool is_connection_field(std::string_view name) {
+  static constexpr std::array<std::string_view, 10> kNames = {
+      "connection",     "keep-alive",         "proxy-connection", "te",
+      "trailer",        "content-length",     "upgrade",          "transfer-encoding",
+      "http2-settings", "proxy-authorization"};
+  return std::ranges::any_of(kNames, [&](std::string_view known) { return iequals(known, name); });
+}
+
+bool is_hop_by_hop(const HeaderList& head, std::string_view name) {
+  return is_connection_field(name) || head.lists("connection", name);
+}
+
+HeaderMap::HeaderMap(const HeaderList& headers) {
+  for (const Header& header : headers) add(header.name, header.value);
+}
+
+void HeaderMap::add(std::string_view name, std::string_view value) {
+  const auto at = static_cast<uint32_t>(text_.size());
+  text_.append(name).append(value);
+  fields_.push_back({at, static_cast<uint32_t>(name.size()),
+                     at + static_cast<uint32_t>(name.size()), static_cast<uint32_t>(value.size())});
+}
+
+void HeaderMap::set(std::string_view name, std::string_view value) {
+  // Copied first: both may be views into this map's text, which add() may move.
+  const std::string name_text(name);
+  const std::string value_text(value);
+  erase(name_text);
+  add(name_text, value_text);
+}
+
+size_t HeaderMap::erase(std::string_view name) {
+  return std::erase_if(fields_, [&](const Field& field) {
+    return iequals(std::string_view(text_).substr(field.name_at, field.name_size), name);
+  });
+}
+
+void HeaderMap::clear() {
+  fields_.clear();
+  text_.clear();
+}
+
+std::optional<std::string_view> HeaderMap::find(std::string_view name) const {
+  for (size_t i = 0; i < fields_.size(); ++i) {
+    const Header header = (*this)[i];
+    if (iequals(header.name, name)) return header.value;
+  }
+  return std::nullopt;
+}
+
+Header HeaderMap::operator[](size_t index) const {
+  const Field& field = fields_[index];
+  const std::string_view text(text_);
+  return {text.substr(field.name_at, field.name_size),
+          text.substr(field.value_at, field.value_size)};
+}
+
+HeaderList HeaderMap::list() const {
+  HeaderList list;
+  list.reserve(fields_.size());
+  for (size_t i = 0; i < fields_.size(); ++i) {
+    const Header header = (*this)[i];
+    list.add(header.name, header.value);
+  }
+  return list;
+}
+
+}  // namespace weir::http
