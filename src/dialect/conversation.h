@@ -9,11 +9,16 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "dialect/usage.h"
 
 namespace weir::dialect {
+
+// What could not be kept or expressed: one short field path each ("top_k",
+// "messages[3].content[0].video_url"). Told to the client in the x-weir-dropped header.
+using Dropped = std::vector<std::string>;
 
 // Wire formats of whole APIs. `passthrough` is every endpoint that Weir relays without reading.
 enum class Dialect : uint8_t {
@@ -49,16 +54,16 @@ struct CacheControl {
 
 struct Part {
   PartKind kind = PartKind::text;
-  std::string text;        // text, thinking, refusal
-  std::string id;          // tool_call, tool_result: the call's id; document: provider file id
-  std::string name;        // tool_call, tool_result (where known): tool name; document: file name
-  std::string json;        // tool_call: arguments as JSON text
-  std::string media_type;  // image, document, audio: "image/png"
-  std::string data;        // image, document, audio: base64; redacted_thinking: opaque
-  std::string url;         // image, document: http(s) URL instead of data
-  std::string detail;      // image: OpenAI's "low" | "high" | "auto"
-  std::string signature;   // thinking: provider's signature; tool_call: Gemini thoughtSignature
-  bool is_error = false;   // tool_result
+  std::string text;  // text, thinking, refusal; document: plain text instead of data
+  std::string id;    // tool_call, tool_result: the call's id; image, document: provider file id
+  std::string name;  // tool_call, tool_result (where known): tool name; document: file name
+  std::string json;  // tool_call: arguments as JSON text
+  std::string media_type;      // image, document, audio: "image/png"
+  std::string data;            // image, document, audio: base64; redacted_thinking: opaque
+  std::string url;             // image, document: URL instead of data
+  std::string detail;          // image: OpenAI's "low" | "high" | "auto"
+  std::string signature;       // thinking: provider's signature; tool_call: Gemini thoughtSignature
+  bool is_error = false;       // tool_result
   std::vector<Part> children;  // tool_result: text and images
   std::optional<CacheControl> cache;
 
@@ -128,6 +133,7 @@ struct Conversation {
   std::string service_tier;
   bool stream = false;
   bool stream_usage = false;  // the client asked for usage in the stream (OpenAI)
+  Dropped dropped;  // what the reader could not keep; write_request() passes it on to its caller
 
   bool operator==(const Conversation&) const = default;
 };
@@ -163,9 +169,5 @@ struct Reply {
   Usage usage;
   bool operator==(const Reply&) const = default;
 };
-
-// What a writer could not express in its format: one short field path each ("top_k",
-// "messages[3].parts[0].audio"). Told to the client in the x-weir-dropped header.
-using Dropped = std::vector<std::string>;
 
 }  // namespace weir::dialect

@@ -67,7 +67,7 @@ struct StreamEvent {
   std::string text;  // delta, signature, data, logprobs; start: created time is in `created`
   std::string id;    // start: reply id; part_start of a tool call: call id
   std::string name;  // start: model; part_start of a tool call: tool name; finish: stop sequence
-  std::string media_type;  // part_start of image or audio
+  std::string media_type;  // part_start of image, document or audio
   int64_t created = 0;
   Usage usage;
   ApiError error;
@@ -75,9 +75,12 @@ struct StreamEvent {
 
 using StreamEvents = std::vector<StreamEvent>;
 
-// Builds the whole Reply from events in order; the inverse is events_of().
+// Builds the whole Reply from events in order; the inverse is events_of(). Memory is that of the
+// reply. Candidates beyond kCandidatesMax are passed over (no API gives more).
 class ReplyBuilder {
  public:
+  static constexpr uint32_t kCandidatesMax = 128;
+
   void add(const StreamEvent& event);
   const Reply& reply() const { return reply_; }
   Reply take() { return std::move(reply_); }

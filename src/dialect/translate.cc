@@ -1,6 +1,7 @@
 #include "dialect/translate.h"
 
 #include "dialect/codec.h"
+#include "dialect/wire.h"
 
 namespace weir::dialect {
 namespace {
@@ -70,6 +71,7 @@ Result<std::string> write_request(Dialect dialect, const Conversation& conversat
   if (codec == nullptr || codec->write_request == nullptr) {
     return no_translation(dialect, "requests");
   }
+  for (const std::string& path : conversation.dropped) note(dropped, path);
   return codec->write_request(conversation, context, dropped);
 }
 
