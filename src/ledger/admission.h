@@ -32,7 +32,7 @@ struct LimitRules {
   int64_t requests_per_minute = 0;
   int64_t tokens_per_minute = 0;
   int64_t concurrency = 0;
-  std::optional<BudgetRule> budget;
+  std::optional<BudgetRule> budget = std::nullopt;
   bool operator==(const LimitRules&) const = default;
 };
 
@@ -104,8 +104,9 @@ class LimitRegistry {
   // The cells for that subject ("key/search-prod", "team/search"), made on first use; applies the
   // rules to them.
   std::shared_ptr<LimitCells> get(std::string_view subject, const LimitRules& rules);
-  // Forgets cells that nobody else holds; after each reload.
-  void drop_unused();
+  // Forgets cells that nobody else holds and that have spent nothing this month, so that a key that
+  // is taken out and put back does not get a fresh budget. After each reload.
+  void drop_unused(int64_t wall_ms);
   size_t size() const { return cells_.size(); }
 
  private:

@@ -43,7 +43,8 @@ Cost cost(const dialect::Usage& usage, const PriceRow& row);
 Cost cost(const dialect::Usage& usage, const PriceBook& book, PriceQuery query);
 
 // An upper estimate before the call, for reserving: all input at the dearest of the input rates
-// (uncached, cache write) and `output_tokens` at the output rate. 0 when there is no row.
+// (uncached, five-minute cache write) and `output_tokens` at the output rate. 0 when there is no
+// row.
 Money estimate(const PriceRow* row, int64_t input_tokens, int64_t output_tokens);
 
 }  // namespace weir::ledger

@@ -1,0 +1,192 @@
+#include "ledger/admission.h"
+
+#include <algorithm>
+
+namespace weir::ledger {
+
+namespace {
+
+// Which of two answers a client should be told: the one that denies, then the one that leaves the
+// smaller share of its limit.
+void keep_tighter(LimitAnswer& kept, const LimitAnswer& other) {
+  if (other.limit == 0) return;
+  if (kept.limit == 0 || (kept.allowed && !other.allowed)) {
+    kept = other;
+    return;
+  }
+  if (kept.allowed == other.allowed && other.remaining < kept.remaining) kept = other;
+}
+
+void release(LimitCells& cells, const AdmitRequest& request) {
+  cells.tokens.settle(request.tokens, 0, request.now);
+  cells.day.commit(request.cost, Money{}, request.wall_ms);
+  cells.month.commit(request.cost, Money{}, request.wall_ms);
+  cells.concurrency.leave();
+}
+
+// Takes one subject's limits but for the request rate, or none of them.
+Denial take(LimitCells& cells, const AdmitRequest& request, AdmitAnswer& answer) {
+  LimitAnswer concurrency = cells.concurrency.enter();
+  keep_tighter(answer.concurrency, concurrency);
+  if (!concurrency.allowed) return Denial::concurrency;
+  BudgetAnswer day = cells.day.reserve(request.cost, request.wall_ms);
+  if (!day.allowed) {
+    answer.budget = day;
+    cells.concurrency.leave();
+    return Denial::budget;
+  }
+  BudgetAnswer month = cells.month.reserve(request.cost, request.wall_ms);
+  if (!month.allowed) {
+    answer.budget = month;
+    cells.day.commit(request.cost, Money{}, request.wall_ms);
+    cells.concurrency.leave();
+    return Denial::budget;
+  }
+  LimitAnswer tokens = cells.tokens.reserve(request.tokens, request.now);
+  keep_tighter(answer.tokens, tokens);
+  if (!tokens.allowed) {
+    cells.day.commit(request.cost, Money{}, request.wall_ms);
+    cells.month.commit(request.cost, Money{}, request.wall_ms);
+    cells.concurrency.leave();
+    return Denial::tokens;
+  }
+  return Denial::none;
+}
+
+std::optional<Nanoseconds> retry_after(const AdmitAnswer& answer, const AdmitRequest& request) {
+  switch (answer.denial) {
+    case Denial::none:
+      return std::nullopt;
+    // Nobody knows when a request in flight ends; a second is what clients are told.
+    case Denial::concurrency:
+      return std::chrono::seconds(1);
+    case Denial::budget:
+      return Milliseconds(std::max<int64_t>(answer.budget.resets_at_ms - request.wall_ms, 0));
+    case Denial::tokens:
+      if (answer.tokens.never) return std::nullopt;
+      return answer.tokens.retry_after;
+    case Denial::requests:
+      return answer.requests.retry_after;
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::string_view to_string(Denial denial) {
+  switch (denial) {
+    case Denial::none:
+      return "none";
+    case Denial::concurrency:
+      return "concurrency";
+    case Denial::budget:
+      return "budget";
+    case Denial::tokens:
+      return "tokens";
+    case Denial::requests:
+      return "requests";
+  }
+  return "none";
+}
+
+void LimitCells::apply(const LimitRules& rules) {
+  requests.set_limit(rules.requests_per_minute);
+  tokens.set_limit(rules.tokens_per_minute);
+  concurrency.set_limit(rules.concurrency);
+  Money in_day;
+  Money in_month;
+  if (rules.budget) {
+    (rules.budget->window == BudgetWindow::day ? in_day : in_month) = rules.budget->limit;
+  }
+  day.set_limit(in_day);
+  month.set_limit(in_month);
+}
+
+Admission admit(std::span<const std::shared_ptr<LimitCells>> subjects, const AdmitRequest& request,
+                AdmitAnswer& answer) {
+  answer = {};
+  Admission admission;
+  admission.request_ = request;
+  size_t indices[Admission::kSubjectsMax] = {};
+  for (size_t i = 0; i < subjects.size() && admission.count_ < Admission::kSubjectsMax; ++i) {
+    if (subjects[i] == nullptr) continue;
+    answer.denial = take(*subjects[i], request, answer);
+    if (answer.denial != Denial::none) {
+      answer.subject = i;
+      break;
+    }
+    indices[admission.count_] = i;
+    admission.subjects_[admission.count_++] = subjects[i];
+  }
+  // The request rate comes last, so that what another limit refused does not use it up. What an
+  // earlier subject gave and a later one refuses is not put back: a bucket that may have been
+  // clamped in between can not be refunded exactly, and one request less is the safe side.
+  for (size_t i = 0; answer.allowed() && i < admission.count_; ++i) {
+    LimitAnswer requests = admission.subjects_[i]->requests.take(request.now);
+    keep_tighter(answer.requests, requests);
+    if (!requests.allowed) {
+      answer.denial = Denial::requests;
+      answer.subject = indices[i];
+    }
+  }
+  if (!answer.allowed()) {
+    for (size_t i = 0; i < admission.count_; ++i) release(*admission.subjects_[i], request);
+    admission.count_ = 0;
+    // What did not deny is told as it stands now that everything has been put back.
+    if (answer.denial != Denial::requests) answer.requests = {};
+    if (answer.denial != Denial::tokens) answer.tokens = {};
+    for (const auto& subject : subjects) {
+      if (subject == nullptr) continue;
+      if (answer.denial != Denial::requests) {
+        keep_tighter(answer.requests, subject->requests.peek(request.now));
+      }
+      if (answer.denial != Denial::tokens) {
+        keep_tighter(answer.tokens, subject->tokens.peek(request.now));
+      }
+    }
+    answer.retry_after = retry_after(answer, request);
+  }
+  return admission;
+}
+
+Admission& Admission::operator=(Admission&& other) noexcept {
+  if (this != &other) {
+    if (count_ > 0) settle(0, Money{}, request_.now, request_.wall_ms);
+    subjects_ = std::move(other.subjects_);
+    count_ = other.count_;
+    request_ = other.request_;
+    other.count_ = 0;
+  }
+  return *this;
+}
+
+Admission::~Admission() {
+  if (count_ > 0) settle(0, Money{}, request_.now, request_.wall_ms);
+}
+
+void Admission::settle(int64_t tokens, Money cost, Nanoseconds now, int64_t wall_ms) {
+  for (size_t i = 0; i < count_; ++i) {
+    LimitCells& cells = *subjects_[i];
+    cells.tokens.settle(request_.tokens, tokens, now);
+    cells.day.commit(request_.cost, cost, wall_ms);
+    cells.month.commit(request_.cost, cost, wall_ms);
+    cells.concurrency.leave();
+    subjects_[i] = nullptr;
+  }
+  count_ = 0;
+}
+
+std::shared_ptr<LimitCells> LimitRegistry::get(std::string_view subject, const LimitRules& rules) {
+  std::shared_ptr<LimitCells>& cells = cells_[std::string(subject)];
+  if (cells == nullptr) cells = std::make_shared<LimitCells>();
+  cells->apply(rules);
+  return cells;
+}
+
+void LimitRegistry::drop_unused(int64_t wall_ms) {
+  std::erase_if(cells_, [&](const auto& entry) {
+    return entry.second.use_count() == 1 && entry.second->month.peek(wall_ms).spent == Money{};
+  });
+}
+
+}  // namespace weir::ledger

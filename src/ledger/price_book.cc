@@ -1,0 +1,191 @@
+#include "ledger/price_book.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "ledger/prices/shipped.h"
+
+namespace weir::ledger {
+
+namespace {
+
+constexpr size_t kRowsMax = 65'536;
+constexpr size_t kNameMax = 256;
+constexpr std::string_view kAnyDate = "{date}";
+constexpr char kOverride = 'o';
+constexpr char kShipped = 's';
+
+// Layer and the four things a row is found by; a unit separator can not be part of a name.
+std::string key_of(char layer, std::string_view provider, std::string_view name,
+                   std::string_view tier, std::string_view location) {
+  return fmt::format("{}\x1f{}\x1f{}\x1f{}\x1f{}", layer, provider, name, tier, location);
+}
+
+std::string_view canonical_tier(std::string_view tier) {
+  for (std::string_view standard : {"default", "standard", "auto", "on_demand", "ON_DEMAND"}) {
+    if (tier == standard) return {};
+  }
+  return tier;
+}
+
+bool digits_and_dashes(std::string_view text, std::string_view form) {
+  if (text.size() != form.size()) return false;
+  for (size_t i = 0; i < form.size(); ++i) {
+    bool digit = text[i] >= '0' && text[i] <= '9';
+    if (form[i] == '9' ? !digit : text[i] != form[i]) return false;
+  }
+  return true;
+}
+
+// "gpt-4o-2024-11-20" -> "gpt-4o-{date}"; empty where the name does not end in a date.
+std::string without_date(std::string_view name) {
+  for (std::string_view form : {"-9999-99-99", "-99999999", "@99999999"}) {
+    if (name.size() > form.size() &&
+        digits_and_dashes(name.substr(name.size() - form.size()), form)) {
+      return fmt::format("{}{}{}", name.substr(0, name.size() - form.size()), form[0], kAnyDate);
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+std::string_view to_string(UsageClass usage_class) {
+  switch (usage_class) {
+    case UsageClass::input:
+      return "input";
+    case UsageClass::cache_read:
+      return "cache_read";
+    case UsageClass::cache_write_5m:
+      return "cache_write_5m";
+    case UsageClass::cache_write_1h:
+      return "cache_write_1h";
+    case UsageClass::output:
+      return "output";
+    case UsageClass::input_audio:
+      return "input_audio";
+    case UsageClass::output_audio:
+      return "output_audio";
+    case UsageClass::input_image:
+      return "input_image";
+    case UsageClass::output_image:
+      return "output_image";
+  }
+  return "input";
+}
+
+const Rates& PriceRow::rates_at(int64_t total_input) const {
+  const Rates* found = &rates;
+  for (const ContextTier& tier : context_tiers) {
+    if (total_input > tier.prompt_tokens_above) found = &tier.rates;
+  }
+  return *found;
+}
+
+Result<PriceBook> PriceBook::build(std::vector<PriceRow> shipped, std::vector<PriceRow> overrides) {
+  PriceBook book;
+  book.overrides_ = overrides.size();
+  book.rows_ = std::move(overrides);
+  book.rows_.insert(book.rows_.end(), std::make_move_iterator(shipped.begin()),
+                    std::make_move_iterator(shipped.end()));
+  WEIR_CHECK_OK(book.index());
+  return book;
+}
+
+Result<PriceBook> PriceBook::shipped(std::vector<PriceRow> overrides) {
+  std::vector<PriceRow> rows;
+  for (const ShippedPrices& file : shipped_prices()) {
+    WEIR_TRY(std::vector<PriceRow> more, parse_price_csv(file.csv, file.name));
+    rows.insert(rows.end(), std::make_move_iterator(more.begin()),
+                std::make_move_iterator(more.end()));
+  }
+  return build(std::move(rows), std::move(overrides));
+}
+
+Result<void> PriceBook::index() {
+  if (rows_.size() > kRowsMax) {
+    return fail(ErrorCode::limit_exceeded,
+                fmt::format("price book: {} rows, at most {} allowed", rows_.size(), kRowsMax));
+  }
+  for (uint32_t i = 0; i < rows_.size(); ++i) {
+    PriceRow& row = rows_[i];
+    if (row.provider.empty() || row.model.empty() || row.id.empty()) {
+      return fail(ErrorCode::invalid_argument,
+                  fmt::format("price row {} ('{}'): provider, model and id must not be empty",
+                              i + 1, row.id));
+    }
+    if (!by_id_.emplace(row.id, i).second) {
+      return fail(ErrorCode::invalid_argument,
+                  fmt::format("price row '{}' is there twice", row.id));
+    }
+    std::sort(row.context_tiers.begin(), row.context_tiers.end(),
+              [](const ContextTier& a, const ContextTier& b) {
+                return a.prompt_tokens_above < b.prompt_tokens_above;
+              });
+    char layer = i < overrides_ ? kOverride : kShipped;
+    std::vector<std::string_view> names(row.aliases.begin(), row.aliases.end());
+    names.push_back(row.model);
+    for (std::string_view name : names) {
+      if (name.size() > kNameMax) {
+        return fail(ErrorCode::limit_exceeded,
+                    fmt::format("price row '{}': a name of {} bytes", row.id, name.size()));
+      }
+      auto& rows = by_key_[key_of(layer, row.provider, name, canonical_tier(row.service_tier),
+                                  row.location)];
+      if (!rows.empty() && rows_[rows.back()].model != row.model) {
+        return fail(ErrorCode::invalid_argument,
+                    fmt::format("price row '{}': the name '{}' belongs to model '{}' already",
+                                row.id, name, rows_[rows.back()].model));
+      }
+      rows.push_back(i);
+    }
+  }
+  for (auto& [key, rows] : by_key_) {
+    std::sort(rows.begin(), rows.end(), [this](uint32_t a, uint32_t b) {
+      return std::pair(rows_[a].valid_from_ms, a) < std::pair(rows_[b].valid_from_ms, b);
+    });
+  }
+  return {};
+}
+
+const PriceRow* PriceBook::latest(std::string_view key, int64_t wall_ms) const {
+  auto found = by_key_.find(key);
+  if (found == by_key_.end()) return nullptr;
+  const PriceRow* row = nullptr;
+  for (uint32_t i : found->second) {
+    if (rows_[i].valid_from_ms > wall_ms) break;
+    row = &rows_[i];
+  }
+  return row;
+}
+
+const PriceRow* PriceBook::find_named(const PriceQuery& query, std::string_view model, char layer,
+                                      std::string_view tier) const {
+  if (!query.location.empty()) {
+    std::string_view location = query.location == "global" ? "global" : "regional";
+    const PriceRow* row =
+        latest(key_of(layer, query.provider, model, tier, location), query.wall_ms);
+    if (row != nullptr) return row;
+  }
+  return latest(key_of(layer, query.provider, model, tier, {}), query.wall_ms);
+}
+
+const PriceRow* PriceBook::find(const PriceQuery& query) const {
+  std::string_view tier = canonical_tier(query.service_tier);
+  std::string undated = without_date(query.model);
+  for (char layer : {kOverride, kShipped}) {
+    if (layer == kOverride && overrides_ == 0) continue;
+    if (const PriceRow* row = find_named(query, query.model, layer, tier)) return row;
+    if (undated.empty()) continue;
+    if (const PriceRow* row = find_named(query, undated, layer, tier)) return row;
+  }
+  return nullptr;
+}
+
+const PriceRow* PriceBook::find_by_id(std::string_view id) const {
+  auto found = by_id_.find(id);
+  return found == by_id_.end() ? nullptr : &rows_[found->second];
+}
+
+}  // namespace weir::ledger
