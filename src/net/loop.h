@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/result.h"
 #include "net/buffer_pool.h"
 #include "net/task.h"
 #include "net/timer.h"
@@ -92,6 +93,15 @@ class Loop {
   void unwatch(uint32_t watch, bool closing);
 
  private:
+  // Drains the descriptor by which other threads wake this one.
+  class PostHandler final : public FdHandler {
+   public:
+    explicit PostHandler(Loop& loop) : loop_(loop) {}
+    void on_fd_events(uint32_t events) override;
+
+   private:
+    Loop& loop_;
+  };
   struct Watch {
     FdHandler* handler = nullptr;
     int fd = -1;
@@ -99,6 +109,9 @@ class Loop {
   };
 
   Loop(Clock& clock, ManualClock* manual);
+  bool work();
+  void refresh_now();
+  void wake_thread();
   bool run_posted();
   bool run_deferred();
   bool run_ready();
@@ -111,7 +124,9 @@ class Loop {
   int event_fd_ = -1;
   Nanoseconds now_;
   uint64_t turns_ = 0;
-  bool pwait2_ = true;
+  bool pwait2_ = true;  // the kernel has epoll_pwait2 (5.11)
+  bool post_pending_ = false;
+  PostHandler post_handler_{*this};
 
   std::atomic<bool> stopped_{false};
   std::mutex post_mutex_;

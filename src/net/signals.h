@@ -31,7 +31,8 @@ class Signals final : private FdHandler {
   Loop& loop_;
   int fd_;
   uint32_t watch_ = 0;
-  OnSignal on_signal_;
+  bool watching_ = false;
+  std::shared_ptr<const OnSignal> on_signal_;  // shared with the call in progress
 };
 
 }  // namespace weir::net

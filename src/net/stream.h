@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -161,7 +162,9 @@ class Stream {
   };
 
   Side& side(Wait::Direction d) { return d == Wait::Direction::read ? read_ : write_; }
+  bool ready(Wait::Direction direction) const;
   bool budget_left(const Side& side) const;
+  void spend(Side& side, size_t bytes);
   void wake(Side& side, const Error* error);
   static void run_hangup(Wakeup& node);
 
@@ -171,6 +174,7 @@ class Stream {
   Side write_;
   Hangup hangup_;
   bool closed_ = false;
+  bool write_ended_ = false;
   uint64_t bytes_read_ = 0;
   uint64_t bytes_written_ = 0;
   std::string local_address_;

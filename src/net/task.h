@@ -16,6 +16,8 @@
 #include <utility>
 
 #include "base/clock.h"
+#include "base/result.h"
+#include "net/timer.h"
 #include "net/wakeup.h"
 
 namespace weir::net {
@@ -129,12 +131,27 @@ class Event {
     }
     void await_resume() const {}
 
-   private:
+   protected:
+    friend class Event;
     Event* event_;
+    bool woken_ = false;
   };
   Wait wait() { return Wait(*this); }
+
+  class [[nodiscard]] TimedWait : public Wait {
+   public:
+    TimedWait(Event& event, Nanoseconds limit);
+    void await_suspend(std::coroutine_handle<> handle);
+    bool await_resume() const { return woken_ || !timed_out_; }
+
+   private:
+    Loop* loop_;
+    Nanoseconds limit_;
+    Timer timer_;
+    bool timed_out_ = false;
+  };
   // True once set, false when `limit` passes first.
-  Task<bool> wait_for(Nanoseconds limit);
+  TimedWait wait_for(Nanoseconds limit) { return {*this, limit}; }
 
  private:
   Loop* loop_;
@@ -158,7 +175,7 @@ class TaskGroup {
   size_t size() const { return size_; }
   void destroy_all();
 
-  // The frame around a spawned task; defined in task.cc's terms, public only for the compiler.
+  // A spawned task's place in its group's list; public only for the coroutine that wraps the task.
   struct Root;
 
  private:
@@ -172,3 +189,15 @@ class TaskGroup {
 void spawn(Loop& loop, Task<void> task);
 
 }  // namespace weir::net
+
+// WEIR_TRY and WEIR_CHECK_OK for coroutines: WEIR_CO_TRY(auto stream, co_await dialer.dial(...)).
+#define WEIR_CO_TRY(declaration, expression)                                     \
+  auto WEIR_CONCAT(weir_try_, __LINE__) = (expression);                          \
+  if (!WEIR_CONCAT(weir_try_, __LINE__))                                         \
+    co_return ::weir::fail(std::move(WEIR_CONCAT(weir_try_, __LINE__)).error()); \
+  declaration = std::move(*WEIR_CONCAT(weir_try_, __LINE__))
+#define WEIR_CO_CHECK_OK(expression)                                                      \
+  do {                                                                                    \
+    auto weir_check_result = (expression);                                                \
+    if (!weir_check_result) co_return ::weir::fail(std::move(weir_check_result).error()); \
+  } while (false)

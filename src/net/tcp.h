@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <string>
 
 #include "base/result.h"
 #include "net/address.h"
@@ -50,6 +51,7 @@ class Listener final : private FdHandler {
  private:
   struct Open;  // shared with the accepted streams
   friend class TcpStream;
+  static void release(std::shared_ptr<Open>& open);
   struct Retry : Wakeup {
     explicit Retry(Listener& owner) : Wakeup(&run_retry), listener(owner) {}
     Listener& listener;
@@ -66,7 +68,9 @@ class Listener final : private FdHandler {
   bool watching_ = false;
   ListenOptions options_;
   Address address_;
-  OnAccept on_accept_;
+  std::string local_text_;
+  std::shared_ptr<const OnAccept> on_accept_;  // shared with the call in progress
+  bool at_limit_ = false;
   Retry retry_;
   Timer pause_;
   Counters counters_;

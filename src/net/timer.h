@@ -29,14 +29,14 @@ class Timer {
   Timer(TimerWheel& wheel, std::function<void()> callback);
   Timer(const Timer&) = delete;
   Timer& operator=(const Timer&) = delete;
-  ~Timer() { cancel(); }
+  ~Timer();
 
   // Arms or re-arms. after <= 0 fires on the loop's next turn.
   void arm(Nanoseconds after);
   // kNoDeadline cancels.
   void arm_at(Deadline deadline);
   void cancel();
-  bool armed() const { return next_ != nullptr; }
+  bool armed() const { return armed_; }
   // Meaningful while armed.
   Deadline deadline() const { return deadline_; }
 
@@ -46,6 +46,7 @@ class Timer {
   Timer* prev_ = nullptr;
   Timer* next_ = nullptr;
   uint16_t slot_ = 0;  // level * 64 + index while armed
+  bool armed_ = false;
   Deadline deadline_{0};
   std::function<void()> callback_;
 };
@@ -66,13 +67,24 @@ class TimerWheel {
   // deadline, and earlier only by an empty stop on the way there.
   Deadline next() const;
   size_t armed() const { return armed_; }
+  // The time that Timer::arm() counts from. set_now() moves it on without firing anything.
   Nanoseconds now() const { return now_; }
+  void set_now(Nanoseconds now) {
+    if (now > now_) now_ = now;
+  }
 
  private:
   friend class Timer;
   static constexpr unsigned kLevels = 7;
   static constexpr unsigned kSlotBits = 6;
   static constexpr unsigned kSlots = 1U << kSlotBits;
+  static constexpr unsigned kDue = kLevels * kSlots;  // the slot of timers about to fire
+  static constexpr uint64_t kTickMax = (uint64_t{1} << (kLevels * kSlotBits)) - 1;
+
+  struct Place {
+    unsigned slot;
+    uint64_t tick;  // the first tick of the slot
+  };
 
   struct Slot {  // a list with the order of arming
     Timer* first = nullptr;
@@ -80,17 +92,22 @@ class TimerWheel {
   };
 
   void insert(Timer& timer);
+  void append(unsigned slot, Timer& timer);
   void remove(Timer& timer);
   uint64_t tick_of(Nanoseconds time) const;
-  size_t fire_slot(unsigned index, Nanoseconds now);
-  void cascade(unsigned level, unsigned index);
+  // The earliest slot that is not empty; false when there is none.
+  bool first_used(Place& place) const;
+  // Empties the slot: what is due goes to kDue (from level 0 only, which keeps the order by tick),
+  // the rest to where it now belongs.
+  void redistribute(unsigned slot);
 
   Nanoseconds start_;
   Nanoseconds now_;
   uint64_t tick_ = 0;  // ticks before this one have been fired
   size_t armed_ = 0;
+  Timer* firing_ = nullptr;  // whose callback runs; null again when that timer goes meanwhile
   std::array<uint64_t, kLevels> used_{};  // bit per slot that is not empty
-  std::array<Slot, kLevels * kSlots> slots_{};
+  std::array<Slot, kDue + 1> slots_{};
 };
 
 // co_await sleep(loop, 20ms): needs no frame of its own.
