@@ -77,6 +77,8 @@ std::unique_ptr<StreamWriter> make_stream_writer(Dialect dialect, const Context&
 // decides). write_error gives the body in the client's dialect; write_stream_error the bytes that
 // tell an error inside a stream that has begun.
 ApiError read_error(Dialect dialect, int status, std::string_view body);
+// The HTTP status that tells the error in the client's dialect: Anthropic's 529 is a 503 to others.
+int error_status(Dialect dialect, const ApiError& error);
 std::string write_error(Dialect dialect, const ApiError& error, std::string_view request_id);
 std::string write_stream_error(Dialect dialect, const ApiError& error, std::string_view request_id);
 

@@ -24,10 +24,11 @@ struct Usage {
   int64_t output = 0;       // text and tool-call output, reasoning included
   int64_t output_audio = 0;
   int64_t output_image = 0;
-  int64_t reasoning = 0;     // part of `output`
-  int64_t tool_calls = 0;    // provider-side tool uses that are billed apiece (web searches)
-  std::string service_tier;  // as the provider billed it: "default", "flex", "priority", "batch"
-  bool reported = false;     // the provider said these numbers (else they are an estimate)
+  int64_t reasoning = 0;   // part of `output`
+  int64_t tool_calls = 0;  // provider-side tool uses that are billed apiece (web searches)
+  std::string service_tier =
+      {};                 // as the provider billed it: "default", "flex", "priority", "batch"
+  bool reported = false;  // the provider said these numbers (else they are an estimate)
 
   int64_t total_input() const {
     return input + cache_read + cache_write_5m + cache_write_1h + input_audio + input_image;

@@ -217,6 +217,24 @@ Usage usage_of_gemini(json::Value object) {
   return usage;
 }
 
+Usage usage_of_gemini_body(json::Value body) {
+  Usage usage;
+  for (const json::Value element : body.elements()) {
+    replace_usage(usage, usage_of_gemini(object_of(element, {"usageMetadata", "usage_metadata"})));
+  }
+  if (!body.is_object()) return usage;
+  usage = usage_of_gemini(object_of(body, {"usageMetadata", "usage_metadata"}));
+  if (usage.reported) return usage;
+  // Text embeddings by Vertex :predict count each instance.
+  for (const json::Value prediction : body["predictions"].elements()) {
+    const auto tokens = find_count(prediction["embeddings"]["statistics"], {"token_count"});
+    if (!tokens) continue;
+    usage.input += *tokens;
+    usage.reported = true;
+  }
+  return usage;
+}
+
 void replace_usage(Usage& known, const Usage& newer) {
   if (!newer.reported) return;
   const Usage before = known;

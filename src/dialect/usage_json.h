@@ -34,6 +34,9 @@ void merge_usage_of_anthropic(Usage& known, json::Value usage);
 // `usageMetadata` of Gemini (camelCase or snake_case). promptTokenCount includes cached tokens;
 // thoughts and tool-use prompts come on top of candidates and prompt.
 Usage usage_of_gemini(json::Value metadata);
+// Of a whole body: generateContent's `usageMetadata` (of the last element where the body is the
+// array of a stream), `metadata` of batched embeddings, token counts of Vertex predictions.
+Usage usage_of_gemini_body(json::Value body);
 
 // For streams whose usage objects are whole and cumulative (OpenAI, Gemini): the newer replaces the
 // older, side by side: an input side of all zeros replaces nothing, nor does such an output side.

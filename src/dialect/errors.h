@@ -1,0 +1,22 @@
+// Errors of model APIs beyond the door of translate.h: reading an error that is already parsed (the
+// error event of a stream), and the table between Weir's classes and HTTP statuses. Pure; any
+// thread.
+#pragma once
+
+#include "base/json/document.h"
+#include "dialect/translate.h"
+
+namespace weir::dialect {
+
+// Providers' messages are kept up to this many bytes (HTML error pages, stack traces).
+inline constexpr size_t kErrorMessageBytesMax = 2048;
+
+// The error that `root` tells, in the form of any provider. `status` is the HTTP status of the
+// answer, or 200 for an error inside a stream: the object's own words decide then.
+ApiError read_error_json(int status, json::Value root);
+
+// The class of an HTTP status alone, and the usual status of a class.
+ApiErrorType error_type_of_status(int status);
+int status_of_error_type(ApiErrorType type);
+
+}  // namespace weir::dialect
