@@ -14,7 +14,9 @@ bool Secret::equals(std::string_view other) const {
 }
 
 void Secret::wipe() {
-  if (!value_.empty()) explicit_bzero(value_.data(), value_.size());
+  // All the string has room for: a moved-from short string is empty and still holds its bytes.
+  value_.resize(value_.capacity());
+  explicit_bzero(value_.data(), value_.size());
   value_.clear();
 }
 

@@ -16,6 +16,22 @@ namespace {
 constexpr uint32_t kNone = UINT32_MAX;
 constexpr uint32_t kFewKeys = 16;  // up to here comparing all pairs beats sorting
 
+constexpr bool is_short_escape(char c) {
+  switch (c) {
+    case '"':
+    case '\\':
+    case '/':
+    case 'b':
+    case 'f':
+    case 'n':
+    case 'r':
+    case 't':
+      return true;
+    default:
+      return false;
+  }
+}
+
 }  // namespace
 
 Parser::Parser(Document& document, const Limits& limits)
@@ -213,7 +229,7 @@ bool Parser::read_string() {
 
 bool Parser::read_escape() {
   const char* const backslash = place_++;
-  if (place_ < end_ && std::strchr("\"\\/bfnrt", *place_) != nullptr && *place_ != '\0') {
+  if (place_ < end_ && is_short_escape(*place_)) {
     ++place_;
     return true;
   }
@@ -221,17 +237,14 @@ bool Parser::read_escape() {
     expected("one of \"\\/bfnrtu behind a backslash");
     return false;
   }
-  if (end_ - backslash < 6 || read_hex4(backslash + 2) < 0) {
-    ++place_;
-    while (place_ < end_ && std::strchr("0123456789abcdefABCDEF", *place_) != nullptr &&
-           *place_ != '\0') {
-      ++place_;
-    }
-    expected("four hex digits behind \\u");
-    return false;
+  if (end_ - backslash >= 6 && read_hex4(backslash + 2) >= 0) {
+    place_ = backslash + 6;
+    return true;
   }
-  place_ = backslash + 6;
-  return true;
+  ++place_;
+  while (place_ < end_ && hex_digit(*place_) >= 0) ++place_;  // to where it goes wrong
+  expected("four hex digits behind \\u");
+  return false;
 }
 
 bool Parser::add_node(const char* begin, const char* end, Type type, uint32_t count) {
