@@ -35,7 +35,8 @@ GOOD = with_files({
     "docs/page.md": "[up](../README.md#a-part) [folder](../src)\n",
     "src/base/a.h": HEADER + "\nnamespace weir {\n\nint answer();\n\n}  // namespace weir\n",
     "src/base/money.h": HEADER + "\n// Never a double.\nint nano_dollars();\n",
-    "src/base/a_test.cc": "#include <fstream>\n",
+    "src/base/a_test.cc": '#include <fstream>\n\n#include "base/files.h"\n',
+    "src/base/files.h": HEADER + "\n#include <fstream>\n",
     "src/http/b.cc": '#include "http/b.h"\n\n#include <vector>\n\n'
                      '#include "base/a.h"\n#include "net/loop.h"\n',
     "src/net/loop.cc": "#include <openssl/ssl.h>\n#include <sys/epoll.h>\n",
@@ -67,6 +68,10 @@ BAD = {
     "pure_rooms_have_no_io": [
         (tree(src__dialect__a_cc="#include <sys/socket.h>\n#include <thread>\n"), 2),
         (tree(src__base__a_cc="#include <fstream>\n"), 1),
+        (with_files({"src/base/a.h": "#include <fstream>\n",
+                     "src/base/a.cc": '#include "base/a.h"\n',
+                     "src/base/a_test.cc": '#include "base/a.h"\n',
+                     "src/base/b.cc": '#include "base/a.h"\n'}), 1),
     ],
     "files_are_short": [
         (tree(src__base__a_cc="int x;\n" * 601), 1),
@@ -74,6 +79,8 @@ BAD = {
     ],
     "lines_are_short": [
         (tree(src__base__a_cc="// " + "x" * 98 + "\n"), 1),
+        (tree(src__base__a_cc='auto x = R"(a)" "' + "x" * 98 + '";\nauto y = R"(a\n'
+                              + "x" * 101 + "\n)\";\n// " + "x" * 98 + "\n"), 1),
         ({"tools/wide.py": "x = '" + "\u00e9" * 95 + "'\n"}, 1),
     ],
     "text_is_clean": [

@@ -74,6 +74,18 @@ def includes(text):
             yield number, match.group(1), match.group(2)
 
 
+RAW_STRING = re.compile(r'R"([^(\s]{0,16})\(.*?\)\1"', re.S)
+
+
+def raw_string_lines(text):
+    """Numbers of the lines that a raw string literal touches."""
+    lines = set()
+    for match in RAW_STRING.finditer(text):
+        first = text.count("\n", 0, match.start()) + 1
+        lines.update(range(first, first + match.group(0).count("\n") + 1))
+    return lines
+
+
 def without_comments(line):
     """The line up to a // that is not inside a string. Good enough for single-line rules."""
     return re.sub(r'("(?:[^"\\]|\\.)*")|//.*', lambda m: m.group(1) or "", line)
