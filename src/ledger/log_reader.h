@@ -16,16 +16,16 @@
 namespace weir::ledger {
 
 struct RowFilter {
-  std::string key_id;  // empty: all, here and below
-  std::string team;
-  std::string model;  // the configured name
-  std::string deployment;
-  std::optional<Outcome> outcome;
+  std::string key_id = {};  // empty: all, here and below
+  std::string team = {};
+  std::string model = {};  // the configured name
+  std::string deployment = {};
+  std::optional<Outcome> outcome = std::nullopt;
   int status_class = 0;  // 2, 4, 5, ...; 0: all
   int64_t since_ms = 0;  // start time, inclusive
   int64_t until_ms = 0;  // exclusive; 0: now and later
   uint32_t limit = 100;
-  std::optional<Id> before;  // cursor: rows older than this one
+  std::optional<Id> before = std::nullopt;  // cursor: rows older than this one
 };
 
 struct RowPage {
@@ -40,9 +40,9 @@ struct SumQuery {
   int64_t until_ms = 0;  // exclusive, rounded up to an hour
   SumBy by = SumBy::none;
   SumBy then_by = SumBy::none;
-  std::string key_id;  // filters, empty: all
-  std::string team;
-  std::string model;
+  std::string key_id = {};  // filters, empty: all
+  std::string team = {};
+  std::string model = {};
   uint32_t limit = 1000;
 };
 

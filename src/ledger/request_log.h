@@ -9,17 +9,14 @@
 // call but an occasional wake-up of the writer. Rows that do not fit are dropped and counted. The
 // writer commits at most `commit_interval` after a row came; WAL with synchronous=NORMAL, so a
 // killed process loses at most that, and a power cut loses recent commits but corrupts nothing.
-// When the disk fails rows wait in a bounded spool and are retried; health() tells.
+// When the disk fails rows wait in a bounded spool and are retried; health() and the process log
+// tell. A day file that is found corrupt is moved aside and a new one begun.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
-#include <thread>
-#include <vector>
 
 #include "base/clock.h"
 #include "base/result.h"
@@ -35,14 +32,12 @@ struct LogOptions {
   uint32_t spool_rows_max = 200'000;
   int64_t spool_bytes_max = int64_t{256} << 20;
   Milliseconds commit_interval{200};
-  uint32_t commit_rows_max = 4096;                       // one transaction
+  uint32_t commit_rows_max = 4096;  // one transaction
+  Milliseconds busy_timeout{2000};  // for a file that another process has locked
   int64_t capture_message_bytes_max = int64_t{1} << 20;  // of a body, before compression
   int capture_level = 3;                                 // zstd
   int32_t retention_days = 90;                           // request files; 0 keeps all
   int32_t capture_retention_days = 7;
-  // Told when the store starts failing, recovers or drops rows; on the writer thread, at most
-  // once a second. For the process log.
-  std::function<void(std::string_view)> on_event = {};
 };
 
 struct LogHealth {

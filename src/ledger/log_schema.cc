@@ -1,0 +1,285 @@
+#include "ledger/log_schema.h"
+
+#include <fmt/format.h>
+
+namespace weir::ledger {
+
+namespace {
+
+constexpr const char* kRollupTable =
+    "CREATE TABLE rollup("
+    "hour INTEGER NOT NULL, key_id TEXT NOT NULL, team TEXT NOT NULL, model TEXT NOT NULL, "
+    "deployment TEXT NOT NULL, provider TEXT NOT NULL, status_class INTEGER NOT NULL, "
+    "requests INTEGER NOT NULL, errors INTEGER NOT NULL, aborted INTEGER NOT NULL, "
+    "denied INTEGER NOT NULL, unpriced INTEGER NOT NULL, estimated INTEGER NOT NULL, "
+    "input_tokens INTEGER NOT NULL, cache_read_tokens INTEGER NOT NULL, "
+    "cache_write_tokens INTEGER NOT NULL, output_tokens INTEGER NOT NULL, "
+    "reasoning_tokens INTEGER NOT NULL, cost_nano INTEGER NOT NULL, total_us INTEGER NOT NULL, "
+    "ttft_us INTEGER NOT NULL, ttft_count INTEGER NOT NULL, "
+    "PRIMARY KEY(hour, key_id, team, model, deployment, provider, status_class)) WITHOUT ROWID";
+
+constexpr const char* kRequestTable =
+    "CREATE TABLE request("
+    "id INTEGER PRIMARY KEY, start_ms INTEGER NOT NULL, key_id TEXT NOT NULL, "
+    "team TEXT NOT NULL, user TEXT NOT NULL, tags TEXT NOT NULL, dialect TEXT NOT NULL, "
+    "endpoint TEXT NOT NULL, model_asked TEXT NOT NULL, model TEXT NOT NULL, "
+    "deployment TEXT NOT NULL, account TEXT NOT NULL, provider TEXT NOT NULL, "
+    "provider_model TEXT NOT NULL, attempts INTEGER NOT NULL, attempts_text TEXT NOT NULL, "
+    "status INTEGER NOT NULL, outcome INTEGER NOT NULL, error_code TEXT NOT NULL, "
+    "streamed INTEGER NOT NULL, total_us INTEGER NOT NULL, ttft_us INTEGER NOT NULL, "
+    "upstream_us INTEGER NOT NULL, input INTEGER NOT NULL, cache_read INTEGER NOT NULL, "
+    "cache_write_5m INTEGER NOT NULL, cache_write_1h INTEGER NOT NULL, "
+    "input_audio INTEGER NOT NULL, input_image INTEGER NOT NULL, output INTEGER NOT NULL, "
+    "output_audio INTEGER NOT NULL, output_image INTEGER NOT NULL, reasoning INTEGER NOT NULL, "
+    "tool_calls INTEGER NOT NULL, tier TEXT NOT NULL, usage_reported INTEGER NOT NULL, "
+    "cost_nano INTEGER NOT NULL, price_row TEXT NOT NULL, cost_state INTEGER NOT NULL, "
+    "config_generation INTEGER NOT NULL, bytes_in INTEGER NOT NULL, bytes_out INTEGER NOT NULL, "
+    "captured INTEGER NOT NULL);"
+    "CREATE INDEX request_key ON request(key_id);"
+    "CREATE INDEX request_not_ok ON request(outcome) WHERE outcome <> 0";
+
+constexpr const char* kRequestColumns =
+    "id, start_ms, key_id, team, user, tags, dialect, endpoint, model_asked, model, deployment, "
+    "account, provider, provider_model, attempts, attempts_text, status, outcome, error_code, "
+    "streamed, total_us, ttft_us, upstream_us, input, cache_read, cache_write_5m, "
+    "cache_write_1h, input_audio, input_image, output, output_audio, output_image, reasoning, "
+    "tool_calls, tier, usage_reported, cost_nano, price_row, cost_state, config_generation, "
+    "bytes_in, bytes_out, captured";
+constexpr int kRequestColumnCount = 43;
+
+constexpr std::string_view kSumColumns[] = {
+    "requests",           "errors",        "aborted",          "denied",
+    "unpriced",           "estimated",     "input_tokens",     "cache_read_tokens",
+    "cache_write_tokens", "output_tokens", "reasoning_tokens", "cost_nano",
+    "total_us",           "ttft_us",       "ttft_count"};
+
+std::string parameters(int count) {
+  std::string text;
+  for (int i = 1; i <= count; ++i) text += fmt::format("{}?{}", i == 1 ? "" : ",", i);
+  return text;
+}
+
+// Reads columns one after the other, in the order of kRequestColumns.
+class Reader {
+ public:
+  explicit Reader(const store::Statement& statement) : statement_(statement) {}
+  int64_t number() { return statement_.column_int64(column_++); }
+  bool flag() { return number() != 0; }
+  std::string text() { return std::string(statement_.column_text(column_++)); }
+
+ private:
+  const store::Statement& statement_;
+  int column_ = 0;
+};
+
+}  // namespace
+
+std::span<const store::Migration> requests_migrations() {
+  static const store::Migration kMigrations[] = {{1, kRequestTable}, {2, kRollupTable}};
+  return kMigrations;
+}
+
+std::span<const store::Migration> captures_migrations() {
+  static const store::Migration kMigrations[] = {
+      {1,
+       "CREATE TABLE capture(id INTEGER PRIMARY KEY, request BLOB NOT NULL, "
+       "response BLOB NOT NULL, request_content_type TEXT NOT NULL, "
+       "response_content_type TEXT NOT NULL, request_bytes INTEGER NOT NULL, "
+       "response_bytes INTEGER NOT NULL)"}};
+  return kMigrations;
+}
+
+std::span<const store::Migration> meta_migrations() {
+  static const store::Migration kMigrations[] = {{1, kRollupTable}};
+  return kMigrations;
+}
+
+std::string insert_request_sql() {
+  return fmt::format("INSERT OR IGNORE INTO request({}) VALUES({})", kRequestColumns,
+                     parameters(kRequestColumnCount));
+}
+
+std::string select_request_sql() {
+  return fmt::format("SELECT {} FROM request", kRequestColumns);
+}
+
+void bind_request(store::Statement& statement, const RequestRow& row) {
+  int at = 0;
+  auto number = [&](int64_t value) { statement.bind(++at, value); };
+  auto text = [&](std::string_view value) { statement.bind(++at, value); };
+  number(row.id.value());
+  number(row.start_ms);
+  text(row.key_id);
+  text(row.team);
+  text(row.user);
+  text(row.tags);
+  text(row.dialect);
+  text(row.endpoint);
+  text(row.model_asked);
+  text(row.model);
+  text(row.deployment);
+  text(row.account);
+  text(row.provider);
+  text(row.provider_model);
+  number(row.attempts);
+  text(row.attempts_text);
+  number(row.status);
+  number(static_cast<int64_t>(row.outcome));
+  text(row.error_code);
+  number(row.streamed ? 1 : 0);
+  number(row.total_us);
+  number(row.ttft_us);
+  number(row.upstream_us);
+  number(row.usage.input);
+  number(row.usage.cache_read);
+  number(row.usage.cache_write_5m);
+  number(row.usage.cache_write_1h);
+  number(row.usage.input_audio);
+  number(row.usage.input_image);
+  number(row.usage.output);
+  number(row.usage.output_audio);
+  number(row.usage.output_image);
+  number(row.usage.reasoning);
+  number(row.usage.tool_calls);
+  text(row.usage.service_tier);
+  number(row.usage.reported ? 1 : 0);
+  number(row.cost.nano());
+  text(row.price_row);
+  number(static_cast<int64_t>(row.cost_state));
+  number(row.config_generation);
+  number(row.bytes_in);
+  number(row.bytes_out);
+  number(row.captured ? 1 : 0);
+}
+
+RequestRow read_request(const store::Statement& statement) {
+  Reader in(statement);
+  RequestRow row;
+  row.id = Id(in.number());
+  row.start_ms = in.number();
+  row.key_id = in.text();
+  row.team = in.text();
+  row.user = in.text();
+  row.tags = in.text();
+  row.dialect = in.text();
+  row.endpoint = in.text();
+  row.model_asked = in.text();
+  row.model = in.text();
+  row.deployment = in.text();
+  row.account = in.text();
+  row.provider = in.text();
+  row.provider_model = in.text();
+  row.attempts = static_cast<uint32_t>(in.number());
+  row.attempts_text = in.text();
+  row.status = static_cast<int32_t>(in.number());
+  row.outcome = static_cast<Outcome>(in.number());
+  row.error_code = in.text();
+  row.streamed = in.flag();
+  row.total_us = in.number();
+  row.ttft_us = in.number();
+  row.upstream_us = in.number();
+  row.usage.input = in.number();
+  row.usage.cache_read = in.number();
+  row.usage.cache_write_5m = in.number();
+  row.usage.cache_write_1h = in.number();
+  row.usage.input_audio = in.number();
+  row.usage.input_image = in.number();
+  row.usage.output = in.number();
+  row.usage.output_audio = in.number();
+  row.usage.output_image = in.number();
+  row.usage.reasoning = in.number();
+  row.usage.tool_calls = in.number();
+  row.usage.service_tier = in.text();
+  row.usage.reported = in.flag();
+  row.cost = Money::from_nano(in.number());
+  row.price_row = in.text();
+  row.cost_state = static_cast<CostState>(in.number());
+  row.config_generation = in.number();
+  row.bytes_in = in.number();
+  row.bytes_out = in.number();
+  row.captured = in.flag();
+  return row;
+}
+
+void RollupSums::add(const RequestRow& row) {
+  requests += 1;
+  errors += row.outcome != Outcome::ok || row.status >= 400 ? 1 : 0;
+  aborted += row.outcome == Outcome::aborted ? 1 : 0;
+  denied += row.outcome == Outcome::denied ? 1 : 0;
+  // A request that used nothing has no cost to be unsure about.
+  bool used = row.usage.total_input() + row.usage.total_output() + row.usage.tool_calls > 0;
+  unpriced += used && row.cost_state == CostState::unpriced ? 1 : 0;
+  estimated += used && row.cost_state == CostState::estimated ? 1 : 0;
+  input_tokens += row.usage.total_input();
+  cache_read_tokens += row.usage.cache_read;
+  cache_write_tokens += row.usage.cache_write_5m + row.usage.cache_write_1h;
+  output_tokens += row.usage.total_output();
+  reasoning_tokens += row.usage.reasoning;
+  cost_nano = (Money::from_nano(cost_nano) + row.cost).nano();
+  total_us += row.total_us;
+  ttft_us += row.ttft_us;
+  ttft_count += row.ttft_us > 0 ? 1 : 0;
+}
+
+RollupKey rollup_key(const RequestRow& row) {
+  return {row.id.wall_ms() / kHourMs,
+          row.key_id,
+          row.team,
+          row.model,
+          row.deployment,
+          row.provider,
+          row.status / 100};
+}
+
+std::string upsert_rollup_sql() {
+  std::string columns;
+  std::string updates;
+  for (std::string_view column : kSumColumns) {
+    columns += fmt::format(", {}", column);
+    updates +=
+        fmt::format("{}{}={}+excluded.{}", updates.empty() ? "" : ", ", column, column, column);
+  }
+  return fmt::format(
+      "INSERT INTO rollup(hour, key_id, team, model, deployment, provider, status_class{}) "
+      "VALUES({}) ON CONFLICT DO UPDATE SET {}",
+      columns, parameters(7 + static_cast<int>(std::size(kSumColumns))), updates);
+}
+
+void bind_rollup(store::Statement& statement, const RollupKey& key, const RollupSums& sums) {
+  statement.bind(1, key.hour)
+      .bind(2, key.key_id)
+      .bind(3, key.team)
+      .bind(4, key.model)
+      .bind(5, key.deployment)
+      .bind(6, key.provider)
+      .bind(7, key.status_class);
+  int at = 7;
+  for (int64_t value :
+       {sums.requests, sums.errors, sums.aborted, sums.denied, sums.unpriced, sums.estimated,
+        sums.input_tokens, sums.cache_read_tokens, sums.cache_write_tokens, sums.output_tokens,
+        sums.reasoning_tokens, sums.cost_nano, sums.total_us, sums.ttft_us, sums.ttft_count}) {
+    statement.bind(++at, value);
+  }
+}
+
+std::string sum_rollup_columns() {
+  std::string text;
+  for (std::string_view column : kSumColumns) {
+    text += fmt::format("{}sum({})", text.empty() ? "" : ", ", column);
+  }
+  return text;
+}
+
+RollupSums read_rollup_sums(const store::Statement& statement, int first) {
+  RollupSums sums;
+  int at = first;
+  for (int64_t* value :
+       {&sums.requests, &sums.errors, &sums.aborted, &sums.denied, &sums.unpriced, &sums.estimated,
+        &sums.input_tokens, &sums.cache_read_tokens, &sums.cache_write_tokens, &sums.output_tokens,
+        &sums.reasoning_tokens, &sums.cost_nano, &sums.total_us, &sums.ttft_us, &sums.ttft_count}) {
+    *value = statement.column_int64(at++);
+  }
+  return sums;
+}
+
+}  // namespace weir::ledger

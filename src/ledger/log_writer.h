@@ -1,0 +1,69 @@
+// The writing half of the request log, without threads or queues: takes batches of rows and puts
+// them into the day files. Belongs to the log's writer thread; tests drive it directly. Limits:
+// three day files open at a time.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "ledger/log_schema.h"
+#include "ledger/request_log.h"
+#include "store/sqlite.h"
+#include "store/zstd.h"
+
+namespace weir::ledger {
+
+class LogWriter {
+ public:
+  explicit LogWriter(const LogOptions& options);
+
+  // Since the start, failed batches included as far as they came.
+  struct Totals {
+    uint64_t rows = 0;      // new rows; one that was there already does not count
+    uint64_t unusable = 0;  // rows that SQLite can not hold (too big)
+    uint64_t captures = 0;
+    uint64_t captures_failed = 0;
+    uint64_t commits = 0;
+  };
+
+  // Makes today's file and meta.db, so that a store that can not work is known at start.
+  Result<void> prepare(int64_t wall_ms);
+  // One transaction per day that occurs among the rows. Rows of days that were committed before an
+  // error are written again by the retry, which changes nothing. Captures are stored first, and
+  // taken off their rows.
+  Result<void> write(std::span<RequestRow> rows);
+  const Totals& totals() const { return totals_; }
+  // Drops the files that are over their time, archiving their rollups. Errors: of the archiving;
+  // the rest goes on.
+  Result<void> drop_old(int64_t wall_ms);
+  // Closes connections to old days, and to files that somebody removed.
+  void close_unused();
+
+ private:
+  struct DayFile {
+    store::Connection connection;
+    store::Statement insert;
+    store::Statement upsert;
+    std::string path;
+  };
+
+  Result<DayFile*> requests_of(int64_t day);
+  Result<DayFile*> captures_of(int64_t day);
+  Result<void> write_rows(int64_t day, std::span<RequestRow*> rows);
+  Result<void> write_captures(int64_t day, std::span<RequestRow*> rows);
+  Result<void> archive(int64_t day);
+  int busy_ms() const { return static_cast<int>(options_.busy_timeout.count()); }
+
+  const LogOptions options_;
+  store::Compressor compressor_;
+  Totals totals_;
+  std::map<int64_t, DayFile> requests_;
+  std::map<int64_t, DayFile> captures_;
+};
+
+}  // namespace weir::ledger

@@ -1,0 +1,346 @@
+#include "ledger/request_log.h"
+
+#include <fmt/format.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <bit>
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "base/log.h"
+#include "ledger/log_writer.h"
+
+namespace weir::ledger {
+
+namespace {
+
+constexpr Nanoseconds kRetryFirst = std::chrono::milliseconds(500);
+constexpr Nanoseconds kRetryMost = std::chrono::seconds(5);
+constexpr Nanoseconds kTidyEvery = std::chrono::seconds(1);
+constexpr int64_t kRetentionEveryMs = 3'600'000;
+
+// Wakes the writer; writing to it never blocks (it would take 2^64 wake-ups).
+class WakeUp {
+ public:
+  WakeUp() : file_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
+  ~WakeUp() {
+    if (file_ >= 0) ::close(file_);
+  }
+  WakeUp(const WakeUp&) = delete;
+  WakeUp& operator=(const WakeUp&) = delete;
+
+  void signal() {
+    uint64_t one = 1;
+    (void)!::write(file_, &one, sizeof one);
+  }
+  void wait(Milliseconds at_most) {
+    pollfd entry{file_, POLLIN, 0};
+    (void)::poll(&entry, 1, static_cast<int>(at_most.count()));
+    uint64_t count = 0;
+    (void)!::read(file_, &count, sizeof count);
+  }
+
+ private:
+  int file_;
+};
+
+}  // namespace
+
+// One producer, one consumer. head_ and tail_ only grow; a position is the slot position & mask.
+struct LogPort::Ring {
+  struct Slot {
+    RequestRow row;
+    int64_t size = 0;  // as counted when it came
+  };
+
+  Ring(uint32_t rows_max, int64_t bytes_max_given, WakeUp& wake_up_given)
+      : mask(std::bit_ceil(std::max<uint32_t>(rows_max, 2)) - 1),
+        bytes_max(bytes_max_given),
+        wake_up(wake_up_given),
+        slots(mask + 1) {}
+
+  bool push(RequestRow&& row) {
+    int64_t size = static_cast<int64_t>(row.bytes());
+    uint64_t at = tail.load(std::memory_order_relaxed);
+    // (1) Acquire pairs with (4): the slot has been emptied before we fill it again.
+    uint64_t used = at - head.load(std::memory_order_acquire);
+    if (used > mask || bytes.load(std::memory_order_relaxed) + size > bytes_max) {
+      dropped.fetch_add(1, std::memory_order_relaxed);
+      return false;
+    }
+    bytes.fetch_add(size, std::memory_order_relaxed);
+    slots[at & mask] = {std::move(row), size};
+    // (2) Release pairs with (3): who sees the new tail sees the row.
+    tail.store(at + 1, std::memory_order_release);
+    // Half full: do not wait for the writer's next tick. One system call per half ring.
+    if (used == mask / 2) wake_up.signal();
+    return true;
+  }
+
+  // Hands every queued row to `take`, in order.
+  template <class Take>
+  void drain(Take&& take) {
+    uint64_t from = head.load(std::memory_order_relaxed);
+    uint64_t to = tail.load(std::memory_order_acquire);  // (3)
+    for (; from != to; ++from) {
+      RequestRow row = std::move(slots[from & mask].row);
+      bytes.fetch_sub(slots[from & mask].size, std::memory_order_relaxed);
+      head.store(from + 1, std::memory_order_release);  // (4)
+      take(std::move(row));
+    }
+  }
+
+  const uint64_t mask;
+  const int64_t bytes_max;
+  WakeUp& wake_up;
+  std::vector<Slot> slots;
+  alignas(64) std::atomic<uint64_t> head{0};  // written by the consumer
+  alignas(64) std::atomic<uint64_t> tail{0};  // written by the producer
+  std::atomic<uint64_t> dropped{0};
+  alignas(64) std::atomic<int64_t> bytes{0};
+};
+
+LogPort::LogPort(std::unique_ptr<Ring> ring) : ring_(std::move(ring)) {}
+LogPort::~LogPort() = default;
+bool LogPort::submit(RequestRow&& row) {
+  return ring_->push(std::move(row));
+}
+uint64_t LogPort::dropped() const {
+  return ring_->dropped.load(std::memory_order_relaxed);
+}
+
+struct RequestLog::Impl {
+  Impl(LogOptions options_given, const Clock& clock_given)
+      : options(std::move(options_given)), clock(clock_given), writer(options) {}
+
+  void run();
+  void collect();
+  bool write_pending(bool last);
+  void failed(const Error& error);
+  void publish();
+  void tidy();
+  void report_drops();
+
+  const LogOptions options;
+  const Clock& clock;
+  WakeUp wake_up;
+  std::vector<std::unique_ptr<LogPort>> ports;
+  LogWriter writer;
+  std::atomic<bool> stopping{false};
+
+  // The writer thread's own.
+  std::deque<RequestRow> spool;
+  int64_t spool_bytes = 0;
+  Nanoseconds retry_at{0};
+  Nanoseconds retry_wait{kRetryFirst};
+  Nanoseconds tidy_at{0};
+  int64_t retention_at_ms = 0;
+  uint64_t drops_reported = 0;
+
+  // Written by the writer thread, read by health().
+  std::atomic<uint64_t> rows_written{0};
+  std::atomic<uint64_t> spool_dropped{0};
+  std::atomic<uint64_t> rows_unusable{0};
+  std::atomic<uint64_t> spooled{0};
+  std::atomic<uint64_t> captures_written{0};
+  std::atomic<uint64_t> captures_dropped{0};
+  std::atomic<uint64_t> commits{0};
+  std::atomic<uint64_t> store_errors{0};
+  std::atomic<int64_t> last_commit_ms{0};
+
+  std::mutex mutex;  // control threads and the writer thread; never a worker
+  std::condition_variable flushed;
+  uint64_t flushes_asked = 0;
+  uint64_t flushes_done = 0;
+  std::string problem;  // of the store; empty: works
+  ErrorCode problem_code = ErrorCode::unavailable;
+
+  std::thread thread;
+};
+
+void RequestLog::Impl::collect() {
+  for (auto& port : ports) {
+    port->ring_->drain([this](RequestRow&& row) {
+      int64_t size = static_cast<int64_t>(row.bytes());
+      if (spool.size() >= options.spool_rows_max || spool_bytes + size > options.spool_bytes_max) {
+        spool_dropped.fetch_add(1, std::memory_order_relaxed);
+        return;
+      }
+      spool_bytes += size;
+      spool.push_back(std::move(row));
+    });
+  }
+  spooled.store(spool.size(), std::memory_order_relaxed);
+}
+
+void RequestLog::Impl::failed(const Error& error) {
+  uint64_t errors = store_errors.fetch_add(1, std::memory_order_relaxed) + 1;
+  std::string text = fmt::format(
+      "the request log can not be written: {}; {} rows are kept and "
+      "written when it works again",
+      error.message(), spool.size());
+  bool first = false;
+  {
+    std::lock_guard lock(mutex);
+    first = problem.empty();
+    problem = text;
+    problem_code = error.code();
+  }
+  if (first) log::error("ledger_store_failed", {{"reason", error.message()}, {"errors", errors}});
+  retry_at = clock.monotonic() + retry_wait;
+  retry_wait = std::min(retry_wait * 2, kRetryMost);
+}
+
+void RequestLog::Impl::publish() {
+  const LogWriter::Totals& totals = writer.totals();
+  rows_written.store(totals.rows, std::memory_order_relaxed);
+  rows_unusable.store(totals.unusable, std::memory_order_relaxed);
+  captures_written.store(totals.captures, std::memory_order_relaxed);
+  captures_dropped.store(totals.captures_failed, std::memory_order_relaxed);
+  commits.store(totals.commits, std::memory_order_relaxed);
+}
+
+// False: the store failed and rows are left.
+bool RequestLog::Impl::write_pending(bool last) {
+  if (!last && retry_at.count() != 0 && clock.monotonic() < retry_at) return spool.empty();
+  std::vector<RequestRow> batch;
+  while (!spool.empty()) {
+    size_t count = std::min<size_t>(spool.size(), std::max(options.commit_rows_max, 1u));
+    batch.assign(std::make_move_iterator(spool.begin()),
+                 std::make_move_iterator(spool.begin() + static_cast<ptrdiff_t>(count)));
+    int64_t batch_bytes = 0;
+    for (const RequestRow& row : batch) batch_bytes += static_cast<int64_t>(row.bytes());
+    auto written = writer.write(batch);
+    publish();
+    if (!written) {
+      // Back to where they came from; the captures that were stored are not carried twice.
+      std::move(batch.begin(), batch.end(), spool.begin());
+      failed(written.error());
+      return false;
+    }
+    spool.erase(spool.begin(), spool.begin() + static_cast<ptrdiff_t>(count));
+    spool_bytes = spool.empty() ? 0 : spool_bytes - batch_bytes;
+    spooled.store(spool.size(), std::memory_order_relaxed);
+    last_commit_ms.store(clock.wall_ms(), std::memory_order_relaxed);
+  }
+  if (retry_at.count() != 0) {
+    retry_at = Nanoseconds(0);
+    retry_wait = kRetryFirst;
+    {
+      std::lock_guard lock(mutex);
+      problem.clear();
+    }
+    log::info("ledger_store_works_again");
+  }
+  return true;
+}
+
+void RequestLog::Impl::report_drops() {
+  uint64_t dropped = spool_dropped.load() + rows_unusable.load();
+  for (auto& port : ports) dropped += port->dropped();
+  if (dropped == drops_reported) return;
+  log::error("ledger_rows_dropped", {{"rows", dropped - drops_reported}, {"total", dropped}});
+  drops_reported = dropped;
+}
+
+void RequestLog::Impl::tidy() {
+  Nanoseconds now = clock.monotonic();
+  if (tidy_at.count() != 0 && now < tidy_at) return;
+  tidy_at = now + kTidyEvery;
+  report_drops();
+  writer.close_unused();
+  int64_t wall_ms = clock.wall_ms();
+  if (wall_ms < retention_at_ms) return;
+  retention_at_ms = wall_ms + kRetentionEveryMs;
+  if (auto done = writer.drop_old(wall_ms); !done) {
+    log::warn("ledger_retention_failed", {{"reason", done.error().message()}});
+  }
+}
+
+void RequestLog::Impl::run() {
+  for (;;) {
+    wake_up.wait(options.commit_interval);
+    bool last = stopping.load(std::memory_order_acquire);
+    uint64_t asked = 0;
+    {
+      std::lock_guard lock(mutex);
+      asked = flushes_asked;
+    }
+    collect();
+    bool whole = write_pending(last || asked != flushes_done);
+    tidy();
+    if (asked != flushes_done || last) {
+      std::lock_guard lock(mutex);
+      flushes_done = asked;
+      flushed.notify_all();
+    }
+    if (!last) continue;
+    if (!whole) log::error("ledger_rows_lost_at_stop", {{"rows", spool.size()}});
+    return;
+  }
+}
+
+Result<std::unique_ptr<RequestLog>> RequestLog::open(LogOptions options, const Clock& clock) {
+  auto impl = std::make_unique<Impl>(std::move(options), clock);
+  WEIR_CHECK_OK(impl->writer.prepare(clock.wall_ms()));
+  for (uint32_t i = 0; i < std::max(impl->options.ports, 1u); ++i) {
+    impl->ports.push_back(std::unique_ptr<LogPort>(new LogPort(std::make_unique<LogPort::Ring>(
+        impl->options.port_rows_max, impl->options.port_bytes_max, impl->wake_up))));
+  }
+  Impl* running = impl.get();
+  impl->thread = std::thread([running] { running->run(); });
+  return std::unique_ptr<RequestLog>(new RequestLog(std::move(impl)));
+}
+
+RequestLog::RequestLog(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+RequestLog::~RequestLog() {
+  stop();
+}
+
+LogPort& RequestLog::port(uint32_t index) {
+  return *impl_->ports[index % impl_->ports.size()];
+}
+
+LogHealth RequestLog::health() const {
+  LogHealth health;
+  health.rows_written = impl_->rows_written.load();
+  health.rows_dropped = impl_->spool_dropped.load() + impl_->rows_unusable.load();
+  for (const auto& port : impl_->ports) health.rows_dropped += port->dropped();
+  health.rows_spooled = impl_->spooled.load();
+  health.captures_written = impl_->captures_written.load();
+  health.captures_dropped = impl_->captures_dropped.load();
+  health.commits = impl_->commits.load();
+  health.store_errors = impl_->store_errors.load();
+  health.last_commit_ms = impl_->last_commit_ms.load();
+  std::lock_guard lock(impl_->mutex);
+  health.problem = impl_->problem;
+  health.ok = health.problem.empty();
+  return health;
+}
+
+Result<void> RequestLog::flush(Milliseconds timeout) {
+  std::unique_lock lock(impl_->mutex);
+  uint64_t mine = ++impl_->flushes_asked;
+  impl_->wake_up.signal();
+  if (!impl_->flushed.wait_for(lock, timeout, [&] { return impl_->flushes_done >= mine; })) {
+    return fail(ErrorCode::timeout, "the request log is still writing");
+  }
+  if (!impl_->problem.empty()) return fail(ErrorCode::unavailable, impl_->problem);
+  return {};
+}
+
+void RequestLog::stop() {
+  if (!impl_->thread.joinable()) return;
+  impl_->stopping.store(true, std::memory_order_release);
+  impl_->wake_up.signal();
+  impl_->thread.join();
+}
+
+}  // namespace weir::ledger
