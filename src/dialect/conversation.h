@@ -54,26 +54,26 @@ struct CacheControl {
 
 struct Part {
   PartKind kind = PartKind::text;
-  std::string text;  // text, thinking, refusal; document: plain text instead of data
-  std::string id;    // tool_call, tool_result: the call's id; image, document: provider file id
-  std::string name;  // tool_call, tool_result (where known): tool name; document: file name
-  std::string json;  // tool_call: arguments as JSON text
-  std::string media_type;      // image, document, audio: "image/png"
-  std::string data;            // image, document, audio: base64; redacted_thinking: opaque
-  std::string url;             // image, document: URL instead of data
-  std::string detail;          // image: OpenAI's "low" | "high" | "auto"
-  std::string signature;       // thinking: provider's signature; tool_call: Gemini thoughtSignature
+  std::string text = {};  // text, thinking, refusal; document: plain text instead of data
+  std::string id = {};  // tool_call, tool_result: the call's id; image, document: provider file id
+  std::string name = {};  // tool_call, tool_result (where known): tool name; document: file name
+  std::string json = {};  // tool_call: arguments as JSON text
+  std::string media_type = {};  // image, document, audio: "image/png"
+  std::string data = {};        // image, document, audio: base64; redacted_thinking: opaque
+  std::string url = {};         // image, document: URL instead of data
+  std::string detail = {};      // image: OpenAI's "low" | "high" | "auto"
+  std::string signature = {};  // thinking: provider's signature; tool_call: Gemini thoughtSignature
   bool is_error = false;       // tool_result
-  std::vector<Part> children;  // tool_result: text and images
-  std::optional<CacheControl> cache;
+  std::vector<Part> children = {};  // tool_result: text and images
+  std::optional<CacheControl> cache = {};
 
   bool operator==(const Part&) const = default;
 };
 
 struct Message {
   Role role = Role::user;
-  std::vector<Part> parts;
-  std::string name;  // OpenAI's participant name
+  std::vector<Part> parts = {};
+  std::string name = {};  // OpenAI's participant name
   bool operator==(const Message&) const = default;
 };
 

@@ -128,7 +128,7 @@ std::string data_url(std::string_view media_type, std::string_view base64) {
 std::string object_text(std::string_view json) {
   if (std::all_of(json.begin(), json.end(), is_blank)) return "{}";
   json::Document document;
-  if (document.parse(json) && document.root().is_object()) {
+  if (document.parse(json, {.unique_keys_levels = 0}) && document.root().is_object()) {
     return std::string(document.root().raw());
   }
   std::string out;
