@@ -216,6 +216,13 @@ def money_is_never_floating(tree):
                 yield path, number, "money is integer nano-dollars, never a floating-point number"
 
 
+def fuzz_targets_have_seeds(tree):
+    for path in tree.under("_fuzz.cc"):
+        name = os.path.basename(path).removesuffix(".cc")
+        if not tree.exists(f"fuzz/corpus/{name}"):
+            yield path, 1, f"no seeds in fuzz/corpus/{name}/: put some typical and some odd inputs"
+
+
 LINK = re.compile(r"(?<!!)\[[^\]\[]*\]\(([^()\s]+(?:\([^()]*\))?)\)|!\[[^\]]*\]\(([^()\s]+)\)")
 
 
@@ -306,6 +313,7 @@ RULES = [
     nothing_names_one_machine,
     nothing_sleeps,
     money_is_never_floating,
+    fuzz_targets_have_seeds,
     links_resolve,
     scripts_stop_at_errors,
     sources_are_in_form,

@@ -36,6 +36,8 @@ GOOD = with_files({
     "src/base/a.h": HEADER + "\nnamespace weir {\n\nint answer();\n\n}  // namespace weir\n",
     "src/base/money.h": HEADER + "\n// Never a double.\nint nano_dollars();\n",
     "src/base/a_test.cc": '#include <fstream>\n\n#include "base/files.h"\n',
+    "src/base/a_fuzz.cc": "int x;\n",
+    "fuzz/corpus/a_fuzz/typical": "{}",
     "src/base/files.h": HEADER + "\n#include <fstream>\n",
     "src/http/b.cc": '#include "http/b.h"\n\n#include <vector>\n\n'
                      '#include "base/a.h"\n#include "net/loop.h"\n',
@@ -110,6 +112,9 @@ BAD = {
     "money_is_never_floating": [
         (tree(src__base__money_h="double dollars();\n"), 1),
         (tree(src__ledger__cost_cc="auto x = static_cast<float>(y);  // double\n"), 1),
+    ],
+    "fuzz_targets_have_seeds": [
+        (tree(src__base__a_fuzz_cc="int x;\n"), 1),
     ],
     "links_resolve": [
         ({"README.md": "[gone](docs/gone.md)\n"}, 1),
