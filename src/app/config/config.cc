@@ -38,44 +38,6 @@ std::string_view to_string(Period period) {
   return "month";
 }
 
-std::string_view to_string(LogLevel level) {
-  switch (level) {
-    case LogLevel::debug:
-      return "debug";
-    case LogLevel::info:
-      return "info";
-    case LogLevel::warn:
-      return "warn";
-    case LogLevel::error:
-      return "error";
-  }
-  return "info";
-}
-
-std::string_view to_string(LogFormat format) {
-  switch (format) {
-    case LogFormat::text:
-      return "text";
-    case LogFormat::json:
-      return "json";
-  }
-  return "text";
-}
-
-std::string_view to_string(DialectName dialect) {
-  switch (dialect) {
-    case DialectName::openai_chat:
-      return "openai_chat";
-    case DialectName::openai_responses:
-      return "openai_responses";
-    case DialectName::anthropic_messages:
-      return "anthropic_messages";
-    case DialectName::gemini:
-      return "gemini";
-  }
-  return "openai_chat";
-}
-
 std::string ListenAddress::to_text() const {
   return host.find(':') == std::string::npos ? fmt::format("{}:{}", host, port)
                                              : fmt::format("[{}]:{}", host, port);

@@ -13,8 +13,10 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/money.h"
 #include "base/secret.h"
+#include "dialect/conversation.h"
 
 namespace weir::app {
 
@@ -28,21 +30,9 @@ enum class Provider : uint8_t {
   openai_compatible,
 };
 enum class Period : uint8_t { day, week, month, total };
-enum class LogLevel : uint8_t { debug, info, warn, error };
-enum class LogFormat : uint8_t { text, json };
-// The wire format a deployment is spoken to in; by default the provider's own.
-enum class DialectName : uint8_t {
-  openai_chat,
-  openai_responses,
-  anthropic_messages,
-  gemini,
-};
 
 std::string_view to_string(Provider provider);
 std::string_view to_string(Period period);
-std::string_view to_string(LogLevel level);
-std::string_view to_string(LogFormat format);
-std::string_view to_string(DialectName dialect);
 
 // Where to listen. An empty host means every interface; port 0 lets the system choose.
 struct ListenAddress {
@@ -102,8 +92,8 @@ struct Admin {
 };
 
 struct Log {
-  LogLevel level = LogLevel::info;
-  LogFormat format = LogFormat::text;
+  log::Level level = log::Level::info;
+  std::string file;  // empty: standard error
 };
 
 // Absent means unlimited.
@@ -151,7 +141,7 @@ struct Deployment {
   std::string deployment;  // azure_openai: the deployment's name
   std::string base_model;  // the model to price and to describe it as
   uint32_t weight = 1;
-  std::optional<DialectName> dialect;
+  std::optional<dialect::Dialect> dialect;  // absent: the provider's own for the call
 };
 
 struct Timeouts {
@@ -194,7 +184,7 @@ struct Key {
   std::string name;
   Secret key;
   std::string team;
-  std::vector<std::string> models;  // empty: every model
+  std::vector<std::string> models;  // empty: every model; "gpt-*": every model that begins so
   RateLimits limits;
   std::optional<Budget> budget;
   std::optional<bool> capture;
@@ -216,12 +206,20 @@ struct TokenPrices {
   std::optional<Money> output_image;
 };
 
+// Above `above_tokens` of total input these prices hold for the whole request.
+struct PriceTier {
+  int64_t above_tokens = 0;
+  TokenPrices usd_per_million;
+};
+
 struct Price {
   Provider provider = Provider::openai;
   std::string model;
   Moment valid_from;
   std::string service_tier;  // empty: the standard tier
+  std::string location;      // empty: any; "global" or "regional"
   TokenPrices usd_per_million;
+  std::vector<PriceTier> context_tiers;  // ascending
   std::optional<Money> usd_per_tool_call;
 };
 

@@ -1,0 +1,18 @@
+#include "app/commands.h"
+
+namespace weir::app {
+
+Command program() {
+  return {
+      .name = "weir",
+      .summary = "Weir: one gateway in front of every model API.",
+      .details =
+          "Clients keep the SDK they have and change its base URL; Weir picks the account\n"
+          "and deployment, counts and prices every call, and survives a provider's bad day.",
+      .examples = {{"weir check -c weir.yaml", "Say everything that is wrong with a configuration"},
+                   {"weir config explain models.retries", "What a field of the file means"}},
+      .subcommands = {check_command(), config_command(), version_command()},
+  };
+}
+
+}  // namespace weir::app

@@ -1,0 +1,17 @@
+// The commands of `weir`. Each lives in a file of its own under commands/ and says everything about
+// itself: options, help, examples, function. A new command is declared here, and listed in
+// commands.cc. Commands run on the main thread.
+#pragma once
+
+#include "app/cli.h"
+
+namespace weir::app {
+
+// The whole program.
+Command program();
+
+Command check_command();
+Command config_command();
+Command version_command();
+
+}  // namespace weir::app

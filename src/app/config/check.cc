@@ -1,0 +1,299 @@
+#include "app/config/check.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <string>
+#include <tuple>
+#include <unordered_map>
+#include <vector>
+
+#include "app/nearest.h"
+
+namespace weir::app {
+namespace {
+
+constexpr size_t kKeyLengthMin = 16;
+
+// The names of one kind of object, for looking up and for suggesting.
+struct Names {
+  std::vector<std::string_view> list;
+  std::unordered_map<std::string_view, size_t> index;  // the first of that name
+
+  template <class T>
+  explicit Names(const std::vector<T>& items) {
+    for (const T& item : items) {
+      index.emplace(item.name, list.size());
+      list.push_back(item.name);
+    }
+  }
+};
+
+struct AllNames {
+  explicit AllNames(const Config& config)
+      : accounts(config.accounts), models(config.models), teams(config.teams) {}
+  Names accounts;
+  Names models;
+  Names teams;
+};
+
+template <class T>
+void check_unique_names(const std::vector<T>& items, std::string_view field, Reader& reader) {
+  std::unordered_map<std::string_view, size_t> first;
+  for (size_t i = 0; i < items.size(); ++i) {
+    if (items[i].name.empty()) continue;  // reported as missing
+    const auto [found, fresh] = first.emplace(items[i].name, i);
+    if (fresh) continue;
+    reader.problem_at(
+        ProblemCode::duplicate_name, fmt::format("{}[{}].name", field, i),
+        fmt::format("\"{}\" is already the name of {}[{}]", items[i].name, field, found->second));
+  }
+}
+
+void check_name(std::string_view name, const Names& names, std::string_view kind,
+                const std::string& path, Reader& reader) {
+  if (name.empty() || names.index.contains(name) || reader.is_full()) return;
+  reader.problem_at(
+      ProblemCode::unknown_name, path,
+      fmt::format("there is no {} \"{}\"{}", kind, name, did_you_mean(name, names.list)));
+}
+
+void check_listeners(const Config& config, Reader& reader) {
+  const ListenAddress& server = config.server.listen;
+  const ListenAddress& admin = config.admin.listen;
+  const bool same_host = server.host == admin.host || server.host.empty() || admin.host.empty();
+  if (server.port != 0 && server.port == admin.port && same_host) {
+    reader.problem_at(ProblemCode::conflict, "admin.listen",
+                      fmt::format("server.listen uses port {} too; they need two", admin.port));
+  }
+  if (config.admin.token.empty() && !admin.is_loopback()) {
+    reader.problem_at(ProblemCode::conflict, "admin.listen",
+                      "others can reach this address, so admin.token is required");
+  }
+  if (config.server.tls) {
+    for (const auto& [field, path] : {std::pair{"certificate", &config.server.tls->certificate},
+                                      std::pair{"key", &config.server.tls->key}}) {
+      if (path->empty()) continue;
+      const auto content = reader.surroundings().read_file(*path);
+      if (content) continue;
+      reader.problem_at(ProblemCode::missing_file, fmt::format("server.tls.{}", field),
+                        std::string(content.error().message()), Severity::warning);
+    }
+  }
+}
+
+void check_deployments(const Config& config, const Names& accounts, const Model& model,
+                       const std::string& path, Reader& reader) {
+  if (model.deployments.empty()) {
+    reader.problem_at(ProblemCode::missing_field, path + ".deployments",
+                      "a model needs at least one deployment");
+    return;
+  }
+  uint64_t weight = 0;
+  for (size_t i = 0; i < model.deployments.size(); ++i) {
+    const Deployment& deployment = model.deployments[i];
+    const std::string here = fmt::format("{}.deployments[{}]", path, i);
+    weight += deployment.weight;
+    check_name(deployment.account, accounts, "account", here + ".account", reader);
+    const auto found = accounts.index.find(deployment.account);
+    if (found == accounts.index.end()) continue;
+    const Account* account = &config.accounts[found->second];
+    if (!deployment.deployment.empty() && account->provider != Provider::azure_openai) {
+      reader.problem_at(ProblemCode::conflict, here + ".deployment",
+                        fmt::format("only azure_openai has deployments, and the account \"{}\" is "
+                                    "{}; use model",
+                                    account->name, to_string(account->provider)));
+    }
+    if (account->provider == Provider::azure_openai && !deployment.deployment.empty() &&
+        deployment.base_model.empty() && deployment.model.empty() &&
+        deployment.deployment != model.name) {
+      reader.problem_at(ProblemCode::missing_field, here,
+                        "without base_model the requests of this deployment are recorded as "
+                        "unpriced unless its name is a model's name",
+                        Severity::warning);
+    }
+  }
+  if (weight == 0) {
+    reader.problem_at(ProblemCode::conflict, path + ".deployments",
+                      "every deployment has weight 0, so none can be picked");
+  }
+}
+
+void check_model_times(const Model& model, const std::string& path, Reader& reader) {
+  for (const auto& [field, value] : {std::pair{"connect", model.timeouts.connect},
+                                     std::pair{"first_token", model.timeouts.first_token}}) {
+    const std::string at = fmt::format("{}.timeouts.{}", path, field);
+    if (value <= model.timeouts.total) continue;
+    if (!reader.was_read(at) && !reader.was_read(path + ".timeouts.total")) continue;
+    reader.problem_at(ProblemCode::conflict, at, "longer than total, so it can never come first",
+                      Severity::warning);
+  }
+}
+
+// Depth first over the fallbacks; each cycle is reported once, at the edge that closes it.
+class CycleFinder {
+ public:
+  CycleFinder(const Config& config, Reader& reader) : config_(config), reader_(reader) {
+    for (size_t i = 0; i < config.models.size(); ++i) index_.emplace(config.models[i].name, i);
+    state_.resize(config.models.size(), State::unseen);
+  }
+  void run() {
+    for (size_t i = 0; i < state_.size(); ++i) {
+      if (state_[i] == State::unseen) walk(i);
+    }
+  }
+
+ private:
+  enum class State : uint8_t { unseen, open, done };
+  struct Frame {
+    size_t model;
+    size_t next = 0;
+  };
+
+  void walk(size_t start) {
+    std::vector<Frame> stack{{start}};
+    state_[start] = State::open;
+    while (!stack.empty()) {
+      Frame& frame = stack.back();
+      const Model& model = config_.models[frame.model];
+      if (frame.next == model.fallbacks.size()) {
+        state_[frame.model] = State::done;
+        stack.pop_back();
+        continue;
+      }
+      const size_t edge = frame.next++;
+      const auto target = index_.find(model.fallbacks[edge]);
+      if (target == index_.end()) continue;
+      if (state_[target->second] == State::open) report(stack, frame.model, edge, target->second);
+      if (state_[target->second] != State::unseen) continue;
+      state_[target->second] = State::open;
+      stack.push_back({target->second});
+    }
+  }
+
+  void report(const std::vector<Frame>& stack, size_t model, size_t edge, size_t target) {
+    std::string chain;
+    bool inside = false;
+    for (const Frame& frame : stack) {
+      inside = inside || frame.model == target;
+      if (inside) chain += config_.models[frame.model].name + " -> ";
+    }
+    reader_.problem_at(ProblemCode::conflict, fmt::format("models[{}].fallbacks[{}]", model, edge),
+                       fmt::format("the fallbacks go round in a circle: {}{}", chain,
+                                   config_.models[target].name));
+  }
+
+  const Config& config_;
+  Reader& reader_;
+  std::unordered_map<std::string_view, size_t> index_;
+  std::vector<State> state_;
+};
+
+void check_models(const Config& config, const AllNames& names, Reader& reader) {
+  for (size_t i = 0; i < config.models.size(); ++i) {
+    const std::string path = fmt::format("models[{}]", i);
+    const Model& model = config.models[i];
+    check_deployments(config, names.accounts, model, path, reader);
+    check_model_times(model, path, reader);
+    std::set<std::string_view> seen;
+    for (size_t j = 0; j < model.fallbacks.size(); ++j) {
+      const std::string at = fmt::format("{}.fallbacks[{}]", path, j);
+      check_name(model.fallbacks[j], names.models, "model", at, reader);
+      if (!seen.insert(model.fallbacks[j]).second) {
+        reader.problem_at(ProblemCode::duplicate_name, at,
+                          fmt::format("\"{}\" is in the list twice", model.fallbacks[j]));
+      }
+    }
+  }
+  CycleFinder(config, reader).run();
+}
+
+bool matches_any(std::string_view pattern, const Names& names) {
+  if (!pattern.ends_with('*')) return names.index.contains(pattern);
+  pattern.remove_suffix(1);
+  return std::any_of(names.list.begin(), names.list.end(),
+                     [pattern](std::string_view name) { return name.starts_with(pattern); });
+}
+
+void check_keys(const Config& config, const AllNames& names, Reader& reader) {
+  std::unordered_map<std::string_view, size_t> secrets;
+  for (size_t i = 0; i < config.keys.size(); ++i) {
+    const Key& key = config.keys[i];
+    const std::string path = fmt::format("keys[{}]", i);
+    check_name(key.team, names.teams, "team", path + ".team", reader);
+    for (size_t j = 0; j < key.models.size(); ++j) {
+      if (reader.is_full() || matches_any(key.models[j], names.models)) continue;
+      reader.problem_at(ProblemCode::unknown_name, fmt::format("{}.models[{}]", path, j),
+                        fmt::format("no model is named \"{}\"{}", key.models[j],
+                                    did_you_mean(key.models[j], names.models.list)));
+    }
+    if (key.key.empty()) {
+      if (reader.was_read(path + ".key")) {
+        reader.problem_at(ProblemCode::bad_value, path + ".key", "the key is empty");
+      }
+      continue;
+    }
+    const auto [found, fresh] = secrets.emplace(key.key.reveal(), i);
+    if (!fresh) {
+      reader.problem_at(ProblemCode::conflict, path + ".key",
+                        fmt::format("the same secret as keys[{}] (\"{}\"): no one could tell them "
+                                    "apart",
+                                    found->second, config.keys[found->second].name));
+    }
+    if (key.key.reveal().size() < kKeyLengthMin) {
+      reader.problem_at(ProblemCode::bad_value, path + ".key",
+                        fmt::format("shorter than {} characters, so it can be guessed; make one "
+                                    "with: openssl rand -hex 24",
+                                    kKeyLengthMin),
+                        Severity::warning);
+    }
+  }
+}
+
+void check_prices(const Config& config, Reader& reader) {
+  std::map<std::tuple<Provider, std::string_view, std::string_view, std::string_view, Moment>,
+           size_t>
+      seen;
+  for (size_t i = 0; i < config.prices.size(); ++i) {
+    const Price& price = config.prices[i];
+    const std::string path = fmt::format("prices[{}]", i);
+    const auto [found, fresh] =
+        seen.emplace(std::tuple(price.provider, std::string_view(price.model),
+                                std::string_view(price.service_tier),
+                                std::string_view(price.location), price.valid_from),
+                     i);
+    if (!fresh && !price.model.empty()) {
+      reader.problem_at(
+          ProblemCode::duplicate_name, path,
+          fmt::format("prices[{}] is for the same model, tier, location and date", found->second));
+    }
+    if (!price.location.empty() && price.location != "global" && price.location != "regional") {
+      reader.problem_at(ProblemCode::bad_value, path + ".location", "expected global or regional");
+    }
+    for (size_t j = 1; j < price.context_tiers.size(); ++j) {
+      if (price.context_tiers[j].above_tokens > price.context_tiers[j - 1].above_tokens) continue;
+      reader.problem_at(ProblemCode::conflict,
+                        fmt::format("{}.context_tiers[{}].above_tokens", path, j),
+                        "expected more than the tier before it");
+    }
+  }
+}
+
+}  // namespace
+
+void check_config(const Config& config, Reader& reader) {
+  const AllNames names(config);
+  check_unique_names(config.accounts, "accounts", reader);
+  check_unique_names(config.models, "models", reader);
+  check_unique_names(config.teams, "teams", reader);
+  check_unique_names(config.keys, "keys", reader);
+  check_listeners(config, reader);
+  check_accounts(config, reader);
+  check_models(config, names, reader);
+  check_keys(config, names, reader);
+  check_prices(config, reader);
+}
+
+}  // namespace weir::app

@@ -1,0 +1,16 @@
+// Checks that need more than one field: names that refer to nothing, fields a provider needs or
+// does not know, keys that share a secret. Reads the decoded values; reports at the places the
+// Reader remembers. One thread.
+#pragma once
+
+#include "app/config/config.h"
+#include "app/config/reader.h"
+
+namespace weir::app {
+
+void check_config(const Config& config, Reader& reader);
+
+// In check_accounts.cc: what each provider needs of an account.
+void check_accounts(const Config& config, Reader& reader);
+
+}  // namespace weir::app

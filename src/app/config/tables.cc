@@ -1,0 +1,448 @@
+// One table per struct of config.h. This file is the reference of the configuration: the page
+// docs/reference/configuration.md and the JSON Schema are printed from it.
+#include <array>
+
+#include "app/config/codec.h"
+#include "app/config/schema.h"
+
+namespace weir::app {
+
+template <>
+struct Choices<Provider> {
+  static constexpr std::array kValues{
+      Provider::openai, Provider::azure_openai, Provider::anthropic,        Provider::vertex_ai,
+      Provider::gemini, Provider::bedrock,      Provider::openai_compatible};
+};
+template <>
+struct Choices<Period> {
+  static constexpr std::array kValues{Period::day, Period::week, Period::month, Period::total};
+};
+template <>
+struct Choices<log::Level> {
+  static constexpr std::array kValues{log::Level::debug, log::Level::info, log::Level::warn,
+                                      log::Level::error, log::Level::off};
+};
+template <>
+struct Choices<dialect::Dialect> {
+  static constexpr std::array kValues{
+      dialect::Dialect::openai_chat, dialect::Dialect::openai_responses,
+      dialect::Dialect::anthropic_messages, dialect::Dialect::gemini};
+};
+
+namespace {
+
+constexpr int64_t kSecond = 1'000;
+constexpr int64_t kHour = 3'600 * kSecond;
+constexpr int64_t kDay = 24 * kHour;
+
+constexpr Rule kRequiredName{.required = true, .as = FieldKind::name};
+constexpr Rule kName{.as = FieldKind::name};
+constexpr Rule kPath{.as = FieldKind::path};
+constexpr Rule kRequiredPath{.required = true, .as = FieldKind::path};
+constexpr Rule kUrl{.as = FieldKind::url};
+
+constexpr Rule wait(std::string_view of_default = {}) {
+  return {.min = 1, .max = kDay, .of_default = of_default};
+}
+
+}  // namespace
+
+template <>
+const ObjectSpec& spec_of<ServerTls>() {
+  static const ObjectSpec spec =
+      Table<ServerTls>("TLS of the listener", "Serves HTTPS in place of HTTP.")
+          .field("certificate", &ServerTls::certificate,
+                 "File with the certificate chain in PEM form.", kRequiredPath)
+          .field("key", &ServerTls::key, "File with the private key in PEM form.", kRequiredPath)
+          .done();
+  return spec;
+}
+
+template <>
+const ObjectSpec& spec_of<ServerLimits>() {
+  static const ObjectSpec spec =
+      Table<ServerLimits>("Limits of the listener", "What a client may send.")
+          .field("body_bytes", &ServerLimits::body_bytes,
+                 "Largest request body; a larger one is answered with 413.",
+                 {.min = 1 << 10, .max = 16LL << 30})
+          .field("head_bytes", &ServerLimits::head_bytes,
+                 "Largest request line and headers together; more is answered with 431.",
+                 {.min = 1 << 10, .max = 1 << 20})
+          .field("headers", &ServerLimits::headers,
+                 "Most headers of one request; more is answered with 431.",
+                 {.min = 8, .max = 10'000})
+          .field("connections", &ServerLimits::connections,
+                 "Most open client connections, all workers together; more wait to be accepted.",
+                 {.min = 1, .max = 10'000'000})
+          .done();
+  return spec;
+}
+
+template <>
+const ObjectSpec& spec_of<ServerTimeouts>() {
+  static const ObjectSpec spec =
+      Table<ServerTimeouts>("Times of the listener", "How long Weir waits for a slow client.")
+          .field("head", &ServerTimeouts::head,
+                 "From a request's first byte to the end of its headers.", wait())
+          .field("body", &ServerTimeouts::body, "Longest silence while a request body is awaited.",
+                 wait())
+          .field("write", &ServerTimeouts::write,
+                 "Longest time in which a client takes no byte of its answer.", wait())
+          .field("keep_alive", &ServerTimeouts::keep_alive,
+                 "How long a connection stays open between requests.", wait())
+          .done();
+  return spec;
+}
+
+template <>
+const ObjectSpec& spec_of<Server>() {
+  static const ObjectSpec spec =
+      Table<Server>("Server", "The listener that serves the model APIs.")
+          .field("listen", &Server::listen, "Address and port; `:8080` means every interface.")
+          .field("workers", &Server::workers,
+                 "Event loops, each on a thread of its own; 0 means one per core.", {.max = 1'024})
+          .field("tls", &Server::tls, "Serve HTTPS with this certificate.", {.unset = "HTTP"})
+          .field("limits", &Server::limits, "What a client may send.")
+          .field("timeouts", &Server::timeouts, "How long Weir waits for a slow client.")
+          .field("drain", &Server::drain,
+                 "How long open requests may go on after SIGTERM before they are cut off.",
+                 {.max = kDay})
+          .done();
+  return spec;
+}
+
+template <>
+const ObjectSpec& spec_of<Admin>() {
+  static const ObjectSpec spec =
+      Table<Admin>("Admin", "The listener of the console, the admin API and the metrics.")
+          .field("listen", &Admin::listen, "Address and port.")
+          .field("token", &Admin::token,
+                 "Token that the console and the admin API ask for. Required unless `listen` is a "
+                 "loopback address.",
+                 {.unset = "none asked for"})
+          .done();
+  return spec;
+}
+
+template <>
+const ObjectSpec& spec_of<Log>() {
+  static const ObjectSpec spec =
+      Table<Log>(
+          "Log",
+          "The program's own log: one JSON object per line, never with message text or secrets.")
+          .field("level", &Log::level, "The least severe lines that are written.")
+          .field("file", &Log::file,
+                 "File that lines are appended to; it is opened again on SIGHUP, for rotation.",
+                 {.as = FieldKind::path, .unset = "standard error"})
+          .done();
+  return spec;
+}
+
+template <>
+const ObjectSpec& spec_of<RateLimits>() {
+  constexpr Rule kLimit{.min = 1, .max = 1'000'000'000'000, .unset = "unlimited"};
+  static const ObjectSpec spec =
+      Table<RateLimits>("Limits", "Rates and requests at once; what is absent is not limited.")
+          .field("rpm", &RateLimits::rpm, "Requests per minute.", kLimit)
+          .field("tpm", &RateLimits::tpm, "Tokens per minute, input and output together.", kLimit)
+          .field("concurrency", &RateLimits::concurrency, "Requests at the same time.",
+                 {.min = 1, .max = 10'000'000, .unset = "unlimited"})
+          .done();
+  return spec;
+}
+
+template <>
+const ObjectSpec& spec_of<Entra>() {
+  static const ObjectSpec spec =
+      Table<Entra>("Entra", "Microsoft Entra client credentials in place of an API key.")
+          .field("tenant", &Entra::tenant, "Directory (tenant) id.", {.required = true})
+          .field("client_id", &Entra::client_id, "Application (client) id.", {.required = true})
+          .field("client_secret", &Entra::client_secret, "The application's secret.",
+                 {.required = true})
+          .field("authority", &Entra::authority,
+                 "Where tokens are fetched; change it for national clouds.", kUrl)
+          .done();
+  return spec;
+}
+
+template <>
+const ObjectSpec& spec_of<AccountTls>() {
+  static const ObjectSpec spec =
+      Table<AccountTls>("TLS towards the provider", "How the provider's certificate is verified.")
+          .field("ca_file", &AccountTls::ca_file,
+                 "File with the accepted root certificates in PEM form.",
+                 {.as = FieldKind::path, .unset = "the system's roots"})
+          .field("verify", &AccountTls::verify, "false accepts any certificate: for tests only.")
+          .done();
+  return spec;
+}
+
+template <>
+const ObjectSpec& spec_of<Account>() {
+  static const ObjectSpec spec =
+      Table<Account>("Account",
+                     "A credential at a provider, with that provider's limits: the unit that is "
+                     "pooled.")
+          .field("name", &Account::name, "How deployments refer to it.", kRequiredName)
+          .field("provider", &Account::provider, "Whose API it is.", {.required = true})
+          .field("endpoint", &Account::endpoint,
+                 "Base address, such as `https://acme.openai.azure.com` or "
+                 "`http://127.0.0.1:8000/v1`. Required for azure_openai and openai_compatible.",
+                 {.as = FieldKind::url, .unset = "the provider's public address"})
+          .field("api_key", &Account::api_key, "The provider's API key.")
+          .field("api_version", &Account::api_version,
+                 "azure_openai: the `api-version` of the classic API; without it the v1 API is "
+                 "spoken. anthropic: the `anthropic-version` header.")
+          .field("entra", &Account::entra, "azure_openai: client credentials in place of a key.")
+          .field("project", &Account::project, "vertex_ai: the Google Cloud project.")
+          .field("location", &Account::location,
+                 "vertex_ai: region such as `us-central1`, or `global`.")
+          .field("service_account", &Account::service_account,
+                 "vertex_ai: file with the service account's JSON key.", kPath)
+          .field("token_endpoint", &Account::token_endpoint,
+                 "vertex_ai, azure_openai: fetches OAuth tokens here and not at the address that "
+                 "the credential names.",
+                 kUrl)
+          .field("region", &Account::region, "bedrock: the AWS region.")
+          .field("organization", &Account::organization, "openai: the organization that pays.")
+          .field("headers", &Account::headers,
+                 "Headers that are sent with every request; their values are treated as secrets.",
+                 {.as = FieldKind::header_map})
+          .field("tls", &Account::tls, "How the provider's certificate is verified.")
+          .field("limits", &Account::limits,
+                 "The provider's limits of this account; Weir stays below them.")
+          .field("stream_usage", &Account::stream_usage,
+                 "Ask for token counts in OpenAI streams. false for compatible servers that "
+                 "refuse `stream_options`; their streams are then counted by estimate.")
+          .done();
+  return spec;
+}
+
+template <>
+const ObjectSpec& spec_of<Deployment>() {
+  static const ObjectSpec spec =
+      Table<Deployment>("Deployment", "One place where a model can be served.")
+          .field("account", &Deployment::account, "Name of the account.", kRequiredName)
+          .field("model", &Deployment::model, "The provider's name of the model.",
+                 {.unset = "the model's own name"})
+          .field("deployment", &Deployment::deployment, "azure_openai: the deployment's name.",
+                 {.unset = "`model`"})
+          .field("base_model", &Deployment::base_model,
+                 "The model behind a deployment, by which it is priced.", {.unset = "`model`"})
+          .field("weight", &Deployment::weight,
+                 "Share of the requests, relative to the other deployments; 0 takes it out.",
+                 {.max = 1'000'000})
+          .field("dialect", &Deployment::dialect,
+                 "The wire format to speak, where the provider has several.",
+                 {.unset = "the one that fits the request best"})
+          .done();
+  return spec;
+}
+
+template <>
+const ObjectSpec& spec_of<Timeouts>() {
+  static const ObjectSpec spec =
+      Table<Timeouts>("Timeouts", "How long a provider may take.")
+          .field("connect", &Timeouts::connect, "To connect, TLS included.", wait())
+          .field("first_token", &Timeouts::first_token,
+                 "From sending the request to the first token of the answer.", wait())
+          .field("idle", &Timeouts::idle, "Longest silence within a streamed answer.", wait())
+          .field("total", &Timeouts::total, "The whole request, retries and fallbacks included.",
+                 wait())
+          .done();
+  return spec;
+}
+
+template <>
+const ObjectSpec& spec_of<Retries>() {
+  static const ObjectSpec spec =
+      Table<Retries>("Retries", "How often a failed request is tried again.")
+          .field("attempts", &Retries::attempts,
+                 "Most tries of one request among a model's deployments, the first included.",
+                 {.min = 1, .max = 10})
+          .field("budget", &Retries::budget,
+                 "Most retries as a share of requests, so that retries never multiply an outage.")
+          .done();
+  return spec;
+}
+
+template <>
+const ObjectSpec& spec_of<Defaults>() {
+  static const ObjectSpec spec =
+      Table<Defaults>("Defaults", "What models take where they say nothing themselves.")
+          .field("timeouts", &Defaults::timeouts, "How long a provider may take.")
+          .field("retries", &Defaults::retries, "How often a failed request is tried again.")
+          .done();
+  return spec;
+}
+
+template <>
+const ObjectSpec& spec_of<Model>() {
+  static const ObjectSpec spec =
+      Table<Model>("Model", "What clients ask for, and where it can be served.")
+          .field("name", &Model::name, "The name clients send.", kRequiredName)
+          .field("deployments", &Model::deployments, "Where it can be served: at least one.",
+                 {.required = true})
+          .field("fallbacks", &Model::fallbacks,
+                 "Models to try in this order when no deployment could answer.")
+          .field("timeouts", &Model::timeouts, "How long a provider may take.",
+                 {.of_default = "defaults.timeouts"})
+          .field("retries", &Model::retries, "How often a failed request is tried again.",
+                 {.of_default = "defaults.retries"})
+          .field("capture", &Model::capture, "Keep the messages of this model's requests.",
+                 {.of_default = "capture.enabled"})
+          .done();
+  return spec;
+}
+
+template <>
+const ObjectSpec& spec_of<Budget>() {
+  static const ObjectSpec spec =
+      Table<Budget>("Budget", "Money that may be spent in a calendar period, UTC.")
+          .field("usd", &Budget::usd, "US dollars.", {.required = true, .min = 1})
+          .field("per", &Budget::per, "The period; `total` never starts again.")
+          .done();
+  return spec;
+}
+
+template <>
+const ObjectSpec& spec_of<Team>() {
+  static const ObjectSpec spec =
+      Table<Team>("Team", "Keys that share a budget.")
+          .field("name", &Team::name, "How keys refer to it.", kRequiredName)
+          .field("budget", &Team::budget, "What all its keys may spend together.",
+                 {.unset = "unlimited"})
+          .done();
+  return spec;
+}
+
+template <>
+const ObjectSpec& spec_of<Key>() {
+  static const ObjectSpec spec =
+      Table<Key>("Key", "A virtual key: what a client holds. Only a keyed hash of it is stored.")
+          .field("name", &Key::name, "How it appears in logs, metrics and the console.",
+                 kRequiredName)
+          .field("key", &Key::key, "The secret itself; at least 16 characters.", {.required = true})
+          .field("team", &Key::team, "Team whose budget it shares.", kName)
+          .field("models", &Key::models,
+                 "Models it may use; `gpt-*` means every model that begins so.",
+                 {.unset = "every model"})
+          .field("limits", &Key::limits, "What its holder may ask for.")
+          .field("budget", &Key::budget, "What its holder may spend.", {.unset = "unlimited"})
+          .field("capture", &Key::capture, "Keep the messages of its requests.",
+                 {.of_default = "capture.enabled"})
+          .field("expires", &Key::expires, "From when on it is refused.", {.unset = "never"})
+          .field("tags", &Key::tags, "Labels on its rows in the ledger.")
+          .done();
+  return spec;
+}
+
+template <>
+const ObjectSpec& spec_of<TokenPrices>() {
+  constexpr Rule kPrice{.unset = "unpriced"};
+  static const ObjectSpec spec =
+      Table<TokenPrices>("Token prices", "US dollars per million tokens, exact decimals.")
+          .field("input", &TokenPrices::input, "Input that no cache served.", kPrice)
+          .field("cache_read", &TokenPrices::cache_read, "Input from the provider's prompt cache.",
+                 kPrice)
+          .field("cache_write_5m", &TokenPrices::cache_write_5m,
+                 "Input written to the cache for five minutes.", kPrice)
+          .field("cache_write_1h", &TokenPrices::cache_write_1h,
+                 "Input written to the cache for an hour.", kPrice)
+          .field("input_audio", &TokenPrices::input_audio, "Audio input.", kPrice)
+          .field("input_image", &TokenPrices::input_image, "Image input.", kPrice)
+          .field("output", &TokenPrices::output, "Output, reasoning included.", kPrice)
+          .field("output_audio", &TokenPrices::output_audio, "Audio output.", kPrice)
+          .field("output_image", &TokenPrices::output_image, "Image output.", kPrice)
+          .done();
+  return spec;
+}
+
+template <>
+const ObjectSpec& spec_of<PriceTier>() {
+  static const ObjectSpec spec =
+      Table<PriceTier>("Context tier", "Other prices for requests with a long input.")
+          .field("above_tokens", &PriceTier::above_tokens,
+                 "With more input tokens than this, these prices hold for the whole request.",
+                 {.required = true, .min = 1, .max = 1'000'000'000})
+          .field("usd_per_million", &PriceTier::usd_per_million,
+                 "US dollars per million tokens by class.", {.required = true})
+          .done();
+  return spec;
+}
+
+template <>
+const ObjectSpec& spec_of<Price>() {
+  static const ObjectSpec spec =
+      Table<Price>("Price", "A price that replaces the shipped price book's from a date on.")
+          .field("provider", &Price::provider, "Whose price it is.", {.required = true})
+          .field("model", &Price::model, "The provider's name of the model, or a `base_model`.",
+                 {.required = true})
+          .field("valid_from", &Price::valid_from, "From when on it holds.", {.unset = "always"})
+          .field("service_tier", &Price::service_tier, "Tier it is for, such as `batch`.",
+                 {.unset = "the standard tier"})
+          .field("location", &Price::location, "`global` or `regional`, where prices differ.",
+                 {.unset = "both"})
+          .field("usd_per_million", &Price::usd_per_million,
+                 "US dollars per million tokens by class.", {.required = true})
+          .field("context_tiers", &Price::context_tiers,
+                 "Other prices for requests with a long input.")
+          .field("usd_per_tool_call", &Price::usd_per_tool_call,
+                 "US dollars for each provider-side tool use, such as a web search.",
+                 {.unset = "unpriced"})
+          .done();
+  return spec;
+}
+
+template <>
+const ObjectSpec& spec_of<Capture>() {
+  static const ObjectSpec spec =
+      Table<Capture>("Capture", "Keeping requests and answers, compressed, for later inspection.")
+          .field("enabled", &Capture::enabled,
+                 "Keep messages of every request. Models and keys can say otherwise.")
+          .field("bytes_max", &Capture::bytes_max,
+                 "Most bytes kept of each request and of each answer.", {.max = 64LL << 20})
+          .field("retention", &Capture::retention, "How long they are kept.",
+                 {.min = kHour, .max = 3'660 * kDay})
+          .done();
+  return spec;
+}
+
+template <>
+const ObjectSpec& spec_of<Ledger>() {
+  static const ObjectSpec spec =
+      Table<Ledger>("Ledger", "One row per request: usage, cost, outcome. No message text.")
+          .field("retention", &Ledger::retention, "How long rows are kept; sums are kept longer.",
+                 {.min = kDay, .max = 3'660 * kDay})
+          .done();
+  return spec;
+}
+
+template <>
+const ObjectSpec& spec_of<Config>() {
+  static const ObjectSpec spec =
+      Table<Config>("Configuration", "The file as a whole.")
+          .field("server", &Config::server, "The listener that serves the model APIs.")
+          .field("admin", &Config::admin,
+                 "The listener of the console, the admin API and the metrics.")
+          .field("data_dir", &Config::data_dir,
+                 "Folder for the ledger and everything else Weir keeps.", kPath)
+          .field("log", &Config::log, "The program's own log.")
+          .field("defaults", &Config::defaults,
+                 "What models take where they say nothing themselves.")
+          .field("accounts", &Config::accounts, "Credentials at providers.")
+          .field("models", &Config::models, "What clients ask for, and where it is served.")
+          .field("teams", &Config::teams, "Keys that share a budget.")
+          .field("keys", &Config::keys, "What clients hold.")
+          .field("prices", &Config::prices, "Prices that replace the shipped price book's.")
+          .field("capture", &Config::capture, "Keeping requests and answers; off by default.")
+          .field("ledger", &Config::ledger, "The rows about every request.")
+          .done();
+  return spec;
+}
+
+const ObjectSpec& config_spec() {
+  return spec_of<Config>();
+}
+
+}  // namespace weir::app
