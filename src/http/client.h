@@ -36,7 +36,8 @@ struct ClientConfig {
   HeadLimits head = kProviderHeadLimits;
   size_t connections_per_origin_max = 16'384;  // beyond: start() fails with limit_exceeded
   size_t idle_per_origin_max = 256;
-  Nanoseconds idle_timeout = std::chrono::seconds(50);    // below the 60 s of common load balancers
+  Nanoseconds idle_timeout = std::chrono::seconds(50);  // below the 60 s of common load balancers
+  Nanoseconds age_max = std::chrono::minutes(10);  // older ones are not pooled: DNS may have moved
   Nanoseconds connect_timeout = std::chrono::seconds(5);  // where the request names none
 };
 

@@ -12,6 +12,8 @@
 #include <string_view>
 #include <vector>
 
+#include "base/text.h"
+
 namespace weir::http {
 
 struct Header {
@@ -20,7 +22,9 @@ struct Header {
 };
 
 // ASCII comparison without case, as field names and most field tokens compare.
-bool iequals(std::string_view a, std::string_view b);
+inline bool iequals(std::string_view a, std::string_view b) {
+  return a.size() == b.size() && equals_ignore_case(a, b);
+}
 // Whether a comma-separated field value contains that token (without case).
 bool has_token(std::string_view value, std::string_view token);
 // Whether name is a token and value holds no control character: what may be put on the wire.
