@@ -9,8 +9,10 @@ namespace {
 // The one dispatch table. A dialect without a line here is relayed, never translated.
 const Codec* find_codec(Dialect dialect) {
   switch (dialect) {
-    case Dialect::openai_chat: return &codec_openai_chat();
-    case Dialect::anthropic_messages: return &codec_anthropic_messages();
+    case Dialect::openai_chat:
+      return &codec_openai_chat();
+    case Dialect::anthropic_messages:
+      return &codec_anthropic_messages();
     case Dialect::gemini:
     case Dialect::openai_completions:
     case Dialect::openai_responses:

@@ -538,6 +538,7 @@ TEST(RequestLog, AnUnusableDirectoryIsAnErrorAtStart) {
     int64_t record[2] = {row.id.value(), now};
     if (!(*log)->port(0).submit(std::move(row))) _exit(2);
     if (::write(say, record, sizeof record) != sizeof record) _exit(3);
+    // Sleeps: paces the rows, so that a round spans many real commit intervals.
     usleep(500);
   }
 }
@@ -555,6 +556,7 @@ TEST(RequestLog, KillLosesAtMostTheLastSecondAndCorruptsNothing) {
     ::close(pipe_ends[1]);
     // Most rounds are cut in the middle of a commit interval; two run past a second.
     int64_t run_ms = round % 10 == 9 ? 1500 : 20 + random.below(400);
+    // Sleeps: the kill has to fall at an arbitrary moment of real time.
     std::this_thread::sleep_for(Milliseconds(run_ms));
     ASSERT_EQ(kill(child, SIGKILL), 0);
     int64_t killed_at = SystemClock().wall_ms();

@@ -18,8 +18,8 @@ ensure_node() {
     rm -rf "$home"
     mkdir -p "$home/bin"
     say "fetching Node.js (tools/node-requirements.txt)"
-    python3 -m pip install --quiet --no-deps --require-hashes --target "$home/wheel" \
-      -r tools/node-requirements.txt </dev/null || {
+    PIP_ROOT_USER_ACTION=ignore python3 -m pip install --quiet --no-deps --require-hashes \
+      --target "$home/wheel" -r tools/node-requirements.txt </dev/null || {
       say "Node.js 20 or later is missing, and it could not be fetched from PyPI"
       return 1
     }
