@@ -21,10 +21,10 @@ class Resolver;
 class TlsClientContext;
 
 struct Origin {
-  std::string host;
+  std::string host{};
   uint16_t port = 0;
   bool tls = false;
-  std::vector<std::string> alpn;  // offered when tls; empty: none
+  std::vector<std::string> alpn{};  // offered when tls; empty: none
   bool tls_verify = true;
 
   // "https://host:port", the default port left out.

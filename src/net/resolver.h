@@ -28,7 +28,7 @@ class Resolver {
 };
 
 struct ResolverOptions {
-  std::string servers;  // "127.0.0.1:5353,10.0.0.2"; empty: as the system says
+  std::string servers{};  // "127.0.0.1:5353,10.0.0.2"; empty: as the system says
   Milliseconds try_timeout{2000};
   int tries = 3;
   size_t cache_max = 1024;

@@ -20,7 +20,7 @@ namespace weir::net {
 Task<Result<std::unique_ptr<Stream>>> connect(Loop& loop, Address address, Deadline deadline);
 
 struct ListenOptions {
-  Address address;  // port 0: the kernel picks one, see Listener::address()
+  Address address{};  // port 0: the kernel picks one, see Listener::address()
   int backlog = 1024;
   bool reuse_port = true;
   size_t max_connections = 100'000;

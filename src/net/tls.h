@@ -20,7 +20,7 @@
 namespace weir::net {
 
 struct TlsClientOptions {
-  std::string ca_file;                // PEM; trusted in addition to the system roots
+  std::string ca_file{};              // PEM; trusted in addition to the system roots
   bool system_roots = true;           // false: ca_file alone
   size_t session_origins_max = 1024;  // least recently used out first; two sessions each
 };
@@ -53,8 +53,8 @@ struct TlsTicketKeys {
 };
 
 struct TlsServerOptions {
-  std::string certificate_file;                  // PEM, leaf first, then the chain
-  std::string key_file;                          // PEM
+  std::string certificate_file{};                // PEM, leaf first, then the chain
+  std::string key_file{};                        // PEM
   std::vector<std::string> alpn = {"http/1.1"};  // in order of preference
   TlsTicketKeys ticket_keys = TlsTicketKeys::random();
 };
@@ -76,9 +76,9 @@ class TlsServerContext {
 };
 
 struct TlsConnectOptions {
-  std::string host;               // verified, and sent as SNI unless it is an IP address
-  uint16_t port = 443;            // with the host, names the session cache's entry
-  std::vector<std::string> alpn;  // empty: no ALPN
+  std::string host{};               // verified, and sent as SNI unless it is an IP address
+  uint16_t port = 443;              // with the host, names the session cache's entry
+  std::vector<std::string> alpn{};  // empty: no ALPN
   bool verify = true;
 };
 
