@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "access/key_hash.h"
+#include "access/key_table.h"
 #include "base/result.h"
 #include "base/secret.h"
 #include "ledger/admission.h"
@@ -22,10 +23,10 @@ namespace weir::access {
 // What a person decides about a key.
 struct KeySpec {
   std::string name;  // unique among the keys that are not revoked; 1..128 bytes
-  std::string team;
-  std::vector<std::string> models;
-  std::vector<std::pair<std::string, std::string>> tags;
-  ledger::LimitRules limits;
+  std::string team = {};
+  std::vector<std::string> models = {};
+  std::vector<std::pair<std::string, std::string>> tags = {};
+  ledger::LimitRules limits = {};
   bool capture = false;
   int64_t expires_ms = 0;
 };
@@ -46,6 +47,11 @@ struct NewKey {
   StoredKey stored;
   Secret key;  // shown once
 };
+
+// The key's entries for a KeyTable: none when it is revoked, two while a rotation overlaps.
+void append_entries(const StoredKey& key, std::shared_ptr<ledger::LimitCells> key_limits,
+                    std::shared_ptr<ledger::LimitCells> team_limits,
+                    std::vector<KeyEntry>& entries);
 
 class KeyStore {
  public:

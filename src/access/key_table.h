@@ -26,7 +26,8 @@ class KeyTable {
  public:
   // An empty table refuses every key. `hasher` is shared by all tables.
   KeyTable() = default;
-  // Errors: already_exists when two entries have the same hash (one key given twice) or key_id.
+  // Several entries may have one key_id (a rotated key and the one before it). Errors:
+  // already_exists when two entries have the same hash (one key given twice).
   static Result<KeyTable> build(std::shared_ptr<const KeyHasher> hasher,
                                 std::vector<KeyEntry> entries);
 
@@ -39,6 +40,7 @@ class KeyTable {
   Answer find(std::string_view presented, int64_t wall_ms) const;
 
   std::span<const KeyEntry> entries() const { return entries_; }
+  // Walks all entries: for the control plane. The first of that id, or null.
   const Principal* find_by_id(std::string_view key_id) const;
 
  private:

@@ -1,0 +1,269 @@
+#include "access/key_store.h"
+
+#include <fmt/format.h>
+
+#include <cstring>
+
+#include "access/key_format.h"
+#include "base/id.h"
+#include "base/json/document.h"
+#include "base/json/writer.h"
+
+namespace weir::access {
+
+namespace {
+
+constexpr size_t kNameMax = 128;
+// Ids made here are told from those of requests by their maker number.
+constexpr uint8_t kIdMaker = 255;
+
+constexpr store::Migration kMigrations[] = {
+    {1,
+     "CREATE TABLE key("
+     "id TEXT PRIMARY KEY, name TEXT NOT NULL, spec TEXT NOT NULL, masked TEXT NOT NULL, "
+     "hash BLOB NOT NULL UNIQUE, previous_hash BLOB, previous_until_ms INTEGER NOT NULL, "
+     "created_ms INTEGER NOT NULL, revoked_ms INTEGER NOT NULL) WITHOUT ROWID;"
+     "CREATE UNIQUE INDEX key_name ON key(name) WHERE revoked_ms = 0"}};
+
+constexpr const char* kSelect =
+    "SELECT id, name, spec, masked, hash, previous_hash, previous_until_ms, created_ms, "
+    "revoked_ms FROM key";
+
+// Everything of a spec but its name, as JSON: what a key may carry grows without migrations.
+std::string spec_text(const KeySpec& spec) {
+  std::string text;
+  json::Writer w(text);
+  w.begin_object();
+  w.member("team", spec.team);
+  w.key("models").begin_array();
+  for (const std::string& model : spec.models) w.string(model);
+  w.end_array();
+  w.key("tags").begin_array();
+  for (const auto& [name, value] : spec.tags) {
+    w.begin_array().string(name).string(value).end_array();
+  }
+  w.end_array();
+  w.member("rpm", spec.limits.requests_per_minute);
+  w.member("tpm", spec.limits.tokens_per_minute);
+  w.member("concurrency", spec.limits.concurrency);
+  if (spec.limits.budget) {
+    w.member("budget_nano", spec.limits.budget->limit.nano());
+    w.member("budget_per",
+             spec.limits.budget->window == ledger::BudgetWindow::day ? "day" : "month");
+  }
+  w.member("capture", spec.capture);
+  w.member("expires_ms", spec.expires_ms);
+  w.end_object();
+  return text;
+}
+
+Result<KeySpec> read_spec(std::string_view name, std::string_view text) {
+  json::Document document;
+  if (auto parsed = document.parse(text); !parsed) {
+    return fail(ErrorCode::corrupt, fmt::format("meta.db: the key '{}' can not be read: {}", name,
+                                                parsed.error().message()));
+  }
+  json::Value root = document.root();
+  KeySpec spec;
+  spec.name = name;
+  spec.team = root["team"].string_or("");
+  for (json::Value model : root["models"].elements()) spec.models.push_back(model.string_or(""));
+  for (json::Value tag : root["tags"].elements()) {
+    std::vector<std::string> pair;
+    for (json::Value part : tag.elements()) pair.push_back(part.string_or(""));
+    if (pair.size() == 2) spec.tags.emplace_back(std::move(pair[0]), std::move(pair[1]));
+  }
+  spec.limits.requests_per_minute = root["rpm"].as_int64().value_or(0);
+  spec.limits.tokens_per_minute = root["tpm"].as_int64().value_or(0);
+  spec.limits.concurrency = root["concurrency"].as_int64().value_or(0);
+  if (auto nano = root["budget_nano"].as_int64()) {
+    spec.limits.budget = {Money::from_nano(*nano), root["budget_per"].equals("day")
+                                                       ? ledger::BudgetWindow::day
+                                                       : ledger::BudgetWindow::month};
+  }
+  spec.capture = root["capture"].as_bool().value_or(false);
+  spec.expires_ms = root["expires_ms"].as_int64().value_or(0);
+  return spec;
+}
+
+std::string_view view(const KeyHash& hash) {
+  return {reinterpret_cast<const char*>(hash.data()), hash.size()};
+}
+
+Result<KeyHash> hash_of(std::string_view blob) {
+  KeyHash hash;
+  if (blob.size() != hash.size()) {
+    return fail(ErrorCode::corrupt, "meta.db: a key's hash has the wrong size");
+  }
+  std::memcpy(hash.data(), blob.data(), hash.size());
+  return hash;
+}
+
+Result<StoredKey> read_key(const store::Statement& row) {
+  StoredKey key;
+  key.id = row.column_text(0);
+  WEIR_TRY(key.spec, read_spec(row.column_text(1), row.column_text(2)));
+  key.masked = row.column_text(3);
+  WEIR_TRY(key.hash, hash_of(row.column_blob(4)));
+  if (!row.column_is_null(5)) {
+    WEIR_TRY(key.previous_hash, hash_of(row.column_blob(5)));
+  }
+  key.previous_until_ms = row.column_int64(6);
+  key.created_ms = row.column_int64(7);
+  key.revoked_ms = row.column_int64(8);
+  return key;
+}
+
+Result<void> check(const KeySpec& spec) {
+  if (spec.name.empty() || spec.name.size() > kNameMax) {
+    return fail(
+        ErrorCode::invalid_argument,
+        fmt::format("a key's name has 1 to {} bytes, this one has {}", kNameMax, spec.name.size()));
+  }
+  if (spec.limits.requests_per_minute < 0 || spec.limits.tokens_per_minute < 0 ||
+      spec.limits.concurrency < 0 || (spec.limits.budget && spec.limits.budget->limit < Money{})) {
+    return fail(ErrorCode::invalid_argument, "limits must not be negative; 0 means none");
+  }
+  return {};
+}
+
+Error name_taken(const Error& error, const KeySpec& spec) {
+  if (error.code() != ErrorCode::already_exists) return error;
+  return {ErrorCode::already_exists, fmt::format("there is a key named '{}' already", spec.name)};
+}
+
+}  // namespace
+
+Result<KeyStore> KeyStore::open(const std::string& data_dir,
+                                std::shared_ptr<const KeyHasher> hasher) {
+  WEIR_TRY(store::Connection connection,
+           store::Connection::open(data_dir + "/meta.db", store::OpenMode::create));
+  WEIR_CHECK_OK(connection.migrate("access", kMigrations));
+  return KeyStore(std::move(connection), std::move(hasher));
+}
+
+Result<NewKey> KeyStore::create(const KeySpec& spec, int64_t wall_ms) {
+  WEIR_CHECK_OK(check(spec));
+  WEIR_TRY(Secret secret, generate_key());
+  StoredKey key;
+  key.spec = spec;
+  key.masked = mask_key(secret.reveal());
+  key.hash = hasher_->hash(secret.reveal());
+  key.created_ms = wall_ms;
+  std::string text = spec_text(spec);
+  WEIR_TRY(store::Transaction transaction, store::Transaction::begin(connection_));
+  // The next free id, should two keys be made in one millisecond.
+  IdMaker ids(kIdMaker);
+  for (;;) {
+    key.id = ids.make(wall_ms).to_text();
+    WEIR_TRY(store::Statement taken, connection_.prepare("SELECT 1 FROM key WHERE id=?1"));
+    taken.bind(1, key.id);
+    WEIR_TRY(bool found, taken.step());
+    if (!found) break;
+  }
+  WEIR_TRY(store::Statement insert,
+           connection_.prepare("INSERT INTO key(id, name, spec, masked, hash, previous_hash, "
+                               "previous_until_ms, created_ms, revoked_ms) "
+                               "VALUES(?1, ?2, ?3, ?4, ?5, NULL, 0, ?6, 0)"));
+  insert.bind(1, key.id)
+      .bind(2, spec.name)
+      .bind(3, text)
+      .bind(4, key.masked)
+      .bind_blob(5, view(key.hash))
+      .bind(6, wall_ms);
+  if (auto done = insert.run(); !done) return fail(name_taken(done.error(), spec));
+  WEIR_CHECK_OK(transaction.commit());
+  return NewKey{std::move(key), std::move(secret)};
+}
+
+Result<std::vector<StoredKey>> KeyStore::list(bool with_revoked) {
+  WEIR_TRY(store::Statement query,
+           connection_.prepare(fmt::format("{}{} ORDER BY id DESC", kSelect,
+                                           with_revoked ? "" : " WHERE revoked_ms=0")));
+  std::vector<StoredKey> keys;
+  for (;;) {
+    WEIR_TRY(bool more, query.step());
+    if (!more) return keys;
+    WEIR_TRY(StoredKey key, read_key(query));
+    keys.push_back(std::move(key));
+  }
+}
+
+Result<StoredKey> KeyStore::get(std::string_view id) {
+  WEIR_TRY(store::Statement query, connection_.prepare(fmt::format("{} WHERE id=?1", kSelect)));
+  query.bind(1, id);
+  WEIR_TRY(bool found, query.step());
+  if (!found) return fail(ErrorCode::not_found, fmt::format("no key has the id '{}'", id));
+  return read_key(query);
+}
+
+Result<StoredKey> KeyStore::update(std::string_view id, const KeySpec& spec) {
+  WEIR_CHECK_OK(check(spec));
+  std::string text = spec_text(spec);
+  WEIR_TRY(store::Statement update, connection_.prepare("UPDATE key SET name=?2, spec=?3 "
+                                                        "WHERE id=?1 AND revoked_ms=0"));
+  update.bind(1, id).bind(2, spec.name).bind(3, text);
+  if (auto done = update.run(); !done) return fail(name_taken(done.error(), spec));
+  if (connection_.changes() == 0) {
+    return fail(ErrorCode::not_found, fmt::format("no key in force has the id '{}'", id));
+  }
+  return get(id);
+}
+
+Result<void> KeyStore::revoke(std::string_view id, int64_t wall_ms) {
+  WEIR_TRY(store::Statement update,
+           connection_.prepare("UPDATE key SET revoked_ms=?2, previous_hash=NULL "
+                               "WHERE id=?1 AND revoked_ms=0"));
+  update.bind(1, id).bind(2, wall_ms);
+  WEIR_CHECK_OK(update.run());
+  if (connection_.changes() == 0) {
+    return fail(ErrorCode::not_found, fmt::format("no key in force has the id '{}'", id));
+  }
+  return {};
+}
+
+Result<NewKey> KeyStore::rotate(std::string_view id, int64_t wall_ms, int64_t overlap_ms) {
+  WEIR_TRY(Secret secret, generate_key());
+  std::string masked = mask_key(secret.reveal());
+  KeyHash hash = hasher_->hash(secret.reveal());
+  WEIR_TRY(
+      store::Statement update,
+      connection_.prepare("UPDATE key SET previous_hash=CASE WHEN ?4>0 THEN hash END, "
+                          "previous_until_ms=?5, hash=?2, masked=?3 WHERE id=?1 AND revoked_ms=0"));
+  update.bind(1, id)
+      .bind_blob(2, view(hash))
+      .bind(3, masked)
+      .bind(4, overlap_ms)
+      .bind(5, overlap_ms > 0 ? wall_ms + overlap_ms : 0);
+  WEIR_CHECK_OK(update.run());
+  if (connection_.changes() == 0) {
+    return fail(ErrorCode::not_found, fmt::format("no key in force has the id '{}'", id));
+  }
+  WEIR_TRY(StoredKey key, get(id));
+  return NewKey{std::move(key), std::move(secret)};
+}
+
+void append_entries(const StoredKey& key, std::shared_ptr<ledger::LimitCells> key_limits,
+                    std::shared_ptr<ledger::LimitCells> team_limits,
+                    std::vector<KeyEntry>& entries) {
+  if (key.revoked_ms != 0) return;
+  Principal principal;
+  principal.key_id = key.id;
+  principal.name = key.spec.name;
+  principal.team = key.spec.team;
+  principal.models = key.spec.models;
+  principal.tags = key.spec.tags;
+  principal.capture = key.spec.capture;
+  principal.expires_ms = key.spec.expires_ms;
+  principal.masked = key.masked;
+  principal.key_limits = std::move(key_limits);
+  principal.team_limits = std::move(team_limits);
+  entries.push_back({key.hash, principal});
+  if (!key.previous_hash) return;
+  if (principal.expires_ms == 0 || key.previous_until_ms < principal.expires_ms) {
+    principal.expires_ms = key.previous_until_ms;
+  }
+  entries.push_back({*key.previous_hash, std::move(principal)});
+}
+
+}  // namespace weir::access
