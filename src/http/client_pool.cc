@@ -51,7 +51,7 @@ net::Task<Result<PooledStream>> ClientPool::open(net::Deadline deadline) {
   if (open_ >= core_.config.connections_per_origin_max) {
     ++core_.counters.refused_by_limit;
     co_return fail(ErrorCode::limit_exceeded,
-                   "all connections that " + origin_.to_text() + " may have are in use");
+                   "all connections that " + host_field(origin_) + " may have are in use");
   }
   ++open_;
   ++core_.counters.open;
