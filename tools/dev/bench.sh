@@ -1,5 +1,4 @@
 # ./dev bench: the microbenchmarks that stand beside the code (src/**/*_bench.cc).
-# shellcheck shell=bash
 
 help_bench() {
   cat <<'EOF'

@@ -1,5 +1,4 @@
 # ./dev build, run and clean.
-# shellcheck shell=bash
 
 help_build() {
   cat <<'EOF'
@@ -67,7 +66,7 @@ cmd_build() {
 
 cmd_run() {
   cmd_build release
-  cd "$caller_dir"
+  cd "$caller_dir" || die "the folder $caller_dir is gone"
   exec "$root/build/release/weir" serve "$@"
 }
 
@@ -76,8 +75,10 @@ cmd_clean() {
     rm -rf build
     return
   fi
-  local preset
-  for preset in ${*:-$presets}; do
+  local preset all
+  read -ra all <<<"$presets"
+  [ $# -gt 0 ] || set -- "${all[@]}"
+  for preset in "$@"; do
     is_preset "$preset" || die "no preset '$preset'; there are: $presets"
     rm -rf "build/$preset" "build/$preset.log"
   done

@@ -1,5 +1,4 @@
 # Shared by the commands of ./dev: messages, sources of truth, and the environment of a build.
-# shellcheck shell=bash
 
 say() { printf '%s\n' "dev: $*" >&2; }
 die() {

@@ -1,5 +1,4 @@
 # ./dev fmt and ./dev lint.
-# shellcheck shell=bash
 
 help_fmt() {
   cat <<'EOF'
@@ -67,8 +66,8 @@ cmd_lint() {
   [ -f build/debug/build.ninja ] || cmake --preset debug >build/debug.log
   if [ ${#files[@]} -gt 0 ]; then
     printf '%s\n' "${files[@]}" |
-      xargs -P "$jobs" -n 1 clang-tidy-19 -p build/debug --quiet --warnings-as-errors='*' ||
-      failed=1
+      xargs -P "$jobs" -n 1 clang-tidy-19 -p build/debug --quiet --warnings-as-errors='*' \
+        2> >(grep -v ' generated\.$' >&2) || failed=1
   fi
 
   if have shellcheck; then

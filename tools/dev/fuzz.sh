@@ -1,5 +1,4 @@
 # ./dev fuzz: the libFuzzer targets that stand beside the code (src/**/*_fuzz.cc).
-# shellcheck shell=bash
 
 help_fuzz() {
   cat <<'EOF'

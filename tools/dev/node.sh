@@ -1,5 +1,4 @@
 # Node.js for tests and tools in JavaScript. Sourced by ./dev test.
-# shellcheck shell=bash
 
 node_is_recent() {
   local major

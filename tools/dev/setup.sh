@@ -1,6 +1,5 @@
 # ./dev setup: Debian packages. Asks dpkg first, so a second call costs a few milliseconds and
 # touches neither the network nor sudo.
-# shellcheck shell=bash
 
 help_setup() {
   cat <<'EOF'

@@ -1,5 +1,4 @@
 # ./dev test: runs suites and adds up what they say.
-# shellcheck shell=bash
 
 # shellcheck source=tools/dev/node.sh
 source tools/dev/node.sh
@@ -42,7 +41,7 @@ script_suites() {
 all_suites() {
   printf '%s\n' tidy unit integration
   script_suites | grep -vxE 'tidy|fresh|load' || true
-  printf '%s\n' $long_suites
+  tr ' ' '\n' <<<"$long_suites"
 }
 
 # The suites that a word on the command line stands for, one per line.
