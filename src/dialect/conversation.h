@@ -78,37 +78,37 @@ struct Message {
 };
 
 struct Tool {
-  std::string name;
-  std::string description;
-  std::string schema;  // JSON Schema of the arguments, as source text; empty = no parameters
-  std::optional<bool> strict;
-  std::optional<CacheControl> cache;
+  std::string name = {};
+  std::string description = {};
+  std::string schema = {};  // JSON Schema of the arguments, as source text; empty = no parameters
+  std::optional<bool> strict = {};
+  std::optional<CacheControl> cache = {};
   bool operator==(const Tool&) const = default;
 };
 
 enum class ToolChoiceKind : uint8_t { unset, automatic, none, required, named };
 struct ToolChoice {
   ToolChoiceKind kind = ToolChoiceKind::unset;
-  std::string name;  // named
+  std::string name = {};  // named
   bool operator==(const ToolChoice&) const = default;
 };
 
 enum class FormatKind : uint8_t { unset, text, json_object, json_schema };
 struct ResponseFormat {
   FormatKind kind = FormatKind::unset;
-  std::string name;  // json_schema: OpenAI requires one; "response" where absent
-  std::string description;
-  std::string schema;  // JSON Schema as source text
-  std::optional<bool> strict;
+  std::string name = {};  // json_schema: OpenAI requires one; "response" where absent
+  std::string description = {};
+  std::string schema = {};  // JSON Schema as source text
+  std::optional<bool> strict = {};
   bool operator==(const ResponseFormat&) const = default;
 };
 
 // How much the model shall think. Either an effort word or a token budget, whichever the client's
 // dialect has; writers convert by the table in docs/dialects.md.
 struct Reasoning {
-  std::string effort;  // "none" | "minimal" | "low" | "medium" | "high" | "xhigh" | ""
-  std::optional<int64_t> budget_tokens;  // 0 = off, -1 = the model decides
-  std::optional<bool> include_thoughts;  // the answer shall carry the thinking
+  std::string effort = {};  // "none" | "minimal" | "low" | "medium" | "high" | "xhigh" | ""
+  std::optional<int64_t> budget_tokens = {};  // 0 = off, -1 = the model decides
+  std::optional<bool> include_thoughts = {};  // the answer shall carry the thinking
   bool operator==(const Reasoning&) const = default;
 };
 
@@ -154,10 +154,10 @@ enum class StopReason : uint8_t {
 };
 
 struct Candidate {
-  std::vector<Part> parts;
+  std::vector<Part> parts = {};
   StopReason stop = StopReason::unset;
-  std::string stop_sequence;  // the one that was hit
-  std::string logprobs;       // OpenAI's object as JSON text, where asked for
+  std::string stop_sequence = {};  // the one that was hit
+  std::string logprobs = {};       // OpenAI's object as JSON text, where asked for
   bool operator==(const Candidate&) const = default;
 };
 

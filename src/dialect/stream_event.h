@@ -53,9 +53,9 @@ std::string_view to_string(ApiErrorType type);
 struct ApiError {
   ApiErrorType type = ApiErrorType::server;
   int status = 500;  // HTTP status to answer with when nothing has been sent
-  std::string message;
-  std::string code;   // provider's or Weir's code: "model_not_found", "content_filter"
-  std::string param;  // OpenAI: the parameter at fault
+  std::string message = {};
+  std::string code = {};   // provider's or Weir's code: "model_not_found", "content_filter"
+  std::string param = {};  // OpenAI: the parameter at fault
 };
 
 struct StreamEvent {

@@ -14,6 +14,7 @@ const Codec* find_codec(Dialect dialect) {
     case Dialect::anthropic_messages:
       return &codec_anthropic_messages();
     case Dialect::gemini:
+      return &codec_gemini();
     case Dialect::openai_completions:
     case Dialect::openai_responses:
     case Dialect::openai_embeddings:

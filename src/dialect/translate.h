@@ -17,14 +17,15 @@ namespace weir::dialect {
 
 // What a reader or writer needs to know beyond the bytes.
 struct Context {
-  std::string model;       // request writers: the provider's model name; reply writers: the
-                           // name to show to the client
-  std::string request_id;  // reply writers: source of ids where the provider gave none
-  int64_t now_s = 0;       // reply writers: `created` where the provider gave none
-  bool stream = false;     // request readers: Gemini tells streaming in the path, not the body
+  std::string model = {};       // request writers: the provider's model name; reply writers: the
+                                // name to show to the client
+  std::string request_id = {};  // reply writers: source of ids where the provider gave none
+  int64_t now_s = 0;            // reply writers: `created` where the provider gave none
+  bool stream = false;          // request readers: Gemini tells streaming in the path, not the body
   int64_t default_max_tokens = 4096;  // request writers: Anthropic requires max_tokens
-  std::string base_model;  // request writers: the model behind a deployment's name (Azure), where
-                           // configured; what it accepts decides what is written. Empty = model
+  std::string base_model =
+      {};  // request writers: the model behind a deployment's name (Azure), where
+           // configured; what it accepts decides what is written. Empty = model
   // openai_compatible servers: which spelling of the token limit the target takes.
   bool max_completion_tokens = true;
   bool stream_options = true;  // openai_compatible servers: the target knows stream_options
