@@ -68,6 +68,7 @@ inline bool target_ok(const std::string& method, const std::string& target) {
   }
   if (target == "*") return method == "OPTIONS";
   if (target[0] == '/') return true;
+  if (target.find("://") == std::string::npos) return false;
   const std::string scheme = lower(target.substr(0, target.find("://")));
   if (scheme != "http" && scheme != "https") return false;
   const std::string rest = target.substr(scheme.size() + 3);

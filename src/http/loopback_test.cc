@@ -1,0 +1,126 @@
+// Server and client over real sockets: what the in-memory tests cannot show about the kernel's
+// side of a connection.
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "http/client.h"
+#include "http/client_fixture.h"
+#include "http/server.h"
+#include "net/tcp.h"
+
+namespace weir::http {
+namespace {
+
+// Dials numeric addresses.
+class DirectDialer final : public net::Dialer {
+ public:
+  explicit DirectDialer(net::Loop& loop) : loop_(loop) {}
+  net::Task<Result<std::unique_ptr<net::Stream>>> dial(Origin origin,
+                                                       net::Deadline deadline) override {
+    auto address = net::Address::parse(origin.host, origin.port);
+    if (!address) co_return fail(std::move(address.error()));
+    co_return co_await net::connect(loop_, *address, deadline);
+  }
+
+ private:
+  net::Loop& loop_;
+};
+
+class LoopbackTest : public testing::Test {
+ protected:
+  void serve(Handler handler) {
+    net::ListenOptions options;
+    options.address = *net::Address::parse("127.0.0.1:0");
+    auto listener = net::Listener::open(loop_, options);
+    ASSERT_TRUE(listener.has_value()) << listener.error().message();
+    origin_.port = (*listener)->address().port();
+    server_ = std::make_unique<Server>(loop_, ServerConfig{}, std::move(handler));
+    server_->listen(std::move(*listener));
+  }
+  bool run(net::Task<void> task) { return net::run_task(loop_, std::move(task)); }
+
+  SystemClock clock_;
+  net::Loop loop_{clock_};
+  DirectDialer dialer_{loop_};
+  Origin origin_{"127.0.0.1", 0, false, {}, true};
+  std::unique_ptr<Server> server_;
+  Client client_{loop_, dialer_};
+};
+
+net::Task<void> echo_pieces(ServerExchange& exchange) {
+  static_cast<void>(co_await exchange.begin({}));
+  while (true) {
+    const Result<std::string_view> piece = co_await exchange.read_body();
+    if (!piece || piece->empty()) break;
+    if (!co_await exchange.write(*piece)) co_return;
+  }
+  static_cast<void>(co_await exchange.finish());
+}
+
+TEST_F(LoopbackTest, TenMegabytesThereAndBack) {
+  serve(echo_pieces);
+  std::string large(10'000'000, '\0');
+  for (size_t i = 0; i < large.size(); ++i) large[i] = static_cast<char>(i * 31 + i / 4093);
+  const std::string_view body = large;
+  for (int round = 0; round < 2; ++round) {
+    ClientRequest request{.head = "POST / HTTP/1.1\r\nhost: h\r\n"};
+    request.body = {&body, 1};
+    Call call;
+    ASSERT_TRUE(run(fetch(client_, origin_, request, call)));
+    EXPECT_TRUE(call.ended);
+    EXPECT_TRUE(call.body == large) << call.body.size();
+  }
+  // An answer that begins before a large body was read ends the connection.
+  EXPECT_EQ(client_.counters().connections_opened, 2U);
+  EXPECT_EQ(loop_.buffers().counters().in_use, 0U);
+}
+
+TEST_F(LoopbackTest, ARefusedUploadIsAnsweredNotReset) {
+  serve([](ServerExchange& exchange) -> net::Task<void> {
+    ResponseHead head;
+    head.status = 413;
+    static_cast<void>(co_await exchange.respond(head, "too large"));
+  });
+  const std::string large(50'000'000, 'x');
+  const std::string_view body = large;
+  ClientRequest request{.head = "POST / HTTP/1.1\r\nhost: h\r\n"};
+  request.body = {&body, 1};
+  Call call;
+  ASSERT_TRUE(run(fetch(client_, origin_, request, call)));
+  EXPECT_EQ(call.status, 413);
+  EXPECT_EQ(call.body, "too large");
+}
+
+TEST_F(LoopbackTest, AClientThatLeavesIsNoticedWhileTheHandlerWaits) {
+  net::Event gone(loop_);
+  serve([&](ServerExchange& exchange) -> net::Task<void> {
+    exchange.on_client_gone([&] { gone.set(); });
+    co_await gone.wait();
+  });
+  Call call;
+  ASSERT_TRUE(run(start_only(client_, origin_, {.head = "GET / HTTP/1.1\r\nhost: h\r\n"}, call)));
+  ASSERT_TRUE(loop_.run_until([&] { return server_->counters().requests_running == 1; }));
+  call.exchange.reset();
+  EXPECT_TRUE(loop_.run_until([&] { return server_->counters().connections_open == 0; }));
+  EXPECT_TRUE(gone.is_set());
+  EXPECT_EQ(server_->counters().clients_gone, 1U);
+}
+
+TEST_F(LoopbackTest, DrainLeavesNothingOpen) {
+  serve(echo_pieces);
+  Call call;
+  ASSERT_TRUE(run(fetch(client_, origin_, {.head = "GET / HTTP/1.1\r\nhost: h\r\n"}, call)));
+  EXPECT_EQ(client_.counters().idle, 1U);
+  ASSERT_TRUE(run(server_->drain(std::chrono::seconds(10))));
+  EXPECT_EQ(server_->counters().connections_open, 0U);
+  EXPECT_TRUE(loop_.run_until([&] { return client_.counters().idle == 0; }));
+  Call refused;
+  ASSERT_TRUE(run(fetch(client_, origin_, {.head = "GET / HTTP/1.1\r\nhost: h\r\n"}, refused)));
+  EXPECT_EQ(refused.error, ErrorCode::connection_refused);
+}
+
+}  // namespace
+}  // namespace weir::http
