@@ -1,12 +1,11 @@
 #!/usr/bin/env python3
 """Adds up one ctest run: test_totals.py REPORTS
 
-REPORTS holds ctest.xml (ctest --output-junit) and one GoogleTest JSON report per program. Counts
+REPORTS holds ctest.xml (ctest --output-junit) and one GoogleTest report per program. Counts
 test cases where a program left a report, else its own closing line, else the program as one test.
 Names what failed and what was skipped, and ends with `N passed, M failed, K skipped`.
 """
 
-import json
 import pathlib
 import re
 import sys
@@ -15,20 +14,20 @@ import xml.etree.ElementTree as ElementTree
 CLOSING = re.compile(r"^(\d+) passed, (\d+) failed, (\d+) skipped$", re.M)
 
 
-def count_report(report):
+def count_report(root):
     """(passed, failed names, skipped {reason: count}) of one GoogleTest report."""
     passed, failed, skipped = 0, [], {}
-    for suite in report.get("testsuites", []):
-        for case in suite.get("testsuite", []):
-            name = f"{suite['name']}.{case['name']}"
-            if case.get("failures"):
-                failed.append(name)
-            elif case.get("result") == "SKIPPED":
-                messages = [entry.get("message", "") for entry in case.get("skipped", [])]
-                reason = " ".join(" ".join(messages).split("\n")[1:]).strip() or "no reason given"
-                skipped[reason] = skipped.get(reason, 0) + 1
-            elif case.get("status") == "RUN":
-                passed += 1
+    for case in root.iter("testcase"):
+        note = case.find("skipped")
+        if case.find("failure") is not None:
+            failed.append(f"{case.get('classname')}.{case.get('name')}")
+        elif note is not None or case.get("status") == "notrun":
+            # The message begins with a line that says where the test stands.
+            message = note.get("message", "") if note is not None else "\ndisabled"
+            reason = " ".join(message.split("\n")[1:]).strip() or "no reason given"
+            skipped[reason] = skipped.get(reason, 0) + 1
+        else:
+            passed += 1
     return passed, failed, skipped
 
 
@@ -36,9 +35,9 @@ def count_program(element, folder):
     """The same for one program of ctest, whatever kind it is."""
     name = element.get("name")
     broke = element.get("status") == "fail"
-    report = folder / f"{name}_test.json"
+    report = folder / f"{name}_test.xml"
     if report.exists():
-        passed, failed, skipped = count_report(json.loads(report.read_text()))
+        passed, failed, skipped = count_report(ElementTree.parse(report).getroot())
         if broke and not failed:
             failed.append(f"{name} (the program itself: see its output above)")
         return passed, failed, skipped

@@ -73,7 +73,7 @@ run_ctest() {
   rm -rf "$reports"
   mkdir -p "$reports"
   # GoogleTest leaves one report per program there, so that cases are counted and not programs.
-  GTEST_OUTPUT=json:$reports/ ctest --test-dir "build/$preset" -j "$jobs" --timeout 900 \
+  GTEST_OUTPUT=xml:$reports/ ctest --test-dir "build/$preset" -j "$jobs" --timeout 900 \
     --output-on-failure --no-tests=ignore --output-junit "$reports/ctest.xml" "${select[@]}" || true
   python3 tools/test_totals.py "$reports"
 }
