@@ -1,0 +1,40 @@
+#include "provider/account.h"
+
+#include <algorithm>
+
+namespace weir::provider {
+
+std::string_view to_string(Kind kind) {
+  switch (kind) {
+    case Kind::openai:
+      return "openai";
+    case Kind::azure_openai:
+      return "azure_openai";
+    case Kind::anthropic:
+      return "anthropic";
+    case Kind::vertex_ai:
+      return "vertex_ai";
+    case Kind::gemini:
+      return "gemini";
+    case Kind::bedrock:
+      return "bedrock";
+    case Kind::openai_compatible:
+      return "openai_compatible";
+  }
+  return "unknown";
+}
+
+std::string TokenSlot::get() const {
+  const Secret* token = current_.load(std::memory_order_acquire);
+  return token == nullptr ? std::string() : std::string(token->reveal());
+}
+
+void TokenSlot::publish(Secret token, int64_t wall_ms) {
+  std::erase_if(retired_, [&](const Retired& old) { return wall_ms - old.wall_ms > kGraceMs; });
+  auto fresh = std::make_unique<const Secret>(std::move(token));
+  current_.store(fresh.get(), std::memory_order_release);
+  if (owner_) retired_.push_back({wall_ms, std::move(owner_)});
+  owner_ = std::move(fresh);
+}
+
+}  // namespace weir::provider

@@ -1,0 +1,95 @@
+// What is asked of a provider, and how each provider puts it: the address, the authentication and
+// the few edits to the body that differ. One table row of functions per provider (one file each);
+// nothing else in Weir knows a provider's paths. Pure but for reading the account's token; any
+// thread.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/json/document.h"
+#include "base/json/splice.h"
+#include "base/result.h"
+#include "dialect/conversation.h"
+#include "http/headers.h"
+#include "provider/account.h"
+
+namespace weir::provider {
+
+// What the client wants done, whatever its dialect.
+enum class Operation : uint8_t {
+  generate,  // chat completions, messages, generateContent
+  complete,  // legacy completions
+  respond,   // OpenAI responses
+  embed,
+  count_tokens,
+  passthrough,  // any other path, relayed as it is
+};
+std::string_view to_string(Operation operation);
+
+struct Call {
+  Operation operation = Operation::generate;
+  dialect::Dialect dialect = dialect::Dialect::openai_chat;  // the one spoken to the provider
+  bool stream = false;
+  std::string_view method = "POST";
+  // passthrough: the path behind the API's version prefix, e.g. "/files/abc".
+  std::string_view rest;
+  // The client's query without '?', its key and api-version taken out; for the same dialect.
+  std::string_view query;
+  const http::HeaderList* client_headers = nullptr;
+};
+
+// The changes to one body: `members` for its top level, `nested` for what lies deeper.
+struct BodyEdit {
+  explicit BodyEdit(json::Value root_) : root(root_), members(root_) {}
+  json::Value root;
+  json::ObjectEditor members;
+  std::vector<json::Edit> nested;
+
+  // All changes, ascending by offset.
+  std::vector<json::Edit> edits() const;
+};
+
+struct Provider {
+  // The dialect in which the deployment serves that operation for a client that speaks `client`;
+  // nullopt where it cannot.
+  std::optional<dialect::Dialect> (*dialect)(const Deployment&, Operation, dialect::Dialect client);
+  // The request target: path and query.
+  std::string (*target)(const Deployment&, const Call&);
+  // Adds the headers that authenticate. `unavailable` when the access token is not there yet.
+  Result<void> (*authenticate)(const Account&, http::HeaderMap&);
+  // Adds the provider's other headers: versions, betas.
+  void (*headers)(const Deployment&, const Call&, http::HeaderMap&);
+  // What must change in a body that is already in the provider's dialect: the model's name,
+  // stream_options, Vertex's anthropic_version.
+  void (*edit)(const Deployment&, const Call&, BodyEdit&);
+};
+
+const Provider& provider_of(Kind kind);
+
+// Shared pieces of the provider files.
+
+// Sets "model" to the provider's name unless it already is.
+void edit_model(const Deployment& deployment, BodyEdit& body);
+// Asks an OpenAI-style stream for usage unless the client did, or the account's server refuses it.
+void edit_stream_usage(const Deployment& deployment, const Call& call, BodyEdit& body);
+// Authorization: Bearer with the API key or the access token, per account.auth.
+Result<void> authenticate_bearer(const Account& account, http::HeaderMap& headers);
+// The API key in a header of that name, or an access token as Bearer.
+Result<void> authenticate_header(const Account& account, std::string_view name,
+                                 http::HeaderMap& headers);
+// The union of the client's anthropic-beta lists, as the provider may see it.
+void forward_anthropic_headers(const Call& call, bool version_header, http::HeaderMap& headers);
+// The client's query where it means something to the provider, else "".
+std::string with_query(std::string path, std::string_view query);
+
+extern const Provider kOpenAi;
+extern const Provider kAzureOpenAi;
+extern const Provider kAnthropic;
+extern const Provider kVertexAi;
+extern const Provider kGemini;
+extern const Provider kOpenAiCompatible;
+
+}  // namespace weir::provider

@@ -1,0 +1,58 @@
+// The Gemini API (Google AI Studio keys). https://ai.google.dev/api
+#include "provider/call.h"
+
+namespace weir::provider {
+namespace {
+
+using dialect::Dialect;
+
+std::optional<Dialect> dialect_of(const Deployment&, Operation operation, Dialect client) {
+  switch (operation) {
+    case Operation::generate:
+    case Operation::embed:
+      return Dialect::gemini;
+    case Operation::count_tokens:
+      if (client == Dialect::gemini) return Dialect::gemini;
+      return std::nullopt;
+    case Operation::passthrough:
+      if (client == Dialect::gemini) return Dialect::passthrough;
+      return std::nullopt;
+    case Operation::complete:
+    case Operation::respond:
+      return std::nullopt;
+  }
+  return std::nullopt;
+}
+
+std::string target(const Deployment& deployment, const Call& call) {
+  const std::string base = deployment.account->base_path + "/models/" + deployment.model;
+  switch (call.operation) {
+    case Operation::generate:
+      return call.stream ? base + ":streamGenerateContent?alt=sse" : base + ":generateContent";
+    case Operation::embed:
+      return base + std::string(call.rest);
+    case Operation::count_tokens:
+      return base + ":countTokens";
+    default:
+      return with_query(deployment.account->base_path + std::string(call.rest), call.query);
+  }
+}
+
+Result<void> authenticate(const Account& account, http::HeaderMap& headers) {
+  return authenticate_header(account, "x-goog-api-key", headers);
+}
+
+void add_headers(const Deployment&, const Call&, http::HeaderMap&) {}
+
+// The model stands in the path; some bodies (embedContent) repeat it.
+void edit(const Deployment& deployment, const Call& call, BodyEdit& body) {
+  if (call.operation == Operation::embed && body.root["model"].exists()) {
+    body.members.set("model", "\"models/" + deployment.model + "\"");
+  }
+}
+
+}  // namespace
+
+const Provider kGemini{dialect_of, target, authenticate, add_headers, edit};
+
+}  // namespace weir::provider

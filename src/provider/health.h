@@ -1,0 +1,97 @@
+// Health: whether one thing (a credential, a deployment) may be used now. Three states, all in
+// atomics: open; parked until a moment; half open, when that moment has passed and one trial is
+// let through. Shared by all workers; every call is wait-free; time is a parameter (monotonic).
+//
+// Failures that count eject after kFailuresInARow without a success between, for 1 s, 2 s, 4 s ...
+// up to kParkMax; a success forgets. Throttling parks until the moment that the provider named.
+#pragma once
+
+#include <algorithm>
+#include <atomic>
+#include <cstdint>
+
+#include "base/clock.h"
+
+namespace weir::provider {
+
+class Health {
+ public:
+  static constexpr uint32_t kFailuresInARow = 3;
+  static constexpr Nanoseconds kParkFirst{1'000'000'000};
+  static constexpr Nanoseconds kParkMax{60'000'000'000};
+  static constexpr Nanoseconds kTrialMax{30'000'000'000};  // a trial that never reports is over
+
+  enum class Gate : uint8_t {
+    open,    // use it
+    trial,   // use it, and this request is the one trial
+    closed,  // leave it alone
+  };
+  // Asks to use it now. `trial` is given to one caller per kTrialMax until somebody reports.
+  Gate ask(Nanoseconds now) {
+    const int64_t until = parked_until_.load(std::memory_order_relaxed);
+    if (until == 0) return Gate::open;
+    if (now.count() < until) return Gate::closed;
+    int64_t trial = trial_until_.load(std::memory_order_relaxed);
+    if (now.count() < trial) return Gate::closed;
+    return trial_until_.compare_exchange_strong(trial, (now + kTrialMax).count(),
+                                                std::memory_order_relaxed)
+               ? Gate::trial
+               : Gate::closed;
+  }
+  // The same without taking the trial: for showing and for choosing.
+  bool is_open(Nanoseconds now) const {
+    const int64_t until = parked_until_.load(std::memory_order_relaxed);
+    return until == 0 || now.count() >= until;
+  }
+  // When it may be tried again; zero when open.
+  Nanoseconds parked_until() const {
+    return Nanoseconds(parked_until_.load(std::memory_order_relaxed));
+  }
+  uint32_t failures_in_a_row() const { return failures_.load(std::memory_order_relaxed); }
+  uint32_t ejections() const { return ejections_.load(std::memory_order_relaxed); }
+
+  void succeeded() {
+    // The usual case writes nothing: workers share this cache line.
+    if (failures_.load(std::memory_order_relaxed) == 0 &&
+        parked_until_.load(std::memory_order_relaxed) == 0) {
+      return;
+    }
+    failures_.store(0, std::memory_order_relaxed);
+    ejections_.store(0, std::memory_order_relaxed);
+    parked_until_.store(0, std::memory_order_relaxed);
+    trial_until_.store(0, std::memory_order_relaxed);
+  }
+  // A failure that counts. True when it parked the thing.
+  bool failed(Nanoseconds now) {
+    const bool was_parked = parked_until_.load(std::memory_order_relaxed) != 0;
+    const uint32_t failures = failures_.fetch_add(1, std::memory_order_relaxed) + 1;
+    if (!was_parked && failures < kFailuresInARow) return false;
+    // Failures of requests that were already under way when it was parked say nothing new.
+    if (was_parked && now.count() < parked_until_.load(std::memory_order_relaxed)) return false;
+    park_backing_off(now, kParkFirst, kParkMax);
+    return true;
+  }
+  // Parks at once with exponential back-off: for credentials, where one refusal is enough.
+  void park_backing_off(Nanoseconds now, Nanoseconds first, Nanoseconds most) {
+    const uint32_t step = std::min(ejections_.fetch_add(1, std::memory_order_relaxed), 20U);
+    park_until(now + std::min(first * (int64_t{1} << step), most));
+  }
+  // Parks until the moment the provider named; a later moment that is already set stands.
+  void park_until(Nanoseconds until) {
+    int64_t current = parked_until_.load(std::memory_order_relaxed);
+    while (current < until.count() && !parked_until_.compare_exchange_weak(
+                                          current, until.count(), std::memory_order_relaxed)) {
+    }
+    trial_until_.store(0, std::memory_order_relaxed);
+  }
+  // The trial ended without saying anything about health (client gone, a 400): the next may try.
+  void trial_abandoned() { trial_until_.store(0, std::memory_order_relaxed); }
+
+ private:
+  std::atomic<int64_t> parked_until_{0};  // monotonic ns; 0 = open
+  std::atomic<int64_t> trial_until_{0};   // a trial is under way until then
+  std::atomic<uint32_t> failures_{0};
+  std::atomic<uint32_t> ejections_{0};
+};
+
+}  // namespace weir::provider
