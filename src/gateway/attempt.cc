@@ -1,0 +1,278 @@
+#include <fmt/format.h>
+
+#include "base/log.h"
+#include "dialect/translate.h"
+#include "gateway/outgoing.h"
+#include "gateway/relay.h"
+#include "gateway/stages.h"
+
+namespace weir::gateway {
+namespace {
+
+using dialect::ApiError;
+using dialect::ApiErrorType;
+using provider::Blame;
+using provider::FailureClass;
+
+constexpr size_t kErrorBodyBytesMax = 256 * 1024;
+// A 429 that names no moment parks the deployment for one second, then two, four ...
+constexpr Nanoseconds kThrottleFirst{1'000'000'000};
+constexpr Nanoseconds kThrottleMost{60'000'000'000};
+// A refused credential or an empty quota is looked at again after these.
+constexpr Nanoseconds kCredentialFirst{10'000'000'000};
+constexpr Nanoseconds kCredentialMost{600'000'000'000};
+
+// Counts the attempt as in flight as long as it lives and keeps the Exchange's pointer to what is
+// under way.
+class InFlight {
+ public:
+  InFlight(Exchange& x, const provider::Deployment& deployment) : x_(x), deployment_(deployment) {
+    deployment_.state->in_flight.fetch_add(1, std::memory_order_relaxed);
+    deployment_.account->state->in_flight.fetch_add(1, std::memory_order_relaxed);
+  }
+  ~InFlight() {
+    x_.upstream = nullptr;
+    deployment_.state->in_flight.fetch_sub(1, std::memory_order_relaxed);
+    deployment_.account->state->in_flight.fetch_sub(1, std::memory_order_relaxed);
+  }
+  InFlight(const InFlight&) = delete;
+  InFlight& operator=(const InFlight&) = delete;
+
+ private:
+  Exchange& x_;
+  const provider::Deployment& deployment_;
+};
+
+void report_success(const provider::Deployment& deployment) {
+  deployment.state->health.succeeded();
+  deployment.account->state->credential.succeeded();
+}
+
+// Tells health and credential what the failure says about them.
+void report_failure(Exchange& x, const provider::Deployment& deployment, FailureClass failure) {
+  provider::Health& health = deployment.state->health;
+  provider::Health& credential = deployment.account->state->credential;
+  const Nanoseconds now = x.now();
+  const provider::FailureRule& rule = provider::rule_of(failure);
+  bool parked = false;
+  switch (rule.blame) {
+    case Blame::credential:
+      if (failure == FailureClass::credential &&
+          deployment.account->auth == provider::AuthKind::access_token) {
+        deployment.account->state->token_refused.store(true, std::memory_order_relaxed);
+      }
+      credential.park_backing_off(now, kCredentialFirst, kCredentialMost);
+      parked = true;
+      break;
+    case Blame::deployment:
+      if (failure == FailureClass::throttled) {
+        if (x.retry_after) {
+          health.park_until(now + *x.retry_after);
+        } else {
+          health.park_backing_off(now, kThrottleFirst, kThrottleMost);
+        }
+        parked = true;
+      } else if (rule.counts_against_health) {
+        parked = health.failed(now);
+      }
+      // The provider answered, so it knows the credential: whatever parked that is over.
+      if (failure == FailureClass::throttled || failure == FailureClass::server) {
+        credential.succeeded();
+      }
+      break;
+    case Blame::nobody:
+      health.trial_abandoned();
+      credential.trial_abandoned();
+      // An answer to a bad request shows that the deployment is well.
+      if (failure == FailureClass::invalid || failure == FailureClass::content_filter) {
+        report_success(deployment);
+      }
+      break;
+  }
+  log::warn("attempt_failed",
+            {{"request_id", x.id_text},
+             {"deployment", deployment.name},
+             {"failure", provider::to_string(failure)},
+             {"status", x.attempts.back().status},
+             {"parked", parked},
+             {"detail", failure == FailureClass::invalid || !x.error ? std::string_view()
+                                                                     : x.error->message}});
+}
+
+// Ends the attempt's record and draws the consequences.
+Answered conclude(Exchange& x, const provider::Deployment& deployment, FailureClass failure) {
+  AttemptRecord& record = x.attempts.back();
+  record.failure = failure;
+  record.ended = x.now();
+  DeploymentCounters& counters = x.worker.counters.deployment(deployment.slot);
+  ++counters.attempts[static_cast<size_t>(failure)];
+  if (x.client_gone && failure == FailureClass::none) {
+    deployment.state->health.trial_abandoned();
+    deployment.account->state->credential.trial_abandoned();
+  } else if (failure == FailureClass::none) {
+    counters.duration_s.add(record.ended - record.started);
+    if (x.first_byte > record.started) counters.first_token_s.add(x.first_byte - record.started);
+    report_success(deployment);
+  } else if (failure == FailureClass::cancelled) {
+    deployment.state->health.trial_abandoned();
+    deployment.account->state->credential.trial_abandoned();
+  } else {
+    report_failure(x, deployment, failure);
+  }
+  return x.client_gone || x.client.response_started() ? Answered::yes : Answered::no;
+}
+
+// What the client is told of a provider's error. A refusal of Weir's credential is Weir's affair:
+// the client's own key was good.
+ApiError told_error(FailureClass failure, ApiError error, const provider::Deployment& deployment) {
+  if (failure == FailureClass::credential) {
+    return provider::error_of(failure, deployment.name, error.message);
+  }
+  if (failure == FailureClass::protocol) {
+    return provider::error_of(failure, deployment.name, fmt::format("status {}", error.status));
+  }
+  return error;
+}
+
+net::Task<Result<std::string>> read_error_body(Exchange& x, http::ClientExchange& upstream,
+                                               AttemptTimer& timer) {
+  std::string body;
+  timer.arm("error body", x.asked->timeouts.idle);
+  while (body.size() < kErrorBodyBytesMax) {
+    auto piece = co_await upstream.read_body();
+    // A cut error body still says its status.
+    if (!piece || piece->empty()) break;
+    body += *piece;
+  }
+  co_return body;
+}
+
+// An answer that is not 2xx: understood, classified, kept for the client.
+net::Task<FailureClass> take_error(Exchange& x, const provider::Deployment& deployment,
+                                   const Outgoing& outgoing, http::ClientExchange& upstream,
+                                   const http::ResponseHead& head, AttemptTimer& timer) {
+  auto body = co_await read_error_body(x, upstream, timer);
+  const dialect::Dialect spoken = outgoing.provider_dialect() == dialect::Dialect::passthrough
+                                      ? x.route.error_dialect
+                                      : outgoing.provider_dialect();
+  ApiError error = dialect::read_error(spoken, head.status, *body);
+  const FailureClass failure = provider::classify_status(head.status, error);
+  x.retry_after = provider::retry_after(head.headers, x.worker.loop.clock().wall_ms());
+  const bool own_affair = failure == FailureClass::credential || failure == FailureClass::protocol;
+  if (!outgoing.translated() && !own_affair && !body->empty()) {
+    x.foreign_error =
+        ForeignError{head.status, std::string(head.headers.get("content-type")), std::move(*body)};
+  }
+  x.error = told_error(failure, std::move(error), deployment);
+  co_return failure;
+}
+
+// The part of the client's body that was not read yet goes straight on to the provider.
+net::Task<Result<void>> stream_body(Exchange& x, http::ClientExchange& upstream,
+                                    AttemptTimer& timer) {
+  while (true) {
+    auto piece = co_await x.client.read_body();
+    if (!piece) {
+      x.client_gone = true;
+      co_return fail(ErrorCode::cancelled, "the client stopped sending");
+    }
+    if (piece->empty()) break;
+    x.bytes_in += static_cast<int64_t>(piece->size());
+    timer.arm("progress in taking the request", x.asked->timeouts.idle);
+    auto written = co_await upstream.write_body(*piece);
+    if (!written) co_return fail(std::move(written).error());
+  }
+  co_return co_await upstream.finish_body();
+}
+
+http::ClientRequest request_of(const Exchange& x, const Outgoing& outgoing) {
+  http::ClientRequest request{.head = outgoing.head()};
+  request.connect_timeout = x.asked->timeouts.connect;
+  if (!x.body_streamed) {
+    request.body = outgoing.body();
+    return request;
+  }
+  request.streamed = true;
+  if (const auto length = x.client.content_length()) {
+    request.streamed_length =
+        static_cast<uint64_t>(static_cast<int64_t>(*length) + outgoing.size_change());
+  }
+  return request;
+}
+
+}  // namespace
+
+net::Task<Answered> attempt(Exchange& x, provider::Pick pick) {
+  const provider::Deployment& deployment = *pick.deployment;
+  x.deployment = &deployment;
+  x.error.reset();
+  x.foreign_error.reset();
+  x.retry_after.reset();
+  x.usage = {};
+  x.generated_bytes = 0;
+  x.attempts.push_back({.deployment = &deployment, .choice = pick.choice, .started = x.now()});
+  const InFlight in_flight(x, deployment);
+  const auto fail_with = [&](FailureClass failure, std::string_view detail) {
+    x.error = provider::error_of(failure, deployment.name, detail);
+    return conclude(x, deployment, failure);
+  };
+
+  auto built = Outgoing::build(x, deployment);
+  if (!built) {
+    if (built.error().code() == ErrorCode::unavailable) {
+      co_return fail_with(FailureClass::credential, built.error().message());
+    }
+    x.error = ApiError{.type = ApiErrorType::invalid_request,
+                       .status = 400,
+                       .message = std::string(built.error().message()),
+                       .code = "invalid_request",
+                       .param = {}};
+    co_return conclude(x, deployment, FailureClass::invalid);
+  }
+  const Outgoing& outgoing = **built;
+
+  const http::ClientRequest request = request_of(x, outgoing);
+  http::Client& client = x.worker.clients.client(deployment.account->transport);
+  auto started = co_await client.start(deployment.account->origin, request);
+  if (!started) {
+    co_return fail_with(provider::classify_error(started.error(), false),
+                        started.error().message());
+  }
+  http::ClientExchange& upstream = **started;
+  x.upstream = &upstream;
+  if (x.client_gone) co_return conclude(x, deployment, FailureClass::cancelled);
+  AttemptTimer timer(x, upstream);
+  timer.arm("answer", x.asked->timeouts.first_token);
+
+  if (x.body_streamed) {
+    for (const std::string_view piece : outgoing.body()) {
+      if (!co_await upstream.write_body(piece)) break;
+    }
+    if (auto sent = co_await stream_body(x, upstream, timer); !sent && x.client_gone) {
+      co_return conclude(x, deployment, FailureClass::cancelled);
+    }
+    timer.arm("answer", x.asked->timeouts.first_token);
+  }
+  auto response = co_await upstream.response();
+  if (!response) {
+    if (x.client_gone) co_return conclude(x, deployment, FailureClass::cancelled);
+    co_return fail_with(provider::classify_error(response.error(), true),
+                        response.error().message());
+  }
+  const http::ResponseHead& head = **response;
+  x.attempts.back().status = head.status;
+  if (head.status < 200 || head.status > 299) {
+    const FailureClass failure =
+        co_await take_error(x, deployment, outgoing, upstream, head, timer);
+    co_return conclude(x, deployment, x.client_gone ? FailureClass::cancelled : failure);
+  }
+
+  Relay way{x, deployment, outgoing, upstream, head, timer};
+  RelayEnd end = co_await relay(way);
+  timer.cancel();
+  if (x.client_gone) co_return conclude(x, deployment, FailureClass::none);
+  if (end.failure != FailureClass::none) x.error = std::move(end.error);
+  co_return conclude(x, deployment, end.failure);
+}
+
+}  // namespace weir::gateway

@@ -1,0 +1,19 @@
+// Rough sizes of a request before the call: for reservations, and for calls that end before the
+// provider has told its usage. Pure.
+#pragma once
+
+#include <cstdint>
+
+#include "base/json/document.h"
+
+namespace weir::gateway {
+
+// Input tokens of a request body in any dialect: the text of its strings over four, a flat count
+// for what looks like an image or a file in base64.
+int64_t estimate_input_tokens(json::Value root);
+
+// The most tokens the answer may have by the request's own limit, or kOutputGuess.
+inline constexpr int64_t kOutputGuess = 1000;
+int64_t estimate_output_tokens(json::Value root);
+
+}  // namespace weir::gateway

@@ -1,0 +1,116 @@
+// Exchange: one request on its way through the gateway. Every stage adds to it; none but the
+// retry, which returns to plan, goes back. It lives in the coroutine frame of serve() and nobody
+// else holds it. Settled exactly once, by settle(), whatever happened.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "access/principal.h"
+#include "base/json/document.h"
+#include "dialect/conversation.h"
+#include "dialect/stream_event.h"
+#include "gateway/route.h"
+#include "gateway/worker.h"
+#include "http/exchange.h"
+#include "ledger/admission.h"
+#include "provider/failure.h"
+#include "provider/pool.h"
+
+namespace weir::gateway {
+
+// One try at one deployment, for the ledger and the log.
+struct AttemptRecord {
+  const provider::Deployment* deployment = nullptr;  // lives as long as the snapshot
+  provider::Choice choice = provider::Choice::weighted;
+  provider::FailureClass failure = provider::FailureClass::none;
+  int status = 0;  // the provider's; 0: none came
+  Nanoseconds started{0};
+  Nanoseconds ended{0};
+};
+
+// The answer of a provider that is passed on although it is an error: its own bytes, where the
+// client speaks the same dialect.
+struct ForeignError {
+  int status = 0;
+  std::string content_type;
+  std::string body;
+};
+
+struct Exchange {
+  Exchange(Worker& worker_, http::ServerExchange& client_)
+      : worker(worker_), client(client_), snapshot(worker_.snapshot) {}
+  Exchange(const Exchange&) = delete;
+  Exchange& operator=(const Exchange&) = delete;
+
+  Worker& worker;
+  http::ServerExchange& client;
+  std::shared_ptr<const Snapshot> snapshot;
+
+  // accept
+  Id id;
+  std::string id_text;  // x-weir-request-id
+  int64_t start_ms = 0;
+  Nanoseconds started{0};
+  Route route;
+
+  // authenticate
+  const access::Principal* principal = nullptr;
+
+  // read
+  std::string body;            // whole, or the part read before streaming began
+  bool body_streamed = false;  // the rest of the body is still to be read from the client
+  bool body_is_json = false;
+  json::Document document;  // of `body`, when it is JSON
+  std::string model_asked;
+  bool stream = false;
+  bool client_wants_usage = false;  // stream_options.include_usage was the client's own wish
+  std::string user;
+  int64_t input_estimate = 0;   // tokens
+  int64_t output_estimate = 0;  // tokens: the most it may answer, or a guess
+
+  // admit
+  ledger::Admission admission;
+  ledger::AdmitAnswer limits;
+  bool limited = false;  // the key or its team has limits: tell them in headers
+
+  // plan
+  const Model* asked = nullptr;                       // the model the client named
+  const Model* serving = nullptr;                     // it, or the fallback in use
+  std::optional<dialect::Conversation> conversation;  // read once, when a translation needs it
+
+  // attempts
+  std::vector<AttemptRecord> attempts;
+  const provider::Deployment* deployment = nullptr;  // of the current or last attempt
+  http::ClientExchange* upstream = nullptr;          // while one is under way
+  bool client_gone = false;
+  std::optional<dialect::ApiError> error;  // what the client is or will be told
+  std::optional<ForeignError> foreign_error;
+  std::optional<Milliseconds> retry_after;
+  dialect::Dropped dropped;  // what translation could not express
+
+  // relay
+  dialect::Usage usage;
+  int64_t generated_bytes = 0;
+  bool usage_local = false;   // counted here without a call (count_tokens estimates)
+  Nanoseconds first_byte{0};  // of the answer to the client
+  Nanoseconds upstream_time{0};
+  int64_t bytes_in = 0;
+  int64_t bytes_out = 0;
+  int status = 0;  // sent to the client; 0: nothing was
+  ledger::Outcome outcome = ledger::Outcome::ok;
+  std::string response_capture;
+  std::string response_content_type;
+  bool settled = false;
+
+  Nanoseconds now() const { return worker.loop.now(); }
+  bool capturing() const {
+    return snapshot->capture.enabled || (principal != nullptr && principal->capture) ||
+           (asked != nullptr && asked->capture);
+  }
+};
+
+}  // namespace weir::gateway

@@ -1,0 +1,157 @@
+#include "gateway/outgoing.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "dialect/translate.h"
+#include "gateway/multipart.h"
+
+namespace weir::gateway {
+namespace {
+
+using dialect::Dialect;
+using provider::Operation;
+
+// Headers of the client that mean something to the provider. Everything else (cookies, the key,
+// tracing of the client's own network) stays here.
+constexpr std::string_view kForwarded[] = {
+    "accept",      "user-agent",          "idempotency-key",
+    "openai-beta", "x-client-request-id", "x-goog-api-client",
+};
+
+}  // namespace
+
+std::string forwarded_query(std::string_view query) {
+  std::string kept;
+  while (!query.empty()) {
+    const size_t end = std::min(query.find('&'), query.size());
+    const std::string_view pair = query.substr(0, end);
+    query.remove_prefix(std::min(end + 1, query.size()));
+    const std::string_view name = pair.substr(0, pair.find('='));
+    if (name == "key" || name == "api-version" || pair.empty()) continue;
+    if (!kept.empty()) kept += '&';
+    kept += pair;
+  }
+  return kept;
+}
+
+Result<std::unique_ptr<Outgoing>> Outgoing::build(Exchange& x,
+                                                  const provider::Deployment& deployment) {
+  std::unique_ptr<Outgoing> out(new Outgoing());
+  const provider::Provider& provider = provider::provider_of(deployment.account->kind);
+  const auto spoken = provider.dialect(deployment, x.route.operation, x.route.dialect);
+  if (!spoken) return fail(ErrorCode::internal, "planned a deployment that cannot serve this");
+  provider::Call& call = out->call_;
+  call.operation = x.route.operation;
+  call.dialect = *spoken;
+  call.stream = x.stream;
+  call.method = x.client.head().method;
+  call.rest = x.route.rest;
+  // Responses sub-paths and other unread paths keep the client's dialect for their errors alone.
+  out->translated_ = call.dialect != x.route.dialect && call.dialect != Dialect::passthrough;
+  if (!out->translated_) {
+    out->query_ = forwarded_query(x.route.query);
+    call.query = out->query_;
+    call.client_headers = &x.client.head().headers;
+  }
+  if (out->translated_) {
+    WEIR_CHECK_OK(out->translate(x, deployment));
+  } else if (x.body_is_json) {
+    out->edit(x, deployment);
+  } else {
+    out->edit_multipart(x, deployment);
+  }
+  WEIR_CHECK_OK(out->build_head(x, deployment));
+  return out;
+}
+
+Result<void> Outgoing::translate(Exchange& x, const provider::Deployment& deployment) {
+  const provider::Account& account = *deployment.account;
+  if (!x.conversation) {
+    WEIR_TRY(x.conversation, dialect::read_request(x.route.dialect, x.document.root(),
+                                                   {.model = x.model_asked, .stream = x.stream}));
+  }
+  dialect::Conversation& conversation = *x.conversation;
+  const bool wanted_usage = conversation.stream_usage;
+  conversation.stream_usage = x.stream && account.stream_usage;
+  x.dropped.clear();
+  auto written = dialect::write_request(
+      call_.dialect, conversation,
+      {.model = deployment.model,
+       .stream = x.stream,
+       .base_model = deployment.base_model,
+       .max_completion_tokens = account.kind != provider::Kind::openai_compatible,
+       .stream_options = account.stream_usage},
+      x.dropped);
+  conversation.stream_usage = wanted_usage;
+  if (!written) return fail(std::move(written).error());
+  text_ = std::move(*written);
+  // What the provider's address changes about a body in its dialect (Vertex) holds here too.
+  json::Document document;
+  WEIR_CHECK_OK(document.parse(text_));
+  provider::BodyEdit body(document.root());
+  provider::provider_of(account.kind).edit(deployment, call_, body);
+  cut(text_, body.edits());
+  return {};
+}
+
+void Outgoing::edit(Exchange& x, const provider::Deployment& deployment) {
+  provider::BodyEdit body(x.document.root());
+  provider::provider_of(deployment.account->kind).edit(deployment, call_, body);
+  strip_usage_chunk_ =
+      x.stream && deployment.account->stream_usage && !x.client_wants_usage &&
+      (call_.dialect == Dialect::openai_chat || call_.dialect == Dialect::openai_completions);
+  cut(x.body, body.edits());
+}
+
+void Outgoing::edit_multipart(const Exchange& x, const provider::Deployment& deployment) {
+  std::vector<json::Edit> edits;
+  const std::string boundary = multipart_boundary(x.client.head().headers.get("content-type"));
+  if (!boundary.empty()) {
+    if (const auto field = find_multipart_field(x.body, boundary, "model")) {
+      edits.push_back({field->offset, field->length, deployment.model});
+    }
+  }
+  cut(x.body, std::move(edits));
+}
+
+// The pieces of `text` with the edits (ascending) in between, without copying the text.
+void Outgoing::cut(std::string_view text, std::vector<json::Edit> edits) {
+  edits_ = std::move(edits);
+  size_t at = 0;
+  for (const json::Edit& edit : edits_) {
+    if (edit.offset > at) pieces_.push_back(text.substr(at, edit.offset - at));
+    if (!edit.replacement.empty()) pieces_.push_back(edit.replacement);
+    at = edit.offset + edit.length;
+    size_change_ +=
+        static_cast<int64_t>(edit.replacement.size()) - static_cast<int64_t>(edit.length);
+  }
+  if (at < text.size()) pieces_.push_back(text.substr(at));
+}
+
+Result<void> Outgoing::build_head(const Exchange& x, const provider::Deployment& deployment) {
+  const provider::Account& account = *deployment.account;
+  const provider::Provider& provider = provider::provider_of(account.kind);
+  http::HeaderMap fields;
+  const http::HeaderList& from = x.client.head().headers;
+  for (const std::string_view name : kForwarded) {
+    if (const auto value = from.find(name)) fields.add(name, *value);
+  }
+  if (!x.body.empty() || x.body_streamed) {
+    const std::string_view type = from.get("content-type");
+    fields.set("content-type",
+               x.body_is_json || translated_ || type.empty() ? "application/json" : type);
+  }
+  for (const auto& [name, value] : account.headers) fields.set(name, value);
+  provider.headers(deployment, call_, fields);
+  WEIR_CHECK_OK(provider.authenticate(account, fields));
+
+  http::RequestBuilder builder(call_.method, provider.target(deployment, call_),
+                               http::host_field(account.origin));
+  for (size_t i = 0; i < fields.size(); ++i) builder.header(fields[i].name, fields[i].value);
+  head_ = builder.text();
+  return {};
+}
+
+}  // namespace weir::gateway

@@ -1,0 +1,58 @@
+// Outgoing: one attempt's request to the provider, put together from the client's request: the
+// same bytes with a few edits where both speak one dialect, else a translation. Pure but for
+// reading the account's access token. Views refer to the Exchange and to the Outgoing itself.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/json/splice.h"
+#include "base/result.h"
+#include "dialect/conversation.h"
+#include "gateway/exchange.h"
+#include "http/head.h"
+#include "provider/call.h"
+
+namespace weir::gateway {
+
+class Outgoing {
+ public:
+  // Errors: unavailable (no access token yet); invalid_argument (the client's request is at fault
+  // or cannot be put into the provider's dialect): the message is for the client.
+  static Result<std::unique_ptr<Outgoing>> build(Exchange& x,
+                                                 const provider::Deployment& deployment);
+
+  dialect::Dialect provider_dialect() const { return call_.dialect; }
+  bool translated() const { return translated_; }
+  // Weir asked for usage in an OpenAI stream and the client had not.
+  bool strip_usage_chunk() const { return strip_usage_chunk_; }
+  std::string_view head() const { return head_; }
+  std::span<const std::string_view> body() const { return pieces_; }
+  // Bytes by which the body differs in size from the client's.
+  int64_t size_change() const { return size_change_; }
+
+ private:
+  Outgoing() = default;
+  Result<void> translate(Exchange& x, const provider::Deployment& deployment);
+  void edit(Exchange& x, const provider::Deployment& deployment);
+  void edit_multipart(const Exchange& x, const provider::Deployment& deployment);
+  Result<void> build_head(const Exchange& x, const provider::Deployment& deployment);
+  void cut(std::string_view text, std::vector<json::Edit> edits);
+
+  provider::Call call_;
+  bool translated_ = false;
+  bool strip_usage_chunk_ = false;
+  std::string query_;
+  std::string head_;
+  std::string text_;               // the translated body
+  std::vector<json::Edit> edits_;  // in order; their replacements are pieces of the body
+  std::vector<std::string_view> pieces_;
+  int64_t size_change_ = 0;
+};
+
+// The client's query without Weir's own business: the key and Azure's api-version.
+std::string forwarded_query(std::string_view query);
+
+}  // namespace weir::gateway

@@ -1,0 +1,162 @@
+#include <fmt/format.h>
+
+#include "base/text.h"
+#include "gateway/stages.h"
+
+namespace weir::gateway {
+namespace {
+
+using dialect::ApiErrorType;
+using provider::Operation;
+
+bool was_tried(const Exchange& x, const provider::Deployment& deployment) {
+  for (const AttemptRecord& attempt : x.attempts) {
+    if (attempt.deployment == &deployment) return true;
+  }
+  return false;
+}
+
+bool serves(const Exchange& x, const provider::Deployment& deployment) {
+  return provider::provider_of(deployment.account->kind)
+      .dialect(deployment, x.route.operation, x.route.dialect)
+      .has_value();
+}
+
+uint32_t attempts_at(const Exchange& x, const Model& model) {
+  uint32_t count = 0;
+  for (const AttemptRecord& attempt : x.attempts) {
+    for (const auto& deployment : model.pool.deployments()) {
+      if (deployment.get() == attempt.deployment) ++count;
+    }
+  }
+  return count;
+}
+
+const Model* next_fallback(const Exchange& x) {
+  const std::vector<std::string>& names = x.asked->fallbacks;
+  bool passed = x.serving == x.asked;
+  for (const std::string& name : names) {
+    if (passed) {
+      const Model* model = x.snapshot->find_model(name);
+      // A fallback is used under the rights of the key, like any other model.
+      if (model != nullptr && x.principal->may_use(name)) return model;
+    } else if (x.serving->name == name) {
+      passed = true;
+    }
+  }
+  return nullptr;
+}
+
+// A deployment that was tried may be asked again when its failure allows that and it is not parked
+// for longer than a client would wait.
+bool may_ask_again(const Exchange& x, const provider::Deployment& deployment) {
+  for (const AttemptRecord& attempt : x.attempts) {
+    if (attempt.deployment == &deployment && !provider::rule_of(attempt.failure).try_same) {
+      return false;
+    }
+  }
+  return deployment.state->health.parked_until() <= x.now() + kWaitMax &&
+         deployment.account->state->credential.parked_until() <= x.now() + kWaitMax;
+}
+
+// Untried deployments first; where none is left, the ones tried before may answer this time.
+provider::Pick pick_from(Exchange& x, const Model& model) {
+  if (attempts_at(x, model) >= model.retries.attempts) return {};
+  Random& random = x.worker.random;
+  const provider::Pick pick = model.pool.pick(random, x.now(), [&](const auto& deployment) {
+    return serves(x, deployment) && !was_tried(x, deployment);
+  });
+  if (pick.deployment != nullptr) return pick;
+  return model.pool.pick(random, x.now(), [&](const auto& deployment) {
+    return serves(x, deployment) && may_ask_again(x, deployment);
+  });
+}
+
+bool refuse_unknown_model(Exchange& x) {
+  std::vector<std::string_view> names;
+  for (const Model& model : x.snapshot->models) {
+    if (x.principal->may_use(model.name)) names.push_back(model.name);
+  }
+  std::string hint;
+  if (const auto close = nearest(x.model_asked, names)) {
+    hint = fmt::format(" Did you mean \"{}\"?", *close);
+  }
+  return refuse(x, ApiErrorType::not_found, 404, "model_not_found",
+                fmt::format("The model \"{}\" does not exist here or this key may not use it.{} "
+                            "GET /v1/models lists the models of this key.",
+                            x.model_asked.substr(0, 200), hint),
+                "model");
+}
+
+}  // namespace
+
+bool resolve_model(Exchange& x) {
+  if (x.model_asked.empty() && x.route.operation == Operation::passthrough) {
+    // Nothing in a request for /files or /batches names a model: the first one that this key may
+    // use and whose provider has the endpoint decides the account.
+    for (const Model& model : x.snapshot->models) {
+      if (!x.principal->may_use(model.name)) continue;
+      for (const auto& deployment : model.pool.deployments()) {
+        if (serves(x, *deployment)) {
+          x.asked = x.serving = &model;
+          return true;
+        }
+      }
+    }
+    return refuse(x, ApiErrorType::not_found, 404, "no_account_for_endpoint",
+                  "No configured account serves this endpoint. Name a model by the x-weir-model "
+                  "header, or add an account of a provider that has it.");
+  }
+  if (x.model_asked.empty()) {
+    return refuse(x, ApiErrorType::invalid_request, 400, "missing_model",
+                  "model: expected the name of a model.", "model");
+  }
+  const Model* model = x.snapshot->find_model(x.model_asked);
+  if (model == nullptr || !x.principal->may_use(x.model_asked)) return refuse_unknown_model(x);
+  x.asked = x.serving = model;
+  x.worker.retry_budget(model->slot).earn(model->retries.budget);
+  return true;
+}
+
+provider::Pick plan_next(Exchange& x) {
+  const Model* const before = x.serving;
+  provider::Pick parked;
+  const Model* parked_model = nullptr;
+  while (true) {
+    const provider::Pick pick = pick_from(x, *x.serving);
+    if (pick.deployment != nullptr && pick.choice != provider::Choice::least_parked) {
+      if (x.serving != before) ++x.worker.counters.model(x.asked->slot).fallbacks;
+      return pick;
+    }
+    // Everything here is parked: a fallback that is well comes first, but nothing beats an attempt.
+    if (pick.deployment != nullptr && parked.deployment == nullptr) {
+      parked = pick;
+      parked_model = x.serving;
+    }
+    const Model* fallback = next_fallback(x);
+    if (fallback == nullptr) {
+      if (parked_model != nullptr) x.serving = parked_model;
+      if (x.serving != before) ++x.worker.counters.model(x.asked->slot).fallbacks;
+      return parked;
+    }
+    x.serving = fallback;
+  }
+}
+
+bool may_try_again(Exchange& x, provider::FailureClass failure) {
+  const provider::FailureRule& rule = provider::rule_of(failure);
+  if (x.client_gone) return false;
+  if (!rule.try_another && !rule.try_same) return false;
+  // What was streamed to the first deployment cannot be sent again.
+  if (x.body_streamed) return false;
+  if (x.now() - x.started >= x.asked->timeouts.total) return false;
+  ModelCounters& counters = x.worker.counters.model(x.asked->slot);
+  if (!x.worker.retry_budget(x.asked->slot).spend()) {
+    ++counters.retries_refused;
+    return false;
+  }
+  ++counters.retries;
+  return true;
+}
+
+}  // namespace weir::gateway

@@ -1,0 +1,121 @@
+#include "gateway/relay.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/text.h"
+#include "gateway/stages.h"
+
+namespace weir::gateway {
+namespace {
+
+using dialect::Dialect;
+using provider::Operation;
+
+// Fields of a provider's answer that are about its own accounts, edge network or limits: the
+// client's limits are Weir's to tell.
+constexpr std::string_view kKept[] = {"set-cookie",
+                                      "server",
+                                      "date",
+                                      "via",
+                                      "alt-svc",
+                                      "nel",
+                                      "report-to",
+                                      "retry-after",
+                                      "retry-after-ms",
+                                      "strict-transport-security",
+                                      "openai-organization",
+                                      "content-type",
+                                      "content-length",
+                                      "content-encoding"};
+constexpr std::string_view kKeptPrefixes[] = {"x-ratelimit-", "anthropic-ratelimit-", "cf-",
+                                              "x-weir-"};
+
+bool is_kept(std::string_view name) {
+  for (const std::string_view kept : kKept) {
+    if (http::iequals(name, kept)) return true;
+  }
+  for (const std::string_view prefix : kKeptPrefixes) {
+    if (name.size() > prefix.size() && http::iequals(name.substr(0, prefix.size()), prefix)) {
+      return true;
+    }
+  }
+  return false;
+}
+
+}  // namespace
+
+AttemptTimer::AttemptTimer(Exchange& x, http::ClientExchange& upstream)
+    : x_(x), upstream_(upstream), timer_(x.worker.loop, [this] {
+        upstream_.cancel({ErrorCode::timeout,
+                          total_ ? fmt::format("the request's total time of {} ms is over",
+                                               x_.asked->timeouts.total.count())
+                                 : fmt::format("no {} within {} ms", phase_, limit_.count())});
+      }) {}
+
+void AttemptTimer::arm(std::string_view phase, Milliseconds limit) {
+  const Nanoseconds left = x_.asked->timeouts.total - (x_.now() - x_.started);
+  phase_ = phase;
+  limit_ = limit;
+  total_ = left < limit;
+  timer_.arm(std::min<Nanoseconds>(limit, left));
+}
+
+http::HeaderMap answer_headers(const Relay& r, std::string_view content_type) {
+  http::HeaderMap fields;
+  if (!content_type.empty()) fields.add("content-type", content_type);
+  if (!r.outgoing.translated()) {
+    for (const http::Header& header : r.head.headers) {
+      if (is_kept(header.name) || http::is_hop_by_hop(r.head.headers, header.name)) continue;
+      fields.add(header.name, header.value);
+    }
+  }
+  add_weir_headers(r.x, fields);
+  return fields;
+}
+
+void capture_response(Exchange& x, std::string_view bytes) {
+  if (!x.capturing()) return;
+  const size_t most = x.snapshot->capture.bytes_max;
+  if (x.response_capture.size() >= most) return;
+  x.response_capture += bytes.substr(0, most - x.response_capture.size());
+  if (x.response_capture.size() == most) ++x.worker.counters.captures_cut;
+}
+
+net::Task<bool> begin_stream(Relay& r, std::string_view content_type) {
+  Exchange& x = r.x;
+  http::HeaderMap fields = answer_headers(r, content_type);
+  if (content_type.starts_with("text/event-stream")) fields.set("cache-control", "no-cache");
+  x.status = r.head.status;
+  x.response_content_type = content_type;
+  x.first_byte = x.now();
+  const http::ResponseHead head{.status = r.head.status, .reason = {}, .headers = fields.list()};
+  const auto begun = co_await x.client.begin(head);
+  if (!begun) x.client_gone = true;
+  co_return begun.has_value();
+}
+
+net::Task<bool> write_stream(Exchange& x, std::span<const std::string_view> pieces) {
+  for (const std::string_view piece : pieces) {
+    x.bytes_out += static_cast<int64_t>(piece.size());
+    capture_response(x, piece);
+  }
+  const auto written = co_await x.client.write(pieces);
+  if (!written) x.client_gone = true;
+  co_return written.has_value();
+}
+
+net::Task<RelayEnd> relay(Relay& r) {
+  const std::string_view type = r.head.headers.get("content-type");
+  const bool events = type.find("event-stream") != std::string_view::npos;
+  if (r.x.route.operation == Operation::passthrough) {
+    const bool json = type.find("json") != std::string_view::npos;
+    if (!json) co_return co_await relay_bytes(r, {});
+    co_return co_await relay_whole(r);
+  }
+  if (r.x.stream && events) co_return co_await relay_stream(r);
+  co_return co_await relay_whole(r);
+}
+
+}  // namespace weir::gateway

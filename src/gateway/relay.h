@@ -1,0 +1,70 @@
+// Relay: a provider's answer on its way to the client. Same dialect: the bytes pass, metered.
+// Other dialect: events are read and written again. Nothing goes out before the first content has
+// come, so that until then another attempt can be made; after it, a failure is told inside the
+// stream in the client's dialect, and no terminator of success follows it.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include "dialect/stream_event.h"
+#include "gateway/exchange.h"
+#include "gateway/outgoing.h"
+#include "http/exchange.h"
+#include "net/task.h"
+#include "net/timer.h"
+#include "provider/failure.h"
+
+namespace weir::gateway {
+
+// The one timer of an attempt: each phase arms it anew, never beyond the request's total.
+class AttemptTimer {
+ public:
+  AttemptTimer(Exchange& x, http::ClientExchange& upstream);
+  // Fails the attempt with `timeout` when that phase lasts longer than `limit`.
+  void arm(std::string_view phase, Milliseconds limit);
+  void cancel() { timer_.cancel(); }
+
+ private:
+  Exchange& x_;
+  http::ClientExchange& upstream_;
+  std::string_view phase_;
+  Milliseconds limit_{0};
+  bool total_ = false;
+  net::Timer timer_;
+};
+
+struct Relay {
+  Exchange& x;
+  const provider::Deployment& deployment;
+  const Outgoing& outgoing;
+  http::ClientExchange& upstream;
+  const http::ResponseHead& head;  // the provider's
+  AttemptTimer& timer;
+};
+
+struct RelayEnd {
+  provider::FailureClass failure = provider::FailureClass::none;
+  dialect::ApiError error;  // meaningful on a failure
+};
+
+// An answer with status 2xx. Chooses among the ways below by what was asked and what came.
+net::Task<RelayEnd> relay(Relay& r);
+
+// relay_whole.cc: read whole, checked, metered or translated, answered in one write.
+net::Task<RelayEnd> relay_whole(Relay& r);
+// relay_stream.cc: server-sent events.
+net::Task<RelayEnd> relay_stream(Relay& r);
+// relay_bytes.cc: endpoints that Weir does not read (audio, files), of any size.
+net::Task<RelayEnd> relay_bytes(Relay& r, std::string already_read);
+
+// The head of the client's answer: what of the provider's may pass, and Weir's own fields.
+http::HeaderMap answer_headers(const Relay& r, std::string_view content_type);
+// Keeps what capture wants of the answer, within its limit.
+void capture_response(Exchange& x, std::string_view bytes);
+// Begins a streamed answer; false when the client is gone.
+net::Task<bool> begin_stream(Relay& r, std::string_view content_type);
+net::Task<bool> write_stream(Exchange& x, std::span<const std::string_view> pieces);
+
+}  // namespace weir::gateway

@@ -1,0 +1,33 @@
+#include "gateway/relay.h"
+
+namespace weir::gateway {
+
+using provider::FailureClass;
+
+net::Task<RelayEnd> relay_bytes(Relay& r, std::string already_read) {
+  Exchange& x = r.x;
+  const std::string type(r.head.headers.get("content-type"));
+  if (!co_await begin_stream(r, type)) co_return RelayEnd{};
+  if (!already_read.empty()) {
+    const std::string_view piece = already_read;
+    if (!co_await write_stream(x, {&piece, 1})) co_return RelayEnd{};
+  }
+  while (true) {
+    r.timer.arm("data", x.asked->timeouts.idle);
+    auto piece = co_await r.upstream.read_body();
+    if (!piece) {
+      // Nothing in these formats can tell an error: the client must see a cut connection.
+      x.client.abort();
+      const FailureClass failure = provider::classify_error(piece.error(), true);
+      co_return RelayEnd{failure,
+                         provider::error_of(failure, r.deployment.name, piece.error().message())};
+    }
+    if (piece->empty()) break;
+    const std::string_view bytes = *piece;
+    if (!co_await write_stream(x, {&bytes, 1})) co_return RelayEnd{};
+  }
+  if (!co_await x.client.finish()) x.client_gone = true;
+  co_return RelayEnd{};
+}
+
+}  // namespace weir::gateway

@@ -1,0 +1,235 @@
+#include "dialect/relay_meter.h"
+#include "dialect/sse.h"
+#include "dialect/translate.h"
+#include "gateway/relay.h"
+
+namespace weir::gateway {
+namespace {
+
+using dialect::ApiError;
+using dialect::EventKind;
+using provider::FailureClass;
+
+// What may come before the first content (role, message_start, pings, comments) is held back up to
+// here; a provider that sends more of it is relayed from then on.
+constexpr size_t kHeldBytesMax = 64 * 1024;
+
+// Takes a provider's stream piece by piece and gives what the client shall see: the same bytes or
+// translated events. One object per attempt.
+class StreamSource {
+ public:
+  virtual ~StreamSource() = default;
+  virtual Result<void> feed(std::string_view bytes, std::vector<std::string_view>& out) = 0;
+  // The provider's bytes have ended.
+  virtual void finish(std::vector<std::string_view>& out) = 0;
+  virtual bool has_content() const = 0;
+  virtual bool complete() const = 0;
+  // An error that the provider sent inside the stream.
+  virtual const ApiError* error() const = 0;
+  // Whether feed() already gave the client the bytes that tell error().
+  virtual bool error_was_told() const = 0;
+  virtual void collect(Exchange& x) const = 0;
+};
+
+class SameDialect final : public StreamSource {
+ public:
+  SameDialect(dialect::Dialect dialect, bool strip_usage_chunk)
+      : meter_(dialect::make_relay_meter(dialect, {.strip_usage_chunk = strip_usage_chunk})) {}
+  Result<void> feed(std::string_view bytes, std::vector<std::string_view>& out) override {
+    return meter_->feed(bytes, out);
+  }
+  void finish(std::vector<std::string_view>& out) override { meter_->finish(out); }
+  bool has_content() const override { return meter_->has_content(); }
+  bool complete() const override { return meter_->complete(); }
+  const ApiError* error() const override { return meter_->error() ? &*meter_->error() : nullptr; }
+  bool error_was_told() const override { return true; }
+  void collect(Exchange& x) const override {
+    x.usage = meter_->usage();
+    x.generated_bytes = meter_->generated_bytes();
+  }
+
+ private:
+  std::unique_ptr<dialect::RelayMeter> meter_;
+};
+
+class Translated final : public StreamSource {
+ public:
+  Translated(dialect::Dialect from, dialect::Dialect to, const dialect::Context& context)
+      : reader_(dialect::make_stream_reader(from)),
+        writer_(dialect::make_stream_writer(to, context)) {}
+
+  Result<void> feed(std::string_view bytes, std::vector<std::string_view>& out) override {
+    text_.clear();
+    WEIR_CHECK_OK(sse_.feed(bytes, [this](const dialect::SseEvent& event) { take(event); }));
+    if (!text_.empty()) out.push_back(text_);
+    return {};
+  }
+  void finish(std::vector<std::string_view>& out) override {
+    text_.clear();
+    if (auto rest = sse_.finish([this](const dialect::SseEvent& event) { take(event); }); rest) {
+      events_.clear();
+      reader_->finish(events_);
+      write();
+    }
+    if (!text_.empty()) out.push_back(text_);
+  }
+  bool has_content() const override { return content_; }
+  bool complete() const override { return complete_; }
+  const ApiError* error() const override { return error_ ? &*error_ : nullptr; }
+  bool error_was_told() const override { return true; }
+  void collect(Exchange& x) const override {
+    x.usage = usage_;
+    x.generated_bytes = generated_;
+  }
+
+ private:
+  void take(const dialect::SseEvent& event) {
+    events_.clear();
+    reader_->read(event, events_);
+    write();
+  }
+  void write() {
+    for (const dialect::StreamEvent& event : events_) {
+      switch (event.kind) {
+        case EventKind::text_delta:
+        case EventKind::args_delta:
+        case EventKind::data:
+          content_ = content_ || !event.text.empty();
+          generated_ += static_cast<int64_t>(event.text.size());
+          break;
+        case EventKind::part_start:
+          content_ = content_ || event.part_kind == dialect::PartKind::tool_call;
+          break;
+        case EventKind::finish:
+          content_ = true;
+          break;
+        case EventKind::start:
+        case EventKind::usage:
+          usage_.merge(event.usage);
+          break;
+        case EventKind::end:
+          complete_ = true;
+          break;
+        case EventKind::error:
+          if (!error_) error_ = event.error;
+          break;
+        default:
+          break;
+      }
+      writer_->write(event, text_);
+    }
+  }
+
+  dialect::SseReader sse_;
+  std::unique_ptr<dialect::StreamReader> reader_;
+  std::unique_ptr<dialect::StreamWriter> writer_;
+  dialect::StreamEvents events_;
+  std::string text_;
+  dialect::Usage usage_;
+  std::optional<ApiError> error_;
+  int64_t generated_ = 0;
+  bool content_ = false;
+  bool complete_ = false;
+};
+
+std::unique_ptr<StreamSource> make_source(const Relay& r) {
+  const Exchange& x = r.x;
+  if (!r.outgoing.translated()) {
+    return std::make_unique<SameDialect>(r.outgoing.provider_dialect(),
+                                         r.outgoing.strip_usage_chunk());
+  }
+  return std::make_unique<Translated>(r.outgoing.provider_dialect(), x.route.dialect,
+                                      dialect::Context{.model = x.model_asked,
+                                                       .request_id = x.id_text,
+                                                       .now_s = x.start_ms / 1000,
+                                                       .include_usage = x.client_wants_usage});
+}
+
+struct Failure {
+  FailureClass kind = FailureClass::none;
+  ApiError error;
+  bool told = false;  // the client has seen it
+};
+
+Failure failure_of(const Relay& r, FailureClass kind, std::string_view detail) {
+  return {kind, provider::error_of(kind, r.deployment.name, detail), false};
+}
+
+// What went wrong in the stream so far, if anything.
+Failure judge(const Relay& r, const StreamSource& source, const Error* read_error, bool ended) {
+  if (source.complete()) return {};
+  if (const ApiError* error = source.error()) {
+    return {provider::classify_status(error->status, *error), *error, source.error_was_told()};
+  }
+  if (read_error != nullptr) {
+    return failure_of(r, provider::classify_error(*read_error, true), read_error->message());
+  }
+  if (ended) return failure_of(r, FailureClass::truncated, "no terminator");
+  return {};
+}
+
+}  // namespace
+
+net::Task<RelayEnd> relay_stream(Relay& r) {
+  Exchange& x = r.x;
+  const std::unique_ptr<StreamSource> source = make_source(r);
+  std::string held;
+  std::vector<std::string_view> out;
+  bool begun = false;
+  Failure failure;
+  while (true) {
+    r.timer.arm(begun ? "data" : "first token",
+                begun ? x.asked->timeouts.idle : x.asked->timeouts.first_token);
+    auto piece = co_await r.upstream.read_body();
+    out.clear();
+    const bool ended = piece && piece->empty();
+    std::optional<Error> read_error;
+    if (!piece) {
+      read_error = piece.error();
+    } else if (ended) {
+      source->finish(out);
+    } else if (auto fed = source->feed(*piece, out); !fed) {
+      read_error = fed.error();
+    }
+    failure = judge(r, *source, read_error ? &*read_error : nullptr, ended);
+    if (!begun) {
+      if (failure.kind != FailureClass::none && !source->has_content()) {
+        source->collect(x);
+        co_return RelayEnd{failure.kind, failure.error};
+      }
+      for (const std::string_view bytes : out) held += bytes;
+      const bool ready = source->has_content() || source->complete() || ended || read_error ||
+                         held.size() > kHeldBytesMax;
+      if (!ready) continue;
+      begun = true;
+      x.upstream_time = x.now() - x.started;
+      const std::string type = r.outgoing.translated()
+                                   ? std::string("text/event-stream; charset=utf-8")
+                                   : std::string(r.head.headers.get("content-type"));
+      if (!co_await begin_stream(r, type)) break;
+      out.assign(1, held);
+    }
+    if (!out.empty() && !out.front().empty() && !co_await write_stream(x, out)) break;
+    if (ended || read_error || failure.kind != FailureClass::none) break;
+  }
+  source->collect(x);
+  if (x.client_gone) co_return RelayEnd{};
+  if (failure.kind == FailureClass::none) {
+    if (!co_await x.client.finish()) x.client_gone = true;
+    co_return RelayEnd{};
+  }
+  if (failure.kind == FailureClass::cancelled && x.client.client_gone()) {
+    x.client_gone = true;
+    co_return RelayEnd{};
+  }
+  if (!failure.told) {
+    const std::string told =
+        dialect::write_stream_error(x.route.error_dialect, failure.error, x.id_text);
+    const std::string_view bytes = told;
+    if (!co_await write_stream(x, {&bytes, 1})) co_return RelayEnd{failure.kind, failure.error};
+  }
+  if (!co_await x.client.finish()) x.client_gone = true;
+  co_return RelayEnd{failure.kind, failure.error};
+}
+
+}  // namespace weir::gateway

@@ -1,0 +1,129 @@
+#include <fmt/format.h>
+
+#include "dialect/relay_meter.h"
+#include "dialect/translate.h"
+#include "gateway/relay.h"
+#include "gateway/stages.h"
+
+namespace weir::gateway {
+namespace {
+
+using dialect::Dialect;
+using provider::FailureClass;
+using provider::Operation;
+
+// Answers up to here are held until they are whole, so that a broken one can be tried elsewhere;
+// longer ones in the client's own dialect are passed on as they come.
+constexpr size_t kHeldBytesMax = 16 * 1024 * 1024;
+// Longer ones that must be translated are refused.
+constexpr size_t kTranslatedBytesMax = 64 * 1024 * 1024;
+
+RelayEnd failed(const Relay& r, FailureClass failure, std::string_view detail) {
+  return {failure, provider::error_of(failure, r.deployment.name, detail)};
+}
+
+// The body in the client's dialect.
+Result<std::string> translate_whole(Relay& r, const json::Document& document) {
+  Exchange& x = r.x;
+  if (x.route.operation == Operation::count_tokens) {
+    return fail(ErrorCode::internal, "count_tokens is not translated");
+  }
+  WEIR_TRY(const dialect::Reply reply,
+           dialect::read_reply(r.outgoing.provider_dialect(), document.root()));
+  const dialect::Context context{.model = reply.model.empty() ? x.model_asked : reply.model,
+                                 .request_id = x.id_text,
+                                 .now_s = x.start_ms / 1000,
+                                 .include_usage = x.client_wants_usage};
+  if (!x.stream) return dialect::write_reply(x.route.dialect, reply, context);
+  // The client asked for a stream and the provider answered whole.
+  std::string events;
+  const auto writer = dialect::make_stream_writer(x.route.dialect, context);
+  for (const dialect::StreamEvent& event : dialect::events_of(reply)) writer->write(event, events);
+  return events;
+}
+
+}  // namespace
+
+net::Task<RelayEnd> relay_whole(Relay& r) {
+  Exchange& x = r.x;
+  uint64_t& held = x.worker.counters.body_bytes_held;
+  std::string body;
+  struct Release {
+    uint64_t& held;
+    const std::string& body;
+    ~Release() { held -= body.size(); }
+  };
+  bool handed_over = false;
+  {
+    const Release release{held, body};
+    r.timer.arm("answer", x.asked->timeouts.first_token);
+    while (true) {
+      auto piece = co_await r.upstream.read_body();
+      if (!piece) {
+        co_return failed(r, provider::classify_error(piece.error(), true), piece.error().message());
+      }
+      if (piece->empty()) break;
+      if (x.upstream_time == Nanoseconds{0}) x.upstream_time = x.now() - x.started;
+      body += *piece;
+      held += piece->size();
+      r.timer.arm("data", x.asked->timeouts.idle);
+      if (body.size() > kHeldBytesMax && !r.outgoing.translated()) {
+        handed_over = true;
+        break;
+      }
+      if (body.size() > kTranslatedBytesMax) {
+        co_return failed(r, FailureClass::protocol, "its answer is over 64 MiB");
+      }
+    }
+    if (!handed_over) {
+      const std::string_view type = r.head.headers.get("content-type");
+      std::string answer_type(type);
+      const bool must_be_json = x.route.operation != Operation::passthrough ||
+                                type.find("json") != std::string_view::npos;
+      json::Document document;
+      if (must_be_json && r.head.status != 204 && !body.empty()) {
+        if (auto parsed = document.parse(body); !parsed) {
+          co_return failed(
+              r, FailureClass::truncated,
+              fmt::format("its answer is not whole JSON: {}", parsed.error().message()));
+        }
+      } else if (must_be_json && r.head.status != 204) {
+        co_return failed(r, FailureClass::truncated, "its answer is empty");
+      }
+      // Some servers send an error with status 200.
+      if (must_be_json && document.root()["error"].is_object() &&
+          x.route.operation == Operation::generate) {
+        const auto error = dialect::read_error(r.outgoing.provider_dialect(), 500, body);
+        co_return RelayEnd{provider::classify_status(error.status, error), error};
+      }
+      x.usage = dialect::read_usage(r.outgoing.provider_dialect() == Dialect::passthrough
+                                        ? Dialect::openai_chat
+                                        : r.outgoing.provider_dialect(),
+                                    body);
+      std::string answer;
+      if (r.outgoing.translated()) {
+        auto translated = translate_whole(r, document);
+        if (!translated) {
+          co_return failed(r, FailureClass::protocol, translated.error().message());
+        }
+        answer = std::move(*translated);
+        answer_type = x.stream ? "text/event-stream; charset=utf-8" : "application/json";
+      }
+      const std::string_view bytes = r.outgoing.translated() ? answer : body;
+      r.timer.cancel();
+      http::HeaderMap fields = answer_headers(r, answer_type);
+      x.status = r.head.status;
+      x.response_content_type = answer_type;
+      x.first_byte = x.now();
+      x.bytes_out += static_cast<int64_t>(bytes.size());
+      capture_response(x, bytes);
+      const http::ResponseHead head{
+          .status = r.head.status, .reason = {}, .headers = fields.list()};
+      if (!co_await x.client.respond(head, bytes)) x.client_gone = true;
+      co_return RelayEnd{};
+    }
+  }
+  co_return co_await relay_bytes(r, std::move(body));
+}
+
+}  // namespace weir::gateway

@@ -1,0 +1,189 @@
+#include "gateway/route.h"
+
+#include "base/encoding.h"
+
+namespace weir::gateway {
+namespace {
+
+using dialect::Dialect;
+using provider::Operation;
+
+struct Entry {
+  std::string_view method;  // "*" = any
+  std::string_view path;    // behind the prefix; a trailing '*' takes the rest
+  Operation operation;
+  Dialect dialect;
+};
+
+// OpenAI's surface, below /v1 (and below Azure's prefixes).
+constexpr Entry kOpenAi[] = {
+    {"POST", "/chat/completions", Operation::generate, Dialect::openai_chat},
+    {"POST", "/completions", Operation::complete, Dialect::openai_completions},
+    {"POST", "/responses", Operation::respond, Dialect::openai_responses},
+    {"*", "/responses/*", Operation::passthrough, Dialect::openai_responses},
+    {"POST", "/embeddings", Operation::embed, Dialect::openai_embeddings},
+    {"POST", "/moderations", Operation::passthrough, Dialect::passthrough},
+    {"POST", "/images/*", Operation::passthrough, Dialect::passthrough},
+    {"POST", "/audio/*", Operation::passthrough, Dialect::passthrough},
+    {"*", "/files", Operation::passthrough, Dialect::passthrough},
+    {"*", "/files/*", Operation::passthrough, Dialect::passthrough},
+    {"*", "/batches", Operation::passthrough, Dialect::passthrough},
+    {"*", "/batches/*", Operation::passthrough, Dialect::passthrough},
+    {"GET", "/realtime", Operation::passthrough, Dialect::passthrough},
+    {"POST", "/rerank", Operation::passthrough, Dialect::passthrough},
+};
+
+bool matches(const Entry& entry, std::string_view path) {
+  if (!entry.path.ends_with('*')) return path == entry.path;
+  const std::string_view prefix = entry.path.substr(0, entry.path.size() - 1);
+  return path.size() > prefix.size() && path.starts_with(prefix);
+}
+
+Route openai_route(const http::RequestHead& head, std::string_view path, std::string_view rest) {
+  Route route;
+  route.rest = rest;
+  route.query = head.query;
+  bool path_known = false;
+  for (const Entry& entry : kOpenAi) {
+    if (!matches(entry, path)) continue;
+    path_known = true;
+    if (entry.method != "*" && entry.method != head.method) continue;
+    route.kind = RouteKind::model_call;
+    route.operation = entry.operation;
+    route.dialect = entry.dialect;
+    if (entry.dialect != Dialect::passthrough) route.error_dialect = entry.dialect;
+    route.endpoint = entry.path;
+    return route;
+  }
+  if (path == "/models" || path.starts_with("/models/")) {
+    path_known = true;
+    if (head.method == "GET") {
+      route.kind = path == "/models" ? RouteKind::list_models : RouteKind::get_model;
+      if (route.kind == RouteKind::get_model) {
+        route.model = percent_decode(path.substr(8)).value_or("");
+      }
+      route.endpoint = "/models";
+      // Anthropic's SDK asks for the same path and expects its own shape.
+      if (head.headers.find("anthropic-version")) {
+        route.dialect = route.error_dialect = Dialect::anthropic_messages;
+      }
+      return route;
+    }
+  }
+  route.kind = path_known ? RouteKind::method_not_allowed : RouteKind::unknown;
+  return route;
+}
+
+// Gemini: /v1beta/models/{model}:{method}.
+Route gemini_route(const http::RequestHead& head, std::string_view path) {
+  Route route;
+  route.dialect = route.error_dialect = Dialect::gemini;
+  route.query = head.query;
+  if (path == "/models" || path == "/models/") {
+    route.kind = RouteKind::list_models;
+    route.endpoint = "/models";
+    return route;
+  }
+  if (!path.starts_with("/models/")) return route;
+  path.remove_prefix(8);
+  const size_t colon = path.rfind(':');
+  if (colon == std::string_view::npos) {
+    route.kind = head.method == "GET" ? RouteKind::get_model : RouteKind::method_not_allowed;
+    route.endpoint = "/models";
+    route.model = percent_decode(path).value_or("");
+    return route;
+  }
+  struct Method {
+    std::string_view name;
+    Operation operation;
+    bool stream;
+  };
+  static constexpr Method kMethods[] = {
+      {":generateContent", Operation::generate, false},
+      {":streamGenerateContent", Operation::generate, true},
+      {":countTokens", Operation::count_tokens, false},
+      {":embedContent", Operation::embed, false},
+      {":batchEmbedContents", Operation::embed, false},
+  };
+  for (const Method& method : kMethods) {
+    if (path.substr(colon) != method.name) continue;
+    route.kind = head.method == "POST" ? RouteKind::model_call : RouteKind::method_not_allowed;
+    route.operation = method.operation;
+    route.stream = method.stream;
+    route.endpoint = method.name;
+    route.rest = method.name;
+    route.model = percent_decode(path.substr(0, colon)).value_or("");
+    return route;
+  }
+  return route;
+}
+
+bool take_prefix(std::string_view& text, std::string_view prefix) {
+  if (!text.starts_with(prefix)) return false;
+  text.remove_prefix(prefix.size());
+  return true;
+}
+
+}  // namespace
+
+Route route_of(const http::RequestHead& head) {
+  std::string_view path = head.path;
+  std::string_view rest = head.path;
+  if (path == "/healthz") return {.kind = RouteKind::health, .endpoint = "/healthz"};
+  if (path == "/readyz") return {.kind = RouteKind::ready, .endpoint = "/readyz"};
+
+  for (const std::string_view version : {"/v1beta", "/v1alpha"}) {
+    if (take_prefix(path, version)) return gemini_route(head, path);
+  }
+  // Anthropic's two endpoints stand in OpenAI's version prefix; the SDK asks for ?beta=true.
+  if (path == "/v1/messages" || path == "/v1/messages/count_tokens") {
+    const bool post = head.method == "POST";
+    const bool count = path != "/v1/messages";
+    return {.kind = post ? RouteKind::model_call : RouteKind::method_not_allowed,
+            .operation = count ? Operation::count_tokens : Operation::generate,
+            .dialect = Dialect::anthropic_messages,
+            .error_dialect = Dialect::anthropic_messages,
+            .endpoint = count ? "/messages/count_tokens" : "/messages",
+            .model = {},
+            .query = head.query};
+  }
+  // Azure's classic form names the model in the path; its v1 form is OpenAI's own.
+  std::string_view azure = path;
+  if (take_prefix(azure, "/openai/deployments/")) {
+    const size_t slash = azure.find('/');
+    if (slash == std::string_view::npos) return {};
+    take_prefix(rest, "/openai/deployments/");
+    Route route = openai_route(head, azure.substr(slash), rest.substr(rest.find('/')));
+    route.model = percent_decode(azure.substr(0, slash)).value_or("");
+    return route;
+  }
+  for (const std::string_view prefix : {"/openai/v1", "/openai", "/v1"}) {
+    if (path.starts_with(prefix)) {
+      return openai_route(head, path.substr(prefix.size()), rest.substr(prefix.size()));
+    }
+  }
+  return {};
+}
+
+std::string_view presented_key(const http::RequestHead& head) {
+  if (const auto authorization = head.headers.find("authorization")) {
+    std::string_view value = *authorization;
+    if (value.size() > 7 && http::iequals(value.substr(0, 7), "bearer ")) {
+      value.remove_prefix(7);
+      while (!value.empty() && value.front() == ' ') value.remove_prefix(1);
+      return value;
+    }
+  }
+  for (const std::string_view name : {"x-api-key", "api-key", "x-goog-api-key"}) {
+    if (const auto value = head.headers.find(name)) return *value;
+  }
+  std::string_view query = head.query;
+  while (!query.empty()) {
+    const size_t end = std::min(query.find('&'), query.size());
+    if (query.starts_with("key=")) return query.substr(4, end - 4);
+    query.remove_prefix(std::min(end + 1, query.size()));
+  }
+  return {};
+}
+
+}  // namespace weir::gateway

@@ -1,0 +1,147 @@
+#include <fmt/format.h>
+
+#include "gateway/stages.h"
+
+namespace weir::gateway {
+namespace {
+
+using dialect::ApiErrorType;
+using provider::FailureClass;
+using provider::Operation;
+
+constexpr Milliseconds kBackOffFirst{100};
+
+void accept(Exchange& x) {
+  const net::Loop& loop = x.worker.loop;
+  x.started = loop.now();
+  x.start_ms = loop.clock().wall_ms();
+  x.id = x.worker.ids.make(x.start_ms);
+  x.id_text = "req_" + x.id.to_text();
+  x.route = route_of(x.client.head());
+}
+
+bool answered_without_model(const Exchange& x) {
+  return x.route.kind != RouteKind::model_call;
+}
+
+net::Task<void> answer_here(Exchange& x) {
+  switch (x.route.kind) {
+    case RouteKind::health:
+      co_return co_await answer_json(x, R"({"status":"ok"})");
+    case RouteKind::ready: {
+      const bool ready = x.worker.store_ready && !x.worker.draining;
+      co_return co_await answer_json(
+          x, ready ? R"({"status":"ready"})" : R"({"status":"not ready"})", ready ? 200 : 503);
+    }
+    case RouteKind::list_models:
+    case RouteKind::get_model:
+      if (!authenticate(x)) break;
+      co_return co_await answer_models(x);
+    case RouteKind::method_not_allowed:
+      refuse(x, ApiErrorType::invalid_request, 405, "method_not_allowed",
+             fmt::format("{} is not a method of {}.", x.client.head().method.substr(0, 20),
+                         x.client.head().path.substr(0, 200)));
+      break;
+    case RouteKind::unknown:
+    case RouteKind::model_call:
+      refuse(x, ApiErrorType::not_found, 404, "unknown_endpoint",
+             fmt::format("Weir has no endpoint {}. OpenAI clients use .../v1, Anthropic clients "
+                         "the address alone, Gemini clients .../v1beta.",
+                         x.client.head().path.substr(0, 200)));
+      break;
+  }
+  co_await answer_error(x);
+}
+
+// Before the same deployment is asked again there is a pause; another one is asked at once.
+Milliseconds pause_before(const Exchange& x, const provider::Deployment& next) {
+  uint32_t times = 0;
+  for (const AttemptRecord& attempt : x.attempts) {
+    if (attempt.deployment == &next) ++times;
+  }
+  if (times == 0) return Milliseconds{0};
+  if (x.retry_after) return *x.retry_after;
+  return kBackOffFirst * (int64_t{1} << std::min(times - 1, 4U));
+}
+
+void nothing_to_try(Exchange& x) {
+  if (x.error) return;
+  refuse(x, ApiErrorType::invalid_request, 400, "unsupported_operation",
+         fmt::format("No deployment of the model \"{}\" serves {}: its providers do not have this "
+                     "endpoint.",
+                     x.asked->name, x.route.endpoint));
+}
+
+// Attempts until one is answered or no further one is allowed. True when the client has its
+// answer.
+net::Task<bool> try_deployments(Exchange& x) {
+  while (true) {
+    const provider::Pick pick = plan_next(x);
+    if (pick.deployment == nullptr) {
+      nothing_to_try(x);
+      co_return false;
+    }
+    const Milliseconds pause = pause_before(x, *pick.deployment);
+    if (pause > kWaitMax) co_return false;
+    if (pause.count() > 0) {
+      co_await net::sleep(x.worker.loop, pause);
+      if (x.client_gone) co_return true;
+    }
+    if (co_await attempt(x, pick) == Answered::yes) co_return true;
+    if (!may_try_again(x, x.attempts.back().failure)) co_return false;
+  }
+}
+
+bool provider_counts_tokens(const Exchange& x) {
+  for (const auto& deployment : x.asked->pool.deployments()) {
+    if (provider::provider_of(deployment->account->kind)
+            .dialect(*deployment, x.route.operation, x.route.dialect)) {
+      return true;
+    }
+  }
+  return false;
+}
+
+net::Task<void> walk(Exchange& x) {
+  if (!authenticate(x) || !co_await read(x) || !resolve_model(x) || !admit(x)) {
+    co_return co_await answer_error(x);
+  }
+  if (x.route.operation == Operation::count_tokens && !provider_counts_tokens(x)) {
+    co_return co_await answer_token_estimate(x);
+  }
+  x.client.on_client_gone([&x] {
+    x.client_gone = true;
+    if (x.upstream != nullptr) x.upstream->cancel({ErrorCode::cancelled, "the client is gone"});
+  });
+  const bool answered = co_await try_deployments(x);
+  x.client.on_client_gone({});
+  if (!answered && !x.client_gone) co_await answer_error(x);
+}
+
+// Settles when the frame goes, by whatever way: the end, or a loop that is shut down.
+class Settlement {
+ public:
+  explicit Settlement(Exchange& x) : x_(x) { ++x_.worker.counters.requests_running; }
+  ~Settlement() {
+    --x_.worker.counters.requests_running;
+    x_.worker.counters.body_bytes_held -= x_.body.size();
+    settle(x_);
+  }
+  Settlement(const Settlement&) = delete;
+  Settlement& operator=(const Settlement&) = delete;
+
+ private:
+  Exchange& x_;
+};
+
+}  // namespace
+
+net::Task<void> serve(Worker& worker, http::ServerExchange& client) {
+  Exchange x(worker, client);
+  accept(x);
+  if (answered_without_model(x)) co_return co_await answer_here(x);
+  const Settlement settlement(x);
+  co_await walk(x);
+}
+
+}  // namespace weir::gateway

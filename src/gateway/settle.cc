@@ -1,0 +1,194 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/json/writer.h"
+#include "base/log.h"
+#include "dialect/relay_meter.h"
+#include "gateway/stages.h"
+#include "ledger/cost.h"
+
+namespace weir::gateway {
+namespace {
+
+using provider::FailureClass;
+using provider::Operation;
+
+constexpr size_t kUserBytesMax = 256;
+constexpr size_t kModelBytesMax = 256;
+// UTF-8 bytes of generated text a token, over English prose and code.
+constexpr int64_t kBytesPerToken = 4;
+
+bool reached_provider(const Exchange& x) {
+  return std::any_of(x.attempts.begin(), x.attempts.end(), [](const AttemptRecord& attempt) {
+    return attempt.status >= 200 && attempt.status < 300;
+  });
+}
+
+// What is billed when the provider never said: the client left, the stream broke, or the server
+// does not report. Marked as an estimate by Usage::reported being false.
+void estimate_usage(Exchange& x) {
+  if (x.usage.reported || !reached_provider(x)) return;
+  if (x.route.operation == Operation::passthrough) return;
+  if (x.usage.total_input() == 0) x.usage.input = x.input_estimate;
+  if (x.usage.total_output() == 0) {
+    x.usage.output = (x.generated_bytes + kBytesPerToken - 1) / kBytesPerToken;
+  }
+}
+
+ledger::Cost price(const Exchange& x) {
+  if (x.deployment == nullptr || !reached_provider(x)) {
+    // Nothing was consumed: no provider answered, so nothing is owed and nothing is unpriced.
+    ledger::Cost nothing;
+    nothing.state = ledger::CostState::final;
+    return nothing;
+  }
+  if (x.route.operation == Operation::count_tokens) {
+    ledger::Cost free;
+    free.state = ledger::CostState::final;
+    return free;
+  }
+  return ledger::cost(x.usage, x.snapshot->prices,
+                      {.provider = provider::to_string(x.deployment->account->kind),
+                       .model = x.deployment->base_model,
+                       .location = x.deployment->account->location,
+                       .wall_ms = x.start_ms});
+}
+
+ledger::Outcome outcome_of(const Exchange& x) {
+  if (x.client_gone) return ledger::Outcome::aborted;
+  if (!x.error) return ledger::Outcome::ok;
+  if (x.attempts.empty()) return ledger::Outcome::denied;
+  const FailureClass last = x.attempts.back().failure;
+  const bool begun = x.status >= 200 && x.status < 300;
+  if (begun && (last == FailureClass::truncated || last == FailureClass::reset ||
+                last == FailureClass::timeout)) {
+    return ledger::Outcome::truncated;
+  }
+  return ledger::Outcome::error;
+}
+
+std::string attempts_text(const Exchange& x) {
+  std::string text;
+  json::Writer w(text);
+  w.begin_array();
+  for (const AttemptRecord& attempt : x.attempts) {
+    w.begin_object()
+        .member("d", attempt.deployment->name)
+        .member("why", provider::to_string(attempt.choice))
+        .member("s", attempt.status);
+    if (attempt.failure != FailureClass::none) {
+      w.member("e", provider::to_string(attempt.failure));
+    }
+    w.member("ms",
+             std::chrono::duration_cast<Milliseconds>(attempt.ended - attempt.started).count())
+        .end_object();
+  }
+  w.end_array();
+  return text;
+}
+
+int64_t us(Nanoseconds duration) {
+  return std::chrono::duration_cast<std::chrono::microseconds>(duration).count();
+}
+
+std::string tags_text(const access::Principal& principal) {
+  if (principal.tags.empty()) return {};
+  std::string text;
+  json::Writer w(text);
+  w.begin_object();
+  for (const auto& [name, value] : principal.tags) w.member(name, value);
+  w.end_object();
+  return text;
+}
+
+std::unique_ptr<ledger::Capture> take_capture(Exchange& x) {
+  if (!x.capturing() || x.principal == nullptr) return nullptr;
+  auto capture = std::make_unique<ledger::Capture>();
+  capture->request_bytes = x.bytes_in;
+  capture->response_bytes = x.bytes_out;
+  capture->request = x.body.substr(0, x.snapshot->capture.bytes_max);
+  capture->response = std::move(x.response_capture);
+  capture->request_content_type = x.client.head().headers.get("content-type");
+  capture->response_content_type = x.response_content_type;
+  return capture;
+}
+
+ledger::RequestRow make_row(Exchange& x, const ledger::Cost& cost) {
+  ledger::RequestRow row;
+  row.id = x.id;
+  row.start_ms = x.start_ms;
+  if (x.principal != nullptr) {
+    row.key_id = x.principal->key_id;
+    row.team = x.principal->team;
+    row.tags = tags_text(*x.principal);
+  }
+  row.user = x.user.substr(0, kUserBytesMax);
+  row.dialect = dialect::to_string(x.route.dialect);
+  row.endpoint = x.route.endpoint;
+  row.model_asked = x.model_asked.substr(0, kModelBytesMax);
+  if (x.serving != nullptr) row.model = x.serving->name;
+  if (x.deployment != nullptr) {
+    row.deployment = x.deployment->name;
+    row.account = x.deployment->account->name;
+    row.provider = provider::to_string(x.deployment->account->kind);
+    row.provider_model = x.deployment->model;
+  }
+  row.attempts = static_cast<uint32_t>(x.attempts.size());
+  row.attempts_text = attempts_text(x);
+  row.status = x.status;
+  row.outcome = outcome_of(x);
+  if (x.error) row.error_code = x.error->code.empty() ? to_string(x.error->type) : x.error->code;
+  row.streamed = x.stream;
+  row.total_us = us(x.now() - x.started);
+  row.ttft_us = x.first_byte == Nanoseconds{0} ? 0 : us(x.first_byte - x.started);
+  row.upstream_us = us(x.upstream_time);
+  row.set_cost(cost);
+  row.usage = std::move(x.usage);
+  row.config_generation = static_cast<int64_t>(x.snapshot->generation);
+  row.bytes_in = x.bytes_in;
+  row.bytes_out = x.bytes_out;
+  row.capture = take_capture(x);
+  return row;
+}
+
+void count(Exchange& x, const ledger::RequestRow& row) {
+  Counters& counters = x.worker.counters;
+  ++counters.statuses[static_cast<size_t>(std::clamp(x.status / 100, 0, 5))];
+  if (x.client_gone) ++counters.client_aborts;
+  if (x.asked != nullptr) {
+    ++counters.model(x.asked->slot).requests[static_cast<size_t>(row.outcome)];
+  }
+  if (x.deployment == nullptr) return;
+  DeploymentCounters& deployment = counters.deployment(x.deployment->slot);
+  deployment.tokens_input += static_cast<uint64_t>(row.usage.total_input());
+  deployment.tokens_cache_read += static_cast<uint64_t>(row.usage.cache_read);
+  deployment.tokens_output += static_cast<uint64_t>(row.usage.total_output());
+  deployment.cost_nano += row.cost.nano();
+  if (row.cost_state == ledger::CostState::unpriced) ++deployment.unpriced;
+}
+
+}  // namespace
+
+void settle(Exchange& x) {
+  if (x.settled) return;
+  x.settled = true;
+  estimate_usage(x);
+  const ledger::Cost cost = price(x);
+  if (x.admission.held()) {
+    x.admission.settle(x.usage.total_input() + x.usage.total_output(), cost.total, x.now(),
+                       x.worker.loop.clock().wall_ms());
+  }
+  ledger::RequestRow row = make_row(x, cost);
+  count(x, row);
+  log::debug("request", {{"request_id", x.id_text},
+                         {"endpoint", x.route.endpoint},
+                         {"model", row.model},
+                         {"deployment", row.deployment},
+                         {"status", row.status},
+                         {"outcome", to_string(row.outcome)},
+                         {"total_us", row.total_us}});
+  if (!x.worker.log.submit(std::move(row))) ++x.worker.counters.ledger_rows_dropped;
+}
+
+}  // namespace weir::gateway

@@ -1,0 +1,65 @@
+// Snapshot: everything that configuration says about serving requests, as one immutable value with
+// a generation number. The control plane builds the next one and posts it to the workers; a
+// request keeps the one it began with. Nothing in it changes but the shared states that
+// deployments, accounts and keys point to.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "access/key_table.h"
+#include "base/clock.h"
+#include "ledger/price_book.h"
+#include "provider/pool.h"
+
+namespace weir::gateway {
+
+struct Timeouts {
+  Milliseconds connect{2'000};
+  Milliseconds first_token{60'000};  // request sent to first content
+  Milliseconds idle{60'000};         // between two pieces of a streamed answer
+  Milliseconds total{600'000};       // the whole request, every attempt included
+};
+
+struct Retries {
+  uint32_t attempts = 3;  // per model, the first included
+  double budget = 0.1;    // retries as a share of requests
+};
+
+struct Model {
+  std::string name;
+  provider::Pool pool;
+  std::vector<std::string> fallbacks;  // names, in order; resolved through the snapshot
+  Timeouts timeouts;
+  Retries retries;
+  bool capture = false;
+  int64_t created_s = 0;  // shown by /v1/models
+  uint32_t slot = 0;      // index of its counters and retry budget; stable across reloads
+};
+
+struct CaptureRules {
+  bool enabled = false;  // for every request; keys and models switch it on for theirs
+  size_t bytes_max = 256 * 1024;
+};
+
+struct Snapshot {
+  uint64_t generation = 0;
+  std::vector<Model> models;  // sorted by name
+  access::KeyTable keys;
+  // Without any key anybody who reaches the listener is served, as `anonymous`.
+  bool keys_required = false;
+  std::shared_ptr<const access::Principal> anonymous;
+  ledger::PriceBook prices;
+  std::vector<std::shared_ptr<const provider::Account>> accounts;
+  CaptureRules capture;
+  uint64_t body_bytes_max = 100ULL << 20;
+
+  // nullptr where there is no such model.
+  const Model* find_model(std::string_view name) const;
+};
+
+}  // namespace weir::gateway

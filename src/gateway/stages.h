@@ -1,0 +1,62 @@
+// The stages of the journey, in order. Each is in the file with its name and adds to the Exchange;
+// one that refuses fills Exchange::error and returns false, and the answer stage tells the client.
+//
+//   route -> authenticate -> read -> admit -> plan -> attempt (-> plan ...) -> relay -> settle
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "gateway/exchange.h"
+#include "net/task.h"
+#include "provider/call.h"
+
+namespace weir::gateway {
+
+// authenticate.cc: the presented key -> principal, before a byte of the body is read.
+bool authenticate(Exchange& x);
+
+// read.cc: the body, and what routing needs to know of it.
+net::Task<bool> read(Exchange& x);
+
+// admit.cc: limits and budgets of the key and its team, all local.
+bool admit(Exchange& x);
+
+// A wait before another attempt, as a provider's Retry-After asks for it, is kept up to here.
+inline constexpr Milliseconds kWaitMax{2'000};
+
+// plan.cc: the model, and then the deployment for the next attempt.
+bool resolve_model(Exchange& x);
+// The next deployment, or a null one when nothing is left to try. Advances to fallbacks.
+provider::Pick plan_next(Exchange& x);
+// Whether another attempt is allowed after this failure: attempts left, retry budget, rule.
+bool may_try_again(Exchange& x, provider::FailureClass failure);
+
+// attempt.cc: one try at one deployment, answered or failed. On a failure before the first byte
+// went to the client, error, foreign_error and retry_after say what to tell if it was the last.
+enum class Answered : uint8_t {
+  yes,  // the client has its answer, or is gone; nothing more can be sent
+  no,   // failed before the first byte: another attempt may be made
+};
+net::Task<Answered> attempt(Exchange& x, provider::Pick pick);
+
+// answer.cc: what Weir says itself.
+// The head's own fields: request id, model, deployment, attempts, generation, rate limits.
+void add_weir_headers(const Exchange& x, http::HeaderMap& headers);
+net::Task<void> answer_error(Exchange& x);
+net::Task<void> answer_json(Exchange& x, std::string body, int status = 200);
+net::Task<void> answer_models(Exchange& x);
+net::Task<void> answer_token_estimate(Exchange& x);
+
+// settle.cc: usage -> cost -> ledger row; limits released; counters. Exactly once.
+void settle(Exchange& x);
+
+// serve.cc: the journey. The handler of the public listener.
+net::Task<void> serve(Worker& worker, http::ServerExchange& client);
+
+// Shared by the stages: refuse with an error of that kind.
+bool refuse(Exchange& x, dialect::ApiErrorType type, int status, std::string code,
+            std::string message, std::string param = {});
+
+}  // namespace weir::gateway
