@@ -1,0 +1,48 @@
+// AdminServer: the admin API (/api/v1/...), /metrics, /healthz and the console's files, on the
+// control plane's loop. Every route is a row of one table (routes.h), from which its document
+// (/api/v1/openapi.json) is made. Queries of the store run here and may take milliseconds; nothing
+// of the data plane waits for this thread.
+//
+// Who may ask: with a token configured, whoever presents it. Without one only loopback is listened
+// on, and requests whose Host or Origin is not a loopback name are refused, so that no web page can
+// reach it through a visitor's browser.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "admin/backend.h"
+#include "base/result.h"
+#include "base/secret.h"
+#include "http/server.h"
+#include "net/address.h"
+#include "net/loop.h"
+#include "net/tcp.h"
+
+namespace weir::admin {
+
+class AdminServer {
+ public:
+  // Request bodies are limited to this.
+  static constexpr uint64_t kBodyBytesMax = 1024 * 1024;
+
+  // `backend` and `loop` outlive the server. io_error names the address.
+  static Result<std::unique_ptr<AdminServer>> start(net::Loop& loop, const net::Address& address,
+                                                    Secret token, Backend& backend);
+  // Without a listener: for tests, which serve in-memory connections.
+  AdminServer(net::Loop& loop, Secret token, Backend& backend);
+  ~AdminServer();
+
+  http::Server& server() { return server_; }
+  net::Address address() const { return address_; }
+
+ private:
+  net::Task<void> serve(http::ServerExchange& exchange);
+
+  Secret token_;
+  Backend& backend_;
+  http::Server server_;
+  net::Address address_;
+};
+
+}  // namespace weir::admin

@@ -1,0 +1,213 @@
+// Virtual keys: listed, made, rotated, revoked. Keys that the configuration declares are shown and
+// cannot be changed here.
+#include <fmt/format.h>
+
+#include "admin/routes.h"
+#include "base/date.h"
+#include "base/json/writer.h"
+
+namespace weir::admin {
+namespace {
+
+using access::KeySpec;
+using access::StoredKey;
+
+constexpr size_t kNameBytesMax = 128;
+constexpr size_t kListMax = 1000;
+constexpr int64_t kOverlapSecondsMax = 30LL * 86'400;
+
+Error wrong(std::string_view field, std::string_view expected) {
+  return {ErrorCode::invalid_argument, fmt::format("{}: expected {}", field, expected)};
+}
+
+Result<std::string> text_field(json::Value body, std::string_view name) {
+  const json::Value value = body[name];
+  if (!value.exists() || value.is_null()) return std::string();
+  const auto text = value.as_string();
+  if (!text || text->size() > kNameBytesMax)
+    return fail(wrong(name, "a text of at most 128 bytes"));
+  return *text;
+}
+
+Result<int64_t> count_field(json::Value object, std::string_view name) {
+  const json::Value value = object[name];
+  if (!value.exists() || value.is_null()) return 0;
+  const auto number = value.as_int64();
+  if (!number || *number <= 0) return fail(wrong(name, "a whole number above 0"));
+  return *number;
+}
+
+Result<std::optional<ledger::BudgetRule>> budget_field(json::Value body) {
+  const json::Value budget = body["budget"];
+  if (!budget.exists() || budget.is_null()) return std::nullopt;
+  const json::Value usd = budget["usd"];
+  // As text or as a number: the number's own digits are read, never a floating-point value.
+  const std::string amount = usd.is_string() ? usd.string_or("") : std::string(usd.raw());
+  auto money = Money::parse_usd(amount);
+  if (!money || money->nano() <= 0) return fail(wrong("budget.usd", "an amount of dollars"));
+  const std::string per = budget["per"].string_or("month");
+  if (per != "day" && per != "month") return fail(wrong("budget.per", "day or month"));
+  return ledger::BudgetRule{*money,
+                            per == "day" ? ledger::BudgetWindow::day : ledger::BudgetWindow::month};
+}
+
+Result<KeySpec> spec_of(json::Value body) {
+  if (!body.is_object()) return fail(wrong("body", "a JSON object with at least a name"));
+  static constexpr std::string_view kFields[] = {"name",   "team",    "models",  "limits",
+                                                 "budget", "expires", "capture", "tags"};
+  for (const auto& [key, value] : body.members()) {
+    if (std::find(std::begin(kFields), std::end(kFields), key) == std::end(kFields)) {
+      return fail(wrong(key,
+                        "no such field; there are name, team, models, limits, budget, expires, "
+                        "capture and tags"));
+    }
+  }
+  KeySpec spec;
+  WEIR_TRY(spec.name, text_field(body, "name"));
+  if (spec.name.empty()) return fail(wrong("name", "a name for the key"));
+  WEIR_TRY(spec.team, text_field(body, "team"));
+  for (const json::Value model : body["models"].elements()) {
+    if (!model.is_string() || spec.models.size() >= kListMax) {
+      return fail(wrong("models", "a list of model names"));
+    }
+    spec.models.push_back(model.string_or(""));
+  }
+  for (const auto& [name, value] : body["tags"].members()) {
+    if (!value.is_string() || spec.tags.size() >= kListMax) {
+      return fail(wrong("tags", "an object of texts"));
+    }
+    spec.tags.emplace_back(name, value.string_or(""));
+  }
+  const json::Value limits = body["limits"];
+  WEIR_TRY(spec.limits.requests_per_minute, count_field(limits, "rpm"));
+  WEIR_TRY(spec.limits.tokens_per_minute, count_field(limits, "tpm"));
+  WEIR_TRY(spec.limits.concurrency, count_field(limits, "concurrency"));
+  WEIR_TRY(spec.limits.budget, budget_field(body));
+  if (const json::Value expires = body["expires"]; expires.exists() && !expires.is_null()) {
+    const auto at = parse_rfc3339(expires.string_or(""));
+    if (!at) return fail(wrong("expires", "a time such as 2027-01-01T00:00:00Z"));
+    spec.expires_ms = *at;
+  }
+  spec.capture = body["capture"].as_bool().value_or(false);
+  return spec;
+}
+
+void write_limits(json::Writer& w, const ledger::LimitRules& rules) {
+  const auto count = [&](std::string_view name, int64_t value) {
+    w.key(name);
+    value > 0 ? w.number(value) : w.null();
+  };
+  w.key("limits").begin_object();
+  count("rpm", rules.requests_per_minute);
+  count("tpm", rules.tokens_per_minute);
+  count("concurrency", rules.concurrency);
+  w.end_object().key("budget");
+  if (!rules.budget) {
+    w.null();
+    return;
+  }
+  w.begin_object()
+      .member("usd", rules.budget->limit.to_usd())
+      .member("per", rules.budget->window == ledger::BudgetWindow::day ? "day" : "month")
+      .end_object();
+}
+
+void write_time(json::Writer& w, std::string_view name, int64_t wall_ms) {
+  w.key(name);
+  wall_ms > 0 ? w.string(rfc3339(wall_ms)) : w.null();
+}
+
+void write_key(json::Writer& w, const StoredKey& key) {
+  w.member("id", key.id)
+      .member("name", key.spec.name)
+      .member("masked", key.masked)
+      .member("source", "console")
+      .member("team", key.spec.team);
+  w.key("models").begin_array();
+  for (const std::string& model : key.spec.models) w.string(model);
+  w.end_array();
+  write_limits(w, key.spec.limits);
+  w.member("capture", key.spec.capture);
+  write_time(w, "expires", key.spec.expires_ms);
+  write_time(w, "created", key.created_ms);
+  write_time(w, "revoked", key.revoked_ms);
+}
+
+void write_configured(json::Writer& w, const access::Principal& who) {
+  w.begin_object()
+      .member("id", who.key_id)
+      .member("name", who.name)
+      .member("masked", who.masked)
+      .member("source", "file")
+      .member("team", who.team);
+  w.key("models").begin_array();
+  for (const std::string& model : who.models) w.string(model);
+  w.end_array();
+  w.member("capture", who.capture);
+  write_time(w, "expires", who.expires_ms);
+  w.end_object();
+}
+
+// After a change the next snapshot knows the key; a failure of that is told, the change stands.
+Result<Reply> key_reply(Backend& backend, const access::NewKey& made, int status) {
+  WEIR_CHECK_OK(backend.keys_changed());
+  Reply reply{.status = status, .body = {}};
+  json::Writer w(reply.body);
+  w.begin_object().member("key", made.key.reveal());
+  write_key(w, made.stored);
+  w.end_object();
+  return reply;
+}
+
+}  // namespace
+
+net::Task<Result<Reply>> list_keys(Backend& backend, const Request&) {
+  auto stored = backend.keys().list(true);
+  if (!stored) co_return fail(std::move(stored).error());
+  Reply reply;
+  json::Writer w(reply.body);
+  w.begin_object().key("keys").begin_array();
+  const auto snapshot = backend.snapshot();
+  for (const access::KeyEntry& entry : snapshot->keys.entries()) {
+    const bool made_here = std::any_of(stored->begin(), stored->end(), [&](const StoredKey& key) {
+      return key.id == entry.principal.key_id;
+    });
+    if (!made_here) write_configured(w, entry.principal);
+  }
+  for (const StoredKey& key : *stored) {
+    w.begin_object();
+    write_key(w, key);
+    w.end_object();
+  }
+  w.end_array().end_object();
+  co_return reply;
+}
+
+net::Task<Result<Reply>> create_key(Backend& backend, const Request& request) {
+  auto spec = spec_of(request.body);
+  if (!spec) co_return fail(std::move(spec).error());
+  auto made = backend.keys().create(*spec, SystemClock().wall_ms());
+  if (!made) co_return fail(std::move(made).error());
+  co_return key_reply(backend, *made, 201);
+}
+
+net::Task<Result<Reply>> rotate_key(Backend& backend, const Request& request) {
+  const int64_t overlap_s = request.body["overlap_s"].as_int64().value_or(0);
+  if (overlap_s < 0 || overlap_s > kOverlapSecondsMax) {
+    co_return fail(wrong("overlap_s", "seconds from 0 to 2592000 (30 days)"));
+  }
+  auto made = backend.keys().rotate(request.path_value, SystemClock().wall_ms(), overlap_s * 1000);
+  if (!made) co_return fail(std::move(made).error());
+  co_return key_reply(backend, *made, 200);
+}
+
+net::Task<Result<Reply>> revoke_key(Backend& backend, const Request& request) {
+  auto revoked = backend.keys().revoke(request.path_value, SystemClock().wall_ms());
+  if (!revoked) co_return fail(std::move(revoked).error());
+  if (auto generation = backend.keys_changed(); !generation) {
+    co_return fail(std::move(generation).error());
+  }
+  co_return Reply{.body = R"({"revoked":true})"};
+}
+
+}  // namespace weir::admin

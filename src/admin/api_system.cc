@@ -1,0 +1,163 @@
+// Status, models, reload, and the API's own document.
+#include <fmt/format.h>
+
+#include "admin/routes.h"
+#include "base/date.h"
+#include "base/json/writer.h"
+#include "base/text.h"
+
+namespace weir::admin {
+namespace {
+
+void write_deployment(json::Writer& w, const provider::Deployment& deployment, Nanoseconds now) {
+  const provider::Health& health = deployment.state->health;
+  const provider::Health& credential = deployment.account->state->credential;
+  const Nanoseconds until = std::max(health.parked_until(), credential.parked_until());
+  w.begin_object()
+      .member("name", deployment.name)
+      .member("account", deployment.account->name)
+      .member("provider", provider::to_string(deployment.account->kind))
+      .member("model", deployment.model)
+      .member("priced_as", deployment.base_model)
+      .member("weight", int64_t{deployment.weight})
+      .member("in_flight", int64_t{deployment.state->in_flight.load(std::memory_order_relaxed)})
+      .member("open", health.is_open(now) && credential.is_open(now))
+      .member("parked_by", !health.is_open(now)       ? "health"
+                           : !credential.is_open(now) ? "credential"
+                                                      : "")
+      .member("parked_ms",
+              until > now ? std::chrono::duration_cast<Milliseconds>(until - now).count() : 0)
+      .member("failures_in_a_row", int64_t{health.failures_in_a_row()})
+      .end_object();
+}
+
+void write_parameters(json::Writer& w, const Route& route) {
+  w.key("parameters").begin_array();
+  if (route.path.find("{id}") != std::string_view::npos) {
+    w.begin_object()
+        .member("name", "id")
+        .member("in", "path")
+        .member("required", true)
+        .key("schema")
+        .begin_object()
+        .member("type", "string")
+        .end_object()
+        .end_object();
+  }
+  for (const QueryParameter& parameter : route.query) {
+    w.begin_object()
+        .member("name", parameter.name)
+        .member("in", "query")
+        .member("description", parameter.doc)
+        .key("schema")
+        .begin_object()
+        .member("type", "string")
+        .end_object()
+        .end_object();
+  }
+  w.end_array();
+}
+
+void write_operation(json::Writer& w, const Route& route) {
+  w.key(to_lower(route.method)).begin_object().member("summary", route.summary);
+  write_parameters(w, route);
+  if (!route.body_example.empty()) {
+    w.key("requestBody")
+        .begin_object()
+        .key("content")
+        .begin_object()
+        .key("application/json")
+        .begin_object()
+        .member_raw("example", route.body_example)
+        .end_object()
+        .end_object()
+        .end_object();
+  }
+  w.key("responses").begin_object();
+  for (const auto& [status, doc] :
+       {std::pair{"200", "The answer"}, std::pair{"default", "An error: {\"error\":{...}}"}}) {
+    w.key(status).begin_object().member("description", doc).end_object();
+  }
+  w.end_object().end_object();
+}
+
+}  // namespace
+
+net::Task<Result<Reply>> get_status(Backend& backend, const Request&) {
+  const ledger::LogHealth health = backend.ledger_health();
+  Reply reply;
+  json::Writer w(reply.body);
+  w.begin_object()
+      .member("version", backend.version())
+      .member("address", backend.public_address())
+      .member("started", rfc3339(backend.started_ms()))
+      .member("config_generation", static_cast<int64_t>(backend.snapshot()->generation))
+      .key("ledger")
+      .begin_object()
+      .member("ok", health.ok)
+      .member("problem", health.problem)
+      .member("rows_written", static_cast<int64_t>(health.rows_written))
+      .member("rows_spooled", static_cast<int64_t>(health.rows_spooled))
+      .member("rows_dropped", static_cast<int64_t>(health.rows_dropped))
+      .end_object()
+      .end_object();
+  co_return reply;
+}
+
+net::Task<Result<Reply>> list_models(Backend& backend, const Request&) {
+  const auto snapshot = backend.snapshot();
+  const Nanoseconds now = SystemClock().monotonic();
+  Reply reply;
+  json::Writer w(reply.body);
+  w.begin_object().key("models").begin_array();
+  for (const gateway::Model& model : snapshot->models) {
+    w.begin_object().member("name", model.name);
+    w.key("fallbacks").begin_array();
+    for (const std::string& fallback : model.fallbacks) w.string(fallback);
+    w.end_array().key("deployments").begin_array();
+    for (const auto& deployment : model.pool.deployments()) write_deployment(w, *deployment, now);
+    w.end_array().end_object();
+  }
+  w.end_array().end_object();
+  co_return reply;
+}
+
+net::Task<Result<Reply>> post_reload(Backend& backend, const Request&) {
+  auto generation = backend.reload();
+  if (!generation) co_return fail(std::move(generation).error());
+  Reply reply;
+  json::Writer(reply.body)
+      .begin_object()
+      .member("config_generation", static_cast<int64_t>(*generation))
+      .end_object();
+  co_return reply;
+}
+
+net::Task<Result<Reply>> get_document(Backend& backend, const Request&) {
+  Reply reply;
+  json::Writer w(reply.body);
+  w.begin_object()
+      .member("openapi", "3.1.0")
+      .key("info")
+      .begin_object()
+      .member("title", "Weir admin API")
+      .member("version", backend.version())
+      .end_object()
+      .key("paths")
+      .begin_object();
+  std::string_view open_path;
+  for (const Route& route : routes()) {
+    // Rows of one path stand together in the table.
+    if (route.path != open_path) {
+      if (!open_path.empty()) w.end_object();
+      w.key(route.path).begin_object();
+      open_path = route.path;
+    }
+    write_operation(w, route);
+  }
+  if (!open_path.empty()) w.end_object();
+  w.end_object().end_object();
+  co_return reply;
+}
+
+}  // namespace weir::admin

@@ -1,0 +1,273 @@
+// /metrics: every worker's counters, summed here. Names and units follow Prometheus' conventions;
+// docs/reference/metrics.md lists them.
+#include "admin/routes.h"
+#include "base/log.h"
+#include "http/head.h"
+#include "observe/exposition.h"
+
+namespace weir::admin {
+namespace {
+
+using gateway::DeploymentCounters;
+using gateway::ModelCounters;
+using observe::Exposition;
+
+struct Sum {
+  std::vector<DeploymentCounters> deployments;
+  std::vector<ModelCounters> models;
+};
+
+void add(DeploymentCounters& to, const DeploymentCounters& from) {
+  for (size_t i = 0; i < to.attempts.size(); ++i) to.attempts[i] += from.attempts[i];
+  to.tokens_input += from.tokens_input;
+  to.tokens_cache_read += from.tokens_cache_read;
+  to.tokens_output += from.tokens_output;
+  to.cost_nano += from.cost_nano;
+  to.unpriced += from.unpriced;
+  to.first_token_s.add(from.first_token_s);
+  to.duration_s.add(from.duration_s);
+}
+
+void add(ModelCounters& to, const ModelCounters& from) {
+  for (size_t i = 0; i < to.requests.size(); ++i) to.requests[i] += from.requests[i];
+  to.retries += from.retries;
+  to.retries_refused += from.retries_refused;
+  to.fallbacks += from.fallbacks;
+}
+
+Sum sum_of(const std::vector<WorkerSample>& samples, const SlotNames& names) {
+  Sum sum;
+  sum.deployments.resize(names.deployments.size());
+  sum.models.resize(names.models.size());
+  for (const WorkerSample& sample : samples) {
+    const auto& deployments = sample.gateway.deployments;
+    for (size_t i = 0; i < std::min(deployments.size(), sum.deployments.size()); ++i) {
+      add(sum.deployments[i], deployments[i]);
+    }
+    const auto& models = sample.gateway.models;
+    for (size_t i = 0; i < std::min(models.size(), sum.models.size()); ++i) {
+      add(sum.models[i], models[i]);
+    }
+  }
+  return sum;
+}
+
+template <class Read>
+uint64_t total(const std::vector<WorkerSample>& samples, Read read) {
+  uint64_t sum = 0;
+  for (const WorkerSample& sample : samples) sum += read(sample);
+  return sum;
+}
+
+void write_models(Exposition& out, const Sum& sum, const SlotNames& names) {
+  out.family("weir_requests_total", "counter", "Requests for a model, by how they ended.");
+  for (size_t i = 0; i < sum.models.size(); ++i) {
+    for (size_t outcome = 0; outcome < gateway::kOutcomes; ++outcome) {
+      const uint64_t count = sum.models[i].requests[outcome];
+      if (count == 0) continue;
+      out.sample("weir_requests_total",
+                 {{"model", names.models[i]},
+                  {"outcome", to_string(static_cast<ledger::Outcome>(outcome))}},
+                 count);
+    }
+  }
+  const auto each = [&](std::string_view name, std::string_view help, auto read) {
+    out.family(name, "counter", help);
+    for (size_t i = 0; i < sum.models.size(); ++i) {
+      out.sample(name, {{"model", names.models[i]}}, read(sum.models[i]));
+    }
+  };
+  each("weir_retries_total", "Attempts beyond the first.",
+       [](const ModelCounters& model) { return model.retries; });
+  each("weir_retries_refused_total", "Retries not made because the retry budget was spent.",
+       [](const ModelCounters& model) { return model.retries_refused; });
+  each("weir_fallbacks_total", "Requests that went on to a fallback model.",
+       [](const ModelCounters& model) { return model.fallbacks; });
+}
+
+void write_deployments(Exposition& out, const Sum& sum, const SlotNames& names) {
+  out.family("weir_attempts_total", "counter",
+             "Attempts at a deployment, by class of failure (none: answered).");
+  for (size_t i = 0; i < sum.deployments.size(); ++i) {
+    for (size_t failure = 0; failure < gateway::kFailureClasses; ++failure) {
+      const uint64_t count = sum.deployments[i].attempts[failure];
+      if (count == 0) continue;
+      out.sample("weir_attempts_total",
+                 {{"model", names.deployments[i].model},
+                  {"deployment", names.deployments[i].name},
+                  {"failure", to_string(static_cast<provider::FailureClass>(failure))}},
+                 count);
+    }
+  }
+  const auto each = [&](std::string_view name, std::string_view help, auto read) {
+    out.family(name, "counter", help);
+    for (size_t i = 0; i < sum.deployments.size(); ++i) {
+      out.sample(name,
+                 {{"model", names.deployments[i].model}, {"deployment", names.deployments[i].name}},
+                 read(sum.deployments[i]));
+    }
+  };
+  each("weir_input_tokens_total", "Input tokens, cached ones included.",
+       [](const DeploymentCounters& d) { return d.tokens_input; });
+  each("weir_cache_read_tokens_total", "Input tokens read from the provider's prompt cache.",
+       [](const DeploymentCounters& d) { return d.tokens_cache_read; });
+  each("weir_output_tokens_total", "Output tokens.",
+       [](const DeploymentCounters& d) { return d.tokens_output; });
+  each("weir_cost_usd_total", "Cost in US dollars by the price book.",
+       [](const DeploymentCounters& d) { return static_cast<double>(d.cost_nano) * 1e-9; });
+  each("weir_unpriced_requests_total", "Requests without a price in the price book.",
+       [](const DeploymentCounters& d) { return d.unpriced; });
+  const auto histograms = [&](std::string_view name, std::string_view help, auto read) {
+    out.family(name, "histogram", help);
+    for (size_t i = 0; i < sum.deployments.size(); ++i) {
+      out.histogram(
+          name, {{"model", names.deployments[i].model}, {"deployment", names.deployments[i].name}},
+          read(sum.deployments[i]));
+    }
+  };
+  histograms("weir_first_token_seconds", "From the attempt's start to the first content.",
+             [](const DeploymentCounters& d) { return d.first_token_s; });
+  histograms("weir_attempt_seconds", "From the attempt's start to its end, answered ones.",
+             [](const DeploymentCounters& d) { return d.duration_s; });
+}
+
+void write_health(Exposition& out, Backend& backend) {
+  const auto snapshot = backend.snapshot();
+  const Nanoseconds now = SystemClock().monotonic();
+  out.family("weir_deployment_open", "gauge",
+             "1 while the deployment may be used, 0 while parked.");
+  for (const gateway::Model& model : snapshot->models) {
+    for (const auto& deployment : model.pool.deployments()) {
+      const bool open = deployment->state->health.is_open(now) &&
+                        deployment->account->state->credential.is_open(now);
+      out.sample("weir_deployment_open", {{"model", model.name}, {"deployment", deployment->name}},
+                 uint64_t{open ? 1U : 0U});
+    }
+  }
+  out.family("weir_deployment_in_flight", "gauge", "Attempts under way.");
+  for (const gateway::Model& model : snapshot->models) {
+    for (const auto& deployment : model.pool.deployments()) {
+      out.sample("weir_deployment_in_flight",
+                 {{"model", model.name}, {"deployment", deployment->name}},
+                 uint64_t{deployment->state->in_flight.load(std::memory_order_relaxed)});
+    }
+  }
+}
+
+void write_gateway(Exposition& out, const std::vector<WorkerSample>& samples) {
+  static constexpr std::string_view kClasses[] = {"none", "1xx", "2xx", "3xx", "4xx", "5xx"};
+  out.family("weir_responses_total", "counter", "Answers to clients by status class.");
+  for (size_t i = 0; i < std::size(kClasses); ++i) {
+    out.sample("weir_responses_total", {{"class", kClasses[i]}},
+               total(samples, [i](const auto& s) { return s.gateway.statuses[i]; }));
+  }
+  const auto one = [&](std::string_view name, std::string_view type, std::string_view help,
+                       auto read) {
+    out.family(name, type, help);
+    out.sample(name, {}, total(samples, read));
+  };
+  one("weir_refused_keys_total", "counter", "Requests with a missing, unknown or expired key.",
+      [](const auto& s) { return s.gateway.refused_keys; });
+  one("weir_refused_limits_total", "counter", "Requests refused by a key's or team's limits.",
+      [](const auto& s) { return s.gateway.refused_limits; });
+  one("weir_refused_memory_total", "counter", "Requests refused because too many bodies are held.",
+      [](const auto& s) { return s.gateway.refused_memory; });
+  one("weir_client_aborts_total", "counter", "Clients that went away before their answer ended.",
+      [](const auto& s) { return s.gateway.client_aborts; });
+  one("weir_requests_running", "gauge", "Requests being served.",
+      [](const auto& s) { return s.gateway.requests_running; });
+  one("weir_body_bytes_held", "gauge", "Bytes of request and answer bodies in memory.",
+      [](const auto& s) { return s.gateway.body_bytes_held; });
+  one("weir_captures_cut_total", "counter", "Captured answers cut at capture.bytes_max.",
+      [](const auto& s) { return s.gateway.captures_cut; });
+}
+
+void write_http(Exposition& out, const std::vector<WorkerSample>& samples) {
+  const auto one = [&](std::string_view name, std::string_view type, std::string_view help,
+                       auto read) {
+    out.family(name, type, help);
+    out.sample(name, {}, total(samples, read));
+  };
+  one("weir_http_connections_total", "counter", "Client connections accepted.",
+      [](const auto& s) { return s.server.connections; });
+  one("weir_http_connections_open", "gauge", "Client connections open.",
+      [](const auto& s) { return s.server.connections_open; });
+  one("weir_http_connections_refused_total", "counter", "Client connections over the limit.",
+      [](const auto& s) { return s.server.connections_refused; });
+  out.family("weir_http_head_faults_total", "counter", "Request heads refused, by what was wrong.");
+  for (size_t i = 1; i < http::kHeadFaults; ++i) {
+    out.sample("weir_http_head_faults_total",
+               {{"fault", to_string(static_cast<http::HeadFault>(i))}},
+               total(samples, [i](const auto& s) { return s.server.head_faults[i]; }));
+  }
+  out.family("weir_http_timeouts_total", "counter", "Client connections cut for being too slow.");
+  const auto timeouts = [&](std::string_view phase, auto read) {
+    out.sample("weir_http_timeouts_total", {{"phase", phase}}, total(samples, read));
+  };
+  timeouts("head", [](const auto& s) { return s.server.timeouts_head; });
+  timeouts("body", [](const auto& s) { return s.server.timeouts_body; });
+  timeouts("write", [](const auto& s) { return s.server.timeouts_write; });
+  timeouts("idle", [](const auto& s) { return s.server.timeouts_idle; });
+  one("weir_tls_handshakes_total", "counter", "TLS handshakes with clients.",
+      [](const auto& s) { return s.tls_handshakes_in; });
+  one("weir_upstream_tls_handshakes_total", "counter", "TLS handshakes with providers.",
+      [](const auto& s) { return s.tls_handshakes_out; });
+  one("weir_upstream_tls_resumed_total", "counter", "Of these, with a resumed session.",
+      [](const auto& s) { return s.tls_resumed_out; });
+  one("weir_upstream_connections_total", "counter", "Connections opened to providers.",
+      [](const auto& s) { return s.client.connections_opened; });
+  one("weir_upstream_connections_open", "gauge", "Connections to providers, idle ones included.",
+      [](const auto& s) { return s.client.open; });
+  one("weir_upstream_connections_idle", "gauge", "Idle connections to providers.",
+      [](const auto& s) { return s.client.idle; });
+  one("weir_upstream_connect_failures_total", "counter", "Connections that could not be opened.",
+      [](const auto& s) { return s.client.connect_failures; });
+  one("weir_upstream_reused_total", "counter", "Attempts on a kept connection.",
+      [](const auto& s) { return s.client.reused; });
+  one("weir_upstream_stale_retries_total", "counter",
+      "Kept connections found dead and replaced on the way.",
+      [](const auto& s) { return s.client.stale_retries; });
+}
+
+void write_ledger(Exposition& out, const ledger::LogHealth& health,
+                  const std::vector<WorkerSample>& samples) {
+  const auto one = [&](std::string_view name, std::string_view type, std::string_view help,
+                       uint64_t value) {
+    out.family(name, type, help);
+    out.sample(name, {}, value);
+  };
+  one("weir_ledger_ok", "gauge", "1 while the store takes rows.", health.ok ? 1 : 0);
+  one("weir_ledger_rows_total", "counter", "Ledger rows written.", health.rows_written);
+  one("weir_ledger_rows_dropped_total", "counter", "Ledger rows lost: queue or spool full.",
+      health.rows_dropped);
+  one("weir_ledger_rows_refused_total", "counter", "Ledger rows a worker could not hand over.",
+      total(samples, [](const auto& s) { return s.gateway.ledger_rows_dropped; }));
+  one("weir_ledger_rows_spooled", "gauge", "Ledger rows waiting for the store.",
+      health.rows_spooled);
+  one("weir_ledger_store_errors_total", "counter", "Failed writes to the store.",
+      health.store_errors);
+  one("weir_log_lines_dropped_total", "counter", "Log lines lost: queue full.", log::dropped());
+}
+
+}  // namespace
+
+net::Task<Result<Reply>> get_metrics(Backend& backend, const Request&) {
+  const std::vector<WorkerSample> samples = co_await backend.sample();
+  const Sum sum = sum_of(samples, backend.slot_names());
+  Exposition out;
+  out.family("weir_build_info", "gauge", "Version of this binary.");
+  out.sample("weir_build_info", {{"version", backend.version()}}, uint64_t{1});
+  out.family("weir_config_generation", "gauge", "Generation of the running configuration.");
+  out.sample("weir_config_generation", {}, backend.snapshot()->generation);
+  out.family("weir_start_time_seconds", "gauge", "Unix time of the start.");
+  out.sample("weir_start_time_seconds", {}, static_cast<double>(backend.started_ms()) * 1e-3);
+  write_models(out, sum, backend.slot_names());
+  write_deployments(out, sum, backend.slot_names());
+  write_health(out, backend);
+  write_gateway(out, samples);
+  write_http(out, samples);
+  write_ledger(out, backend.ledger_health(), samples);
+  co_return Reply{.content_type = "text/plain; version=0.0.4; charset=utf-8", .body = out.take()};
+}
+
+}  // namespace weir::admin
