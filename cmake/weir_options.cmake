@@ -18,7 +18,9 @@ add_library(weir_options INTERFACE)
 target_include_directories(weir_options INTERFACE ${CMAKE_SOURCE_DIR}/src)
 target_compile_options(weir_options INTERFACE
   -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion -Wnon-virtual-dtor
-  -Wold-style-cast -Woverloaded-virtual -Wimplicit-fallthrough -Werror
+  -Wold-style-cast -Woverloaded-virtual -Wimplicit-fallthrough
+  -Wno-missing-designated-field-initializers  # leaving a field at its default is what they are for
+  -Werror
   -fno-omit-frame-pointer -ffile-prefix-map=${CMAKE_SOURCE_DIR}/=)
 target_link_options(weir_options INTERFACE -fuse-ld=lld-19)
 

@@ -9,9 +9,10 @@ Command program() {
       .details =
           "Clients keep the SDK they have and change its base URL; Weir picks the account\n"
           "and deployment, counts and prices every call, and survives a provider's bad day.",
-      .examples = {{"weir check -c weir.yaml", "Say everything that is wrong with a configuration"},
+      .examples = {{"weir serve", "Try it: a model answered by the built-in simulator"},
+                   {"weir check -c weir.yaml", "Say everything that is wrong with a configuration"},
                    {"weir config explain models.retries", "What a field of the file means"}},
-      .subcommands = {check_command(), config_command(), version_command()},
+      .subcommands = {serve_command(), check_command(), config_command(), version_command()},
   };
 }
 

@@ -10,6 +10,7 @@ namespace weir::app {
 // The whole program.
 Command program();
 
+Command serve_command();
 Command check_command();
 Command config_command();
 Command version_command();

@@ -1,0 +1,398 @@
+#include "app/compose.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <fstream>
+#include <iterator>
+
+#include "access/key_format.h"
+#include "base/date.h"
+#include "ledger/log_reader.h"
+
+namespace weir::app {
+namespace {
+
+using provider::AuthKind;
+using provider::Kind;
+using provider::TokenSource;
+
+constexpr std::string_view kEntraScope = "https://cognitiveservices.azure.com/.default";
+
+Kind kind_of(Provider provider) {
+  switch (provider) {
+    case Provider::openai:
+      return Kind::openai;
+    case Provider::azure_openai:
+      return Kind::azure_openai;
+    case Provider::anthropic:
+      return Kind::anthropic;
+    case Provider::vertex_ai:
+      return Kind::vertex_ai;
+    case Provider::gemini:
+      return Kind::gemini;
+    case Provider::bedrock:
+      return Kind::bedrock;
+    case Provider::openai_compatible:
+      return Kind::openai_compatible;
+  }
+  return Kind::openai_compatible;
+}
+
+// What stands behind the endpoint in every path, when the endpoint itself does not say it.
+std::string default_prefix(Kind kind) {
+  switch (kind) {
+    case Kind::openai:
+    case Kind::anthropic:
+      return "/v1";
+    case Kind::gemini:
+      return "/v1beta";
+    default:
+      return "";  // azure, vertex: the provider's file builds the path; compatible: as given
+  }
+}
+
+Result<TokenSource> token_source(const Account& account) {
+  if (account.entra) {
+    TokenSource source;
+    source.kind = TokenSource::Kind::entra;
+    source.url = account.token_endpoint.empty()
+                     ? fmt::format("{}/{}/oauth2/v2.0/token", account.entra->authority,
+                                   account.entra->tenant)
+                     : account.token_endpoint;
+    source.client_id = account.entra->client_id;
+    source.client_secret = account.entra->client_secret;
+    source.scope = kEntraScope;
+    return source;
+  }
+  std::ifstream file(account.service_account, std::ios::binary);
+  std::string text{std::istreambuf_iterator<char>(file), {}};
+  if (!file && text.empty()) {
+    return fail(ErrorCode::invalid_argument,
+                fmt::format("account {}: service_account: cannot read {}", account.name,
+                            account.service_account));
+  }
+  auto source = provider::parse_service_account(text, account.token_endpoint);
+  if (!source) {
+    return fail(ErrorCode::invalid_argument,
+                fmt::format("account {}: {}: {}", account.name, account.service_account,
+                            source.error().message()));
+  }
+  return source;
+}
+
+// Dollars per million tokens are micro-dollars per token: a thousandth of nano per million is pico.
+std::optional<int64_t> pico_per_token(const std::optional<Money>& per_million) {
+  if (!per_million) return std::nullopt;
+  return per_million->nano() / 1000;
+}
+
+ledger::PriceRow price_row(const Price& price) {
+  using ledger::UsageClass;
+  ledger::PriceRow row;
+  row.provider = to_string(price.provider);
+  row.model = price.model;
+  row.service_tier = price.service_tier;
+  row.valid_from_ms = price.valid_from.wall_ms;
+  row.id = fmt::format("config/{}/{}@{}", row.provider, row.model,
+                       rfc3339(row.valid_from_ms).substr(0, 10));
+  if (!row.service_tier.empty()) row.id += "+" + row.service_tier;
+  const TokenPrices& usd = price.usd_per_million;
+  row.rates[UsageClass::input] = pico_per_token(usd.input);
+  row.rates[UsageClass::cache_read] = pico_per_token(usd.cache_read);
+  row.rates[UsageClass::cache_write_5m] = pico_per_token(usd.cache_write_5m);
+  row.rates[UsageClass::cache_write_1h] = pico_per_token(usd.cache_write_1h);
+  row.rates[UsageClass::input_audio] = pico_per_token(usd.input_audio);
+  row.rates[UsageClass::input_image] = pico_per_token(usd.input_image);
+  row.rates[UsageClass::output] = pico_per_token(usd.output);
+  row.rates[UsageClass::output_audio] = pico_per_token(usd.output_audio);
+  row.rates[UsageClass::output_image] = pico_per_token(usd.output_image);
+  if (price.usd_per_tool_call) row.nano_per_tool_call = price.usd_per_tool_call->nano();
+  row.source = "configuration";
+  return row;
+}
+
+Result<ledger::LimitRules> limit_rules(const RateLimits& limits,
+                                       const std::optional<Budget>& budget,
+                                       std::string_view whose) {
+  ledger::LimitRules rules{.requests_per_minute = limits.rpm.value_or(0),
+                           .tokens_per_minute = limits.tpm.value_or(0),
+                           .concurrency = limits.concurrency.value_or(0),
+                           .budget = std::nullopt};
+  if (!budget) return rules;
+  if (budget->per != Period::day && budget->per != Period::month) {
+    return fail(ErrorCode::invalid_argument,
+                fmt::format("{}: budget.per: this version holds budgets per day or month, not per "
+                            "{}",
+                            whose, to_string(budget->per)));
+  }
+  rules.budget =
+      ledger::BudgetRule{budget->usd, budget->per == Period::day ? ledger::BudgetWindow::day
+                                                                 : ledger::BudgetWindow::month};
+  return rules;
+}
+
+bool has_rules(const ledger::LimitRules& rules) {
+  return rules != ledger::LimitRules{};
+}
+
+}  // namespace
+
+std::string default_endpoint(const Account& account) {
+  switch (account.provider) {
+    case Provider::openai:
+      return "https://api.openai.com/v1";
+    case Provider::anthropic:
+      return "https://api.anthropic.com/v1";
+    case Provider::gemini:
+      return "https://generativelanguage.googleapis.com/v1beta";
+    case Provider::vertex_ai:
+      if (account.location == "global") return "https://aiplatform.googleapis.com";
+      if (account.location == "us" || account.location == "eu") {
+        return fmt::format("https://aiplatform.{}.rep.googleapis.com", account.location);
+      }
+      return fmt::format("https://{}-aiplatform.googleapis.com", account.location);
+    default:
+      return "";
+  }
+}
+
+Result<std::shared_ptr<const provider::Account>> Composer::make_account(
+    const Account& account, std::vector<provider::TokenKeeper::Entry>& tokens) {
+  const Kind kind = kind_of(account.provider);
+  if (kind == Kind::bedrock) {
+    return fail(
+        ErrorCode::invalid_argument,
+        fmt::format("account {}: provider bedrock is not served by this version", account.name));
+  }
+  auto made = std::make_shared<provider::Account>();
+  made->name = account.name;
+  made->kind = kind;
+  const std::string endpoint =
+      account.endpoint.empty() ? default_endpoint(account) : account.endpoint;
+  std::string_view path;
+  auto origin = http::parse_origin(endpoint, &path);
+  if (!origin) {
+    return fail(ErrorCode::invalid_argument,
+                fmt::format("account {}: endpoint: {}", account.name, origin.error().message()));
+  }
+  made->origin = std::move(*origin);
+  made->origin.tls_verify = account.tls.verify;
+  while (path.ends_with('/')) path.remove_suffix(1);
+  made->base_path = path.empty() ? default_prefix(kind) : std::string(path);
+  made->api_key = account.api_key;
+  made->api_version = account.api_version;
+  made->project = account.project;
+  made->location = account.location;
+  made->organization = account.organization;
+  made->headers.assign(account.headers.begin(), account.headers.end());
+  made->transport = {account.tls.ca_file, account.tls.verify};
+  made->stream_usage = account.stream_usage;
+
+  // An account keeps its state across reloads as long as it reaches the same place the same way.
+  const std::string identity =
+      fmt::format("{}|{}|{}", account.name, to_string(account.provider), endpoint);
+  auto& state = account_states_[identity];
+  if (!state) state = std::make_shared<provider::AccountState>();
+  made->state = state;
+
+  if (account.entra || !account.service_account.empty()) {
+    made->auth = AuthKind::access_token;
+    auto source = token_source(account);
+    if (!source) return fail(std::move(source).error());
+    tokens.push_back({account.name, std::move(*source), state});
+  } else if (account.api_key.empty()) {
+    made->auth = AuthKind::none;
+  } else {
+    made->auth = kind == Kind::azure_openai || kind == Kind::anthropic || kind == Kind::gemini
+                     ? AuthKind::api_key_header
+                     : AuthKind::bearer;
+  }
+  return std::shared_ptr<const provider::Account>(std::move(made));
+}
+
+Result<uint32_t> Composer::model_slot(const std::string& name) {
+  const auto [at, fresh] =
+      model_slots_.try_emplace(name, static_cast<uint32_t>(model_slots_.size()));
+  if (model_slots_.size() > kSlotsMax) {
+    return fail(ErrorCode::limit_exceeded, "more than 4096 model names since start: restart Weir");
+  }
+  if (fresh) names_.models.push_back(name);
+  return at->second;
+}
+
+Result<uint32_t> Composer::deployment_slot(const provider::Deployment& deployment,
+                                           const std::string& model) {
+  const auto [at, fresh] = deployment_slots_.try_emplace(
+      model + "|" + deployment.name, static_cast<uint32_t>(deployment_slots_.size()));
+  if (deployment_slots_.size() > kSlotsMax) {
+    return fail(ErrorCode::limit_exceeded, "more than 4096 deployments since start: restart Weir");
+  }
+  if (fresh) {
+    names_.deployments.push_back({deployment.name, model, deployment.account->name,
+                                  std::string(provider::to_string(deployment.account->kind))});
+  }
+  return at->second;
+}
+
+Result<gateway::Model> Composer::make_model(const Model& model, const Accounts& accounts,
+                                            int64_t wall_ms) {
+  gateway::Model made;
+  made.name = model.name;
+  made.fallbacks = model.fallbacks;
+  made.timeouts = {model.timeouts.connect, model.timeouts.first_token, model.timeouts.idle,
+                   model.timeouts.total};
+  made.retries = {model.retries.attempts, model.retries.budget.fraction()};
+  made.capture = model.capture.value_or(false);
+  made.created_s = wall_ms / 1000;
+  WEIR_TRY(made.slot, model_slot(model.name));
+
+  std::vector<std::shared_ptr<const provider::Deployment>> deployments;
+  for (const Deployment& deployment : model.deployments) {
+    const auto account = accounts.find(deployment.account);
+    if (account == accounts.end()) {
+      return fail(ErrorCode::invalid_argument,
+                  fmt::format("model {}: unknown account {}", model.name, deployment.account));
+    }
+    auto one = std::make_shared<provider::Deployment>();
+    one->account = account->second;
+    one->model = !deployment.deployment.empty() ? deployment.deployment
+                 : !deployment.model.empty()    ? deployment.model
+                                                : model.name;
+    one->base_model = !deployment.base_model.empty() ? deployment.base_model
+                      : !deployment.model.empty()    ? deployment.model
+                                                     : one->model;
+    one->name = deployment.account + "/" + one->model;
+    one->weight = deployment.weight;
+    one->dialect = deployment.dialect;
+    WEIR_TRY(one->slot, deployment_slot(*one, model.name));
+    // One deployment that serves two models has one health: the provider sees no difference.
+    auto& state = deployment_states_[one->name + "|" + http::host_field(one->account->origin)];
+    if (!state) state = std::make_shared<provider::DeploymentState>();
+    one->state = state;
+    deployments.push_back(std::move(one));
+  }
+  made.pool = provider::Pool(std::move(deployments));
+  return made;
+}
+
+Result<std::vector<access::KeyEntry>> Composer::make_keys(
+    const Config& config, const std::vector<access::StoredKey>& stored) {
+  std::map<std::string, std::shared_ptr<ledger::LimitCells>> teams;
+  for (const Team& team : config.teams) {
+    WEIR_TRY(const ledger::LimitRules rules,
+             limit_rules(RateLimits{}, team.budget, "team " + team.name));
+    if (has_rules(rules)) teams[team.name] = limits_.get("team/" + team.name, rules);
+  }
+  const auto team_cells = [&](const std::string& name) {
+    const auto at = teams.find(name);
+    return at == teams.end() ? nullptr : at->second;
+  };
+
+  std::vector<access::KeyEntry> entries;
+  for (const Key& key : config.keys) {
+    WEIR_TRY(const ledger::LimitRules rules,
+             limit_rules(key.limits, key.budget, "key " + key.name));
+    access::KeyEntry entry;
+    entry.hash = hasher_->hash(key.key.reveal());
+    access::Principal& who = entry.principal;
+    who.key_id = key.name;
+    who.name = key.name;
+    who.team = key.team;
+    who.models = key.models;
+    who.tags.assign(key.tags.begin(), key.tags.end());
+    who.capture = key.capture.value_or(false);
+    who.expires_ms = key.expires ? key.expires->wall_ms : 0;
+    who.masked = access::mask_key(key.key.reveal());
+    if (has_rules(rules)) who.key_limits = limits_.get("key/" + key.name, rules);
+    who.team_limits = team_cells(key.team);
+    entries.push_back(std::move(entry));
+  }
+  for (const access::StoredKey& key : stored) {
+    if (key.revoked_ms != 0) continue;
+    access::KeyEntry entry;
+    entry.hash = key.hash;
+    access::Principal& who = entry.principal;
+    who.key_id = key.id;
+    who.name = key.spec.name;
+    who.team = key.spec.team;
+    who.models = key.spec.models;
+    who.tags = key.spec.tags;
+    who.capture = key.spec.capture;
+    who.expires_ms = key.spec.expires_ms;
+    who.masked = key.masked;
+    if (has_rules(key.spec.limits)) who.key_limits = limits_.get("key/" + key.id, key.spec.limits);
+    who.team_limits = team_cells(key.spec.team);
+    if (key.previous_hash) {
+      access::KeyEntry previous = entry;
+      previous.hash = *key.previous_hash;
+      previous.principal.expires_ms = key.previous_until_ms;
+      entries.push_back(std::move(previous));
+    }
+    entries.push_back(std::move(entry));
+  }
+  return entries;
+}
+
+Result<Composition> Composer::compose(const Config& config,
+                                      const std::vector<access::StoredKey>& stored,
+                                      uint64_t generation, int64_t wall_ms) {
+  Composition composition;
+  auto snapshot = std::make_shared<gateway::Snapshot>();
+  snapshot->generation = generation;
+  snapshot->body_bytes_max = config.server.limits.body_bytes;
+  snapshot->capture = {config.capture.enabled, config.capture.bytes_max};
+
+  Accounts accounts;
+  for (const Account& account : config.accounts) {
+    WEIR_TRY(auto made, make_account(account, composition.tokens));
+    snapshot->accounts.push_back(made);
+    accounts.emplace(account.name, std::move(made));
+  }
+  for (const Model& model : config.models) {
+    WEIR_TRY(auto made, make_model(model, accounts, wall_ms));
+    snapshot->models.push_back(std::move(made));
+  }
+  std::sort(snapshot->models.begin(), snapshot->models.end(),
+            [](const gateway::Model& a, const gateway::Model& b) { return a.name < b.name; });
+
+  WEIR_TRY(auto keys, make_keys(config, stored));
+  snapshot->keys_required = !keys.empty();
+  WEIR_TRY(snapshot->keys, access::KeyTable::build(hasher_, std::move(keys)));
+  auto anonymous = std::make_shared<access::Principal>();
+  anonymous->name = "anonymous";
+  snapshot->anonymous = std::move(anonymous);
+
+  std::vector<ledger::PriceRow> overrides;
+  for (const Price& price : config.prices) overrides.push_back(price_row(price));
+  WEIR_TRY(snapshot->prices, ledger::PriceBook::shipped(std::move(overrides)));
+  composition.snapshot = std::move(snapshot);
+  limits_.drop_unused(wall_ms);
+  return composition;
+}
+
+Result<void> seed_budgets(const gateway::Snapshot& snapshot, const ledger::LogReader& reader,
+                          int64_t wall_ms) {
+  for (const ledger::BudgetWindow window :
+       {ledger::BudgetWindow::day, ledger::BudgetWindow::month}) {
+    const int64_t since = ledger::window_start_ms(window, ledger::window_index(window, wall_ms));
+    WEIR_TRY(const ledger::LogReader::Spending spending, reader.spending(since, wall_ms + 1));
+    const auto seed = [&](ledger::LimitCells& cells, Money spent) {
+      (window == ledger::BudgetWindow::day ? cells.day : cells.month).seed(spent, wall_ms);
+    };
+    for (const auto& [key_id, spent] : spending.by_key) {
+      const access::Principal* who = snapshot.keys.find_by_id(key_id);
+      if (who != nullptr && who->key_limits) seed(*who->key_limits, spent);
+    }
+    for (const auto& [team, spent] : spending.by_team) {
+      for (const access::KeyEntry& entry : snapshot.keys.entries()) {
+        if (entry.principal.team != team || !entry.principal.team_limits) continue;
+        seed(*entry.principal.team_limits, spent);
+        break;
+      }
+    }
+  }
+  return {};
+}
+
+}  // namespace weir::app

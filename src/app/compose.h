@@ -1,0 +1,69 @@
+// Composer: Config -> Snapshot. It keeps what must outlive a reload: the states of accounts and
+// deployments, limit cells, counter slots. Control-plane thread only.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "access/key_hash.h"
+#include "access/key_store.h"
+#include "admin/backend.h"
+#include "app/config/config.h"
+#include "base/result.h"
+#include "gateway/snapshot.h"
+#include "ledger/admission.h"
+#include "provider/token.h"
+
+namespace weir::app {
+
+struct Composition {
+  std::shared_ptr<const gateway::Snapshot> snapshot;
+  std::vector<provider::TokenKeeper::Entry> tokens;
+};
+
+class Composer {
+ public:
+  // Counter slots are never given twice; beyond these many names a reload is refused.
+  static constexpr size_t kSlotsMax = 4096;
+
+  explicit Composer(std::shared_ptr<const access::KeyHasher> hasher) : hasher_(std::move(hasher)) {}
+
+  // Errors: invalid_argument with what a person must change. Nothing is kept of a failed one but
+  // names seen.
+  Result<Composition> compose(const Config& config, const std::vector<access::StoredKey>& stored,
+                              uint64_t generation, int64_t wall_ms);
+  const admin::SlotNames& slot_names() const { return names_; }
+
+ private:
+  using Accounts = std::map<std::string, std::shared_ptr<const provider::Account>>;
+
+  Result<std::shared_ptr<const provider::Account>> make_account(
+      const Account& account, std::vector<provider::TokenKeeper::Entry>& tokens);
+  Result<gateway::Model> make_model(const Model& model, const Accounts& accounts, int64_t wall_ms);
+  Result<std::vector<access::KeyEntry>> make_keys(const Config& config,
+                                                  const std::vector<access::StoredKey>& stored);
+  Result<uint32_t> model_slot(const std::string& name);
+  Result<uint32_t> deployment_slot(const provider::Deployment& deployment,
+                                   const std::string& model);
+
+  std::shared_ptr<const access::KeyHasher> hasher_;
+  ledger::LimitRegistry limits_;
+  std::map<std::string, std::shared_ptr<provider::AccountState>> account_states_;
+  std::map<std::string, std::shared_ptr<provider::DeploymentState>> deployment_states_;
+  std::map<std::string, uint32_t> model_slots_;
+  std::map<std::string, uint32_t> deployment_slots_;
+  admin::SlotNames names_;
+};
+
+// Tells the budgets what the ledger knows of the current day and month; once at start, before any
+// request. Errors are the reader's.
+Result<void> seed_budgets(const gateway::Snapshot& snapshot, const ledger::LogReader& reader,
+                          int64_t wall_ms);
+
+// Where a provider is reached when an account names no endpoint.
+std::string default_endpoint(const Account& account);
+
+}  // namespace weir::app

@@ -1,0 +1,302 @@
+#include "app/control_plane.h"
+
+#include <fmt/format.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#include <csignal>
+#include <filesystem>
+#include <stdexcept>
+#include <thread>
+
+#include "admin/admin_server.h"
+#include "app/version.h"
+#include "base/log.h"
+#include "sim/embedded_provider.h"
+
+namespace weir::app {
+namespace {
+
+constexpr int32_t kMillisecondsPerDay = 86'400'000;
+
+int32_t days(Milliseconds duration) {
+  return static_cast<int32_t>((duration.count() + kMillisecondsPerDay - 1) / kMillisecondsPerDay);
+}
+
+uint32_t worker_count(const Server& server) {
+  if (server.workers > 0) return server.workers;
+  return std::max(std::thread::hardware_concurrency(), 1U);
+}
+
+// Sockets are descriptors: the soft limit of 1,024 that shells set is far too low for a gateway.
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+// What changes when the file does: its time and its size. 0 when it cannot be looked at.
+int64_t stamp_of(const std::string& path) {
+  struct stat info{};
+  if (stat(path.c_str(), &info) != 0) return 0;
+  return info.st_mtim.tv_sec * 1'000'000'000 + info.st_mtim.tv_nsec + info.st_size;
+}
+
+std::string version_line() { return fmt::format("{} ({})", app::version(), commit()); }
+
+Config demo_config(const std::string& endpoint) {
+  Config config;
+  Account account;
+  account.name = "demo";
+  account.provider = Provider::openai_compatible;
+  account.endpoint = endpoint;
+  config.accounts.push_back(account);
+  Model model;
+  model.name = "demo";
+  Deployment deployment;
+  deployment.account = "demo";
+  deployment.model = "demo";
+  model.deployments.push_back(deployment);
+  config.models.push_back(model);
+  // A price, so that the newcomer sees a cost: one dollar a million tokens in, four out.
+  Price price;
+  price.provider = Provider::openai_compatible;
+  price.model = "demo";
+  price.usd_per_million.input = Money::from_nano(1'000'000'000);
+  price.usd_per_million.cache_read = Money::from_nano(100'000'000);
+  price.usd_per_million.output = Money::from_nano(4'000'000'000);
+  config.prices.push_back(price);
+  return config;
+}
+
+}  // namespace
+
+ControlPlane::ControlPlane(ServeOptions options)
+    : options_(std::move(options)),
+      loop_(clock_),
+      started_ms_(clock_.wall_ms()),
+      ticket_keys_(net::TlsTicketKeys::random()) {}
+
+ControlPlane::~ControlPlane() {
+  // Workers end first: they hold ports of the log and post to this loop.
+  admin_.reset();
+  plane_.reset();
+  tokens_.reset();
+  loop_.destroy_tasks();
+  if (log_) log_->stop();
+  log::stop();
+}
+
+Result<Config> ControlPlane::load_config() const {
+  if (is_demo()) {
+    Config config = demo_config(demo_->endpoint());
+    if (!options_.data_dir.empty()) config.data_dir = options_.data_dir;
+    return config;
+  }
+  Loaded loaded = load_file(options_.config_path, Surroundings::process());
+  if (!loaded.config) {
+    std::string text;
+    for (const Problem& problem : loaded.problems) {
+      text += to_text(problem, options_.config_path) + "\n";
+    }
+    return fail(ErrorCode::invalid_argument, text);
+  }
+  for (const Problem& problem : loaded.problems) {
+    log::warn("configuration", {{"problem", to_text(problem, options_.config_path)}});
+  }
+  if (!options_.data_dir.empty()) loaded.config->data_dir = options_.data_dir;
+  return std::move(*loaded.config);
+}
+
+Result<void> ControlPlane::open_stores() {
+  std::error_code error;
+  std::filesystem::create_directories(config_.data_dir, error);
+  if (error) {
+    return fail(ErrorCode::io_error,
+                fmt::format("data_dir {}: {}", config_.data_dir, error.message()));
+  }
+  WEIR_TRY(access::KeyHasher hasher, access::KeyHasher::open(config_.data_dir));
+  hasher_ = std::make_shared<access::KeyHasher>(std::move(hasher));
+  WEIR_TRY(keys_, access::KeyStore::open(config_.data_dir, hasher_));
+  reader_.emplace(config_.data_dir);
+  ledger::LogOptions options;
+  options.data_dir = config_.data_dir;
+  options.ports = worker_count(config_.server);
+  options.retention_days = days(config_.ledger.retention);
+  options.capture_retention_days = days(config_.capture.retention);
+  options.capture_message_bytes_max = static_cast<int64_t>(config_.capture.bytes_max);
+  WEIR_TRY(log_, ledger::RequestLog::open(std::move(options), clock_));
+  return {};
+}
+
+Result<std::shared_ptr<const net::TlsServerContext>> ControlPlane::load_tls(
+    const Server& server) const {
+  if (!server.tls) return std::shared_ptr<const net::TlsServerContext>();
+  return net::TlsServerContext::load({.certificate_file = server.tls->certificate,
+                                      .key_file = server.tls->key,
+                                      .ticket_keys = ticket_keys_});
+}
+
+Result<uint64_t> ControlPlane::publish(const Config& config) {
+  WEIR_TRY(const std::vector<access::StoredKey> stored, keys_->list());
+  WEIR_TRY(Composition composition,
+           composer_->compose(config, stored, generation_ + 1, clock_.wall_ms()));
+  WEIR_TRY(auto tls, load_tls(config.server));
+  ++generation_;
+  snapshot_ = std::move(composition.snapshot);
+  tokens_->keep(std::move(composition.tokens));
+  if (plane_) {
+    plane_->publish(snapshot_);
+    plane_->publish_tls(std::move(tls));
+  }
+  return generation_;
+}
+
+Result<void> ControlPlane::start() {
+  raise_descriptor_limit();
+  if (is_demo()) {
+    WEIR_TRY(demo_, sim::EmbeddedProvider::start());
+  }
+  WEIR_TRY(config_, load_config());
+  WEIR_CHECK_OK(log::start({.level = config_.log.level}));
+  WEIR_CHECK_OK(open_stores());
+  composer_ = std::make_unique<Composer>(hasher_);
+  auto resolver = net::CaresResolver::create(loop_);
+  if (!resolver) return fail(std::move(resolver).error());
+  resolver_ = std::move(*resolver);
+  clients_ = std::make_unique<TransportClients>(loop_, *resolver_);
+  tokens_ = std::make_unique<provider::TokenKeeper>(
+      loop_, clients_->client({}), [](std::string_view account, const Error* error) {
+        if (error == nullptr) {
+          log::info("access_token_fetched", {{"account", account}});
+        } else {
+          log::error("access_token_failed", {{"account", account}, {"problem", error->message()}});
+        }
+      });
+  WEIR_CHECK_OK(publish(config_));
+  WEIR_CHECK_OK(seed_budgets(*snapshot_, *reader_, clock_.wall_ms()));
+  WEIR_TRY(auto tls, load_tls(config_.server));
+  WEIR_TRY(plane_, DataPlane::start({.server = config_.server,
+                                     .workers = worker_count(config_.server),
+                                     .log = log_.get(),
+                                     .tls = std::move(tls)},
+                                    snapshot_));
+  WEIR_CHECK_OK(start_admin());
+  WEIR_TRY(signals_, net::Signals::open(loop_, {SIGTERM, SIGINT, SIGHUP},
+                                        [this](int signal) { on_signal(signal); }));
+  if (!is_demo()) {
+    file_stamp_ = stamp_of(options_.config_path);
+    watch_timer_ = std::make_unique<net::Timer>(loop_, [this] { watch_file(); });
+    watch_timer_->arm(kWatchInterval);
+  }
+  log::info("started", {{"version", version_line()},
+                        {"listen", public_address()},
+                        {"admin", admin_address()},
+                        {"workers", plane_->workers()},
+                        {"generation", generation_}});
+  return {};
+}
+
+Result<void> ControlPlane::start_admin() {
+  if (config_.admin.token.empty() && !config_.admin.listen.is_loopback()) {
+    return fail(ErrorCode::invalid_argument,
+                fmt::format("admin.token: needed because admin.listen {} can be reached from other "
+                            "machines",
+                            config_.admin.listen.to_text()));
+  }
+  WEIR_TRY(const net::Address address, net::Address::parse(config_.admin.listen.to_text()));
+  WEIR_TRY(admin_, admin::AdminServer::start(loop_, address, config_.admin.token, *this));
+  return {};
+}
+
+int ControlPlane::run() {
+  loop_.run();
+  log::info("stopped");
+  return 0;
+}
+
+net::Task<std::vector<admin::WorkerSample>> ControlPlane::sample() {
+  struct Gathering {
+    explicit Gathering(net::Loop& loop) : all(loop) {}
+    std::vector<admin::WorkerSample> samples;
+    net::Event all;
+  };
+  auto gathering = std::make_shared<Gathering>(loop_);
+  const size_t wanted = plane_->workers();
+  plane_->sample(loop_, [gathering, wanted](admin::WorkerSample sample) {
+    gathering->samples.push_back(std::move(sample));
+    if (gathering->samples.size() == wanted) gathering->all.set();
+  });
+  co_await gathering->all.wait_for(std::chrono::seconds(1));
+  co_return std::move(gathering->samples);
+}
+
+Result<uint64_t> ControlPlane::reload() {
+  WEIR_TRY(Config config, load_config());
+  WEIR_TRY(const uint64_t generation, publish(config));
+  if (config.server.listen != config_.server.listen ||
+      config.admin.listen != config_.admin.listen || config.data_dir != config_.data_dir ||
+      worker_count(config.server) != plane_->workers()) {
+    log::warn("reload_needs_restart",
+              {{"fields",
+                "server.listen, server.workers, admin.listen and data_dir change only "
+                "when Weir starts"}});
+  }
+  log::set_level(config.log.level);
+  config_ = std::move(config);
+  log::info("reloaded", {{"generation", generation}});
+  return generation;
+}
+
+Result<uint64_t> ControlPlane::keys_changed() {
+  return publish(config_);
+}
+
+void ControlPlane::reload_and_log(std::string_view why) {
+  if (auto generation = reload(); !generation) {
+    log::error(
+        "reload_failed",
+        {{"why", why}, {"problem", generation.error().message()}, {"still_running", generation_}});
+  }
+}
+
+void ControlPlane::watch_file() {
+  const int64_t stamp = stamp_of(options_.config_path);
+  // Editors replace files: one that is missing for a moment is no change.
+  if (stamp != 0 && stamp != file_stamp_) {
+    file_stamp_ = stamp;
+    reload_and_log("the file changed");
+  }
+  watch_timer_->arm(kWatchInterval);
+}
+
+void ControlPlane::on_signal(int signal) {
+  if (signal == SIGHUP) {
+    log::reopen();
+    reload_and_log("SIGHUP");
+    return;
+  }
+  if (draining_) {
+    log::warn("stopped_at_once", {{"why", "second signal"}});
+    loop_.stop();
+    return;
+  }
+  draining_ = true;
+  log::info("draining", {{"limit_ms", config_.server.drain.count()}});
+  plane_->drain(loop_, config_.server.drain, [this] { loop_.stop(); });
+}
+
+std::string ControlPlane::version() const {
+  return version_line();
+}
+
+std::string ControlPlane::public_address() const {
+  return fmt::format("{}://{}", config_.server.tls ? "https" : "http", plane_->address().to_text());
+}
+
+std::string ControlPlane::admin_address() const {
+  return "http://" + admin_->address().to_text();
+}
+
+}  // namespace weir::app

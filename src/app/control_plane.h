@@ -1,0 +1,100 @@
+// ControlPlane: the process around the workers. It reads the configuration, composes snapshots and
+// publishes them, keeps access tokens fresh, serves the admin API, watches the configuration file
+// and the signals, and drains. One thread: the one that calls run().
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "admin/backend.h"
+#include "app/compose.h"
+#include "app/config/config.h"
+#include "app/config/load.h"
+#include "app/data_plane.h"
+#include "ledger/request_log.h"
+#include "net/signals.h"
+#include "net/timer.h"
+#include "provider/token.h"
+
+namespace weir::admin {
+class AdminServer;
+}
+namespace weir::sim {
+class EmbeddedProvider;
+}
+
+namespace weir::app {
+
+struct ServeOptions {
+  std::string config_path;  // empty: demo mode
+  std::string data_dir;     // overrides the configuration's; empty: as configured
+};
+
+class ControlPlane final : public admin::Backend {
+ public:
+  // How often the configuration file is looked at.
+  static constexpr Milliseconds kWatchInterval{1'000};
+
+  explicit ControlPlane(ServeOptions options);
+  ~ControlPlane() override;
+
+  // Everything up to serving. Errors are for a person: every problem, one a line.
+  Result<void> start();
+  // Serves until SIGTERM or SIGINT and the drain after it. The exit status.
+  int run();
+
+  // admin::Backend
+  net::Task<std::vector<admin::WorkerSample>> sample() override;
+  const admin::SlotNames& slot_names() const override { return composer_->slot_names(); }
+  std::shared_ptr<const gateway::Snapshot> snapshot() const override { return snapshot_; }
+  Result<uint64_t> reload() override;
+  Result<uint64_t> keys_changed() override;
+  access::KeyStore& keys() override { return *keys_; }
+  const ledger::LogReader& ledger() const override { return *reader_; }
+  ledger::LogHealth ledger_health() const override { return log_->health(); }
+  int64_t started_ms() const override { return started_ms_; }
+  std::string version() const override;
+  std::string public_address() const override;
+
+  const Config& config() const { return config_; }
+  std::string admin_address() const;
+  bool is_demo() const { return options_.config_path.empty(); }
+
+ private:
+  Result<Config> load_config() const;
+  Result<void> open_stores();
+  Result<void> start_admin();
+  Result<uint64_t> publish(const Config& config);
+  Result<std::shared_ptr<const net::TlsServerContext>> load_tls(const Server& server) const;
+  void watch_file();
+  void on_signal(int signal);
+  void reload_and_log(std::string_view why);
+
+  ServeOptions options_;
+  SystemClock clock_;
+  net::Loop loop_;
+  int64_t started_ms_;
+  Config config_;
+  std::unique_ptr<sim::EmbeddedProvider> demo_;
+  std::shared_ptr<access::KeyHasher> hasher_;
+  std::optional<access::KeyStore> keys_;
+  std::unique_ptr<ledger::RequestLog> log_;
+  std::optional<ledger::LogReader> reader_;
+  std::unique_ptr<Composer> composer_;
+  std::shared_ptr<const gateway::Snapshot> snapshot_;
+  uint64_t generation_ = 0;
+  net::TlsTicketKeys ticket_keys_;
+  std::unique_ptr<net::Resolver> resolver_;
+  std::unique_ptr<TransportClients> clients_;
+  std::unique_ptr<provider::TokenKeeper> tokens_;
+  std::unique_ptr<DataPlane> plane_;
+  std::unique_ptr<admin::AdminServer> admin_;
+  std::unique_ptr<net::Signals> signals_;
+  std::unique_ptr<net::Timer> watch_timer_;
+  int64_t file_stamp_ = 0;
+  bool draining_ = false;
+};
+
+}  // namespace weir::app

@@ -1,0 +1,73 @@
+// DataPlane: the workers. Each is one thread with its own loop, listener, resolver, upstream pools
+// and gateway::Worker; they share nothing that changes but atomics. The control plane talks to
+// them by posted messages only.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "admin/backend.h"
+#include "app/config/config.h"
+#include "gateway/worker.h"
+#include "http/server.h"
+#include "net/dialer.h"
+#include "net/loop.h"
+#include "net/resolver.h"
+#include "net/tcp.h"
+#include "net/tls.h"
+
+namespace weir::app {
+
+// The upstream clients of one thread, one per distinct transport, made when first needed.
+class TransportClients final : public gateway::Clients {
+ public:
+  TransportClients(net::Loop& loop, net::Resolver& resolver);
+  ~TransportClients() override;
+  http::Client& client(const provider::Transport& transport) override;
+  // Sums over all of them.
+  void sample(admin::WorkerSample& into) const;
+
+ private:
+  struct One;
+  net::Loop& loop_;
+  net::Resolver& resolver_;
+  std::map<provider::Transport, std::unique_ptr<One>> clients_;
+};
+
+class DataPlane {
+ public:
+  struct Options {
+    Server server;
+    uint32_t workers = 1;
+    ledger::RequestLog* log = nullptr;                 // one port per worker; outlives the plane
+    std::shared_ptr<const net::TlsServerContext> tls;  // null: plain
+  };
+
+  // Opens the listeners (io_error names the address) and starts the threads.
+  static Result<std::unique_ptr<DataPlane>> start(const Options& options,
+                                                  std::shared_ptr<const gateway::Snapshot> first);
+  ~DataPlane();  // cuts what is still running
+
+  // With the port that the kernel picked.
+  net::Address address() const;
+  // Any of these may be called from the control thread at any time.
+  void publish(std::shared_ptr<const gateway::Snapshot> snapshot);
+  void publish_tls(std::shared_ptr<const net::TlsServerContext> tls);
+  // Asks every worker for a copy of its counters; `done` is called on `loop` once per worker.
+  void sample(net::Loop& loop, const std::function<void(admin::WorkerSample)>& done);
+  // Lets running requests end within `deadline`; `done` is called on `loop` when all have.
+  void drain(net::Loop& loop, Milliseconds deadline, const std::function<void()>& done);
+  size_t workers() const { return threads_.size(); }
+
+ private:
+  class WorkerThread;
+  DataPlane() = default;
+  std::vector<std::unique_ptr<WorkerThread>> threads_;
+};
+
+}  // namespace weir::app
