@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <tuple>
 
 #include "ledger/prices/shipped.h"
+#include "store/day.h"
 
 namespace weir::ledger {
 
@@ -75,6 +77,19 @@ std::string_view to_string(UsageClass usage_class) {
   return "input";
 }
 
+bool PriceHours::contains(int64_t wall_ms) const {
+  if (always()) return true;
+  int64_t day = store::day_of(wall_ms);
+  // 1970-01-01 was a Thursday.
+  int64_t weekday = ((day + 3) % 7 + 7) % 7;
+  if ((weekdays >> weekday & 1) == 0) return false;
+  if (std::find(skipped.begin(), skipped.end(), day) != skipped.end()) return false;
+  int64_t minute = (wall_ms - day * store::kDayMs) / 60'000;
+  return std::any_of(spans.begin(), spans.end(), [&](const Span& span) {
+    return minute >= span.from_minute && minute < span.to_minute;
+  });
+}
+
 const Rates& PriceRow::rates_at(int64_t total_input) const {
   const Rates* found = &rates;
   for (const ContextTier& tier : context_tiers) {
@@ -142,8 +157,10 @@ Result<void> PriceBook::index() {
     }
   }
   for (auto& [key, rows] : by_key_) {
+    // A row for certain hours stands behind the row for all hours of its date.
     std::sort(rows.begin(), rows.end(), [this](uint32_t a, uint32_t b) {
-      return std::pair(rows_[a].valid_from_ms, a) < std::pair(rows_[b].valid_from_ms, b);
+      return std::tuple(rows_[a].valid_from_ms, !rows_[a].hours.always(), a) <
+             std::tuple(rows_[b].valid_from_ms, !rows_[b].hours.always(), b);
     });
   }
   return {};
@@ -155,7 +172,7 @@ const PriceRow* PriceBook::latest(std::string_view key, int64_t wall_ms) const {
   const PriceRow* row = nullptr;
   for (uint32_t i : found->second) {
     if (rows_[i].valid_from_ms > wall_ms) break;
-    row = &rows_[i];
+    if (rows_[i].hours.contains(wall_ms)) row = &rows_[i];
   }
   return row;
 }

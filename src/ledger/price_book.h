@@ -58,14 +58,30 @@ struct ContextTier {
   Rates rates;
 };
 
+// Hours of the week (UTC) at which a row holds: providers that charge more at peak times have a
+// row for all hours and one for these, of the same date.
+struct PriceHours {
+  struct Span {
+    int32_t from_minute = 0;  // of the day, inclusive
+    int32_t to_minute = 0;    // exclusive
+  };
+  uint8_t weekdays = 0;  // bit 0 is Monday; 0: the row holds at all hours
+  std::vector<Span> spans;
+  std::vector<int64_t> skipped;  // days since 1970 on which it does not hold (holidays)
+
+  bool always() const { return weekdays == 0; }
+  bool contains(int64_t wall_ms) const;
+};
+
 struct PriceRow {
-  std::string id;        // stable: "openai/gpt-4o-2024-11-20@2024-11-20", "...+batch", "...~eu"
+  std::string id;        // stable: "openai/gpt-4o-2024-11-20@2024-11-20", "...+batch"
   std::string provider;  // as in configuration: "openai", "azure_openai", "vertex_ai", ...
   std::string model;     // canonical provider model name
   std::vector<std::string> aliases;  // other names of it; "gpt-4o-{date}" stands for any snapshot
   std::string service_tier;          // "" (standard) | "batch" | "flex" | "priority"
   std::string location;              // "" (any) | "global" | "regional"
-  int64_t valid_from_ms = 0;         // wall time, midnight UTC of the date
+  PriceHours hours;
+  int64_t valid_from_ms = 0;  // wall time, midnight UTC of the date
   Rates rates;
   std::vector<ContextTier> context_tiers;  // ascending
   std::optional<int64_t> nano_per_tool_call;

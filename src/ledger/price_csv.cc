@@ -1,8 +1,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 
+#include "base/text.h"
 #include "ledger/price_book.h"
 #include "store/day.h"
 
@@ -11,21 +11,12 @@ namespace weir::ledger {
 namespace {
 
 constexpr std::string_view kHeader =
-    "provider,model,tier,location,valid_from,above,input,cache_read,cache_write_5m,cache_write_1h,"
+    "provider,model,tier,location,hours,valid_from,above,input,cache_read,cache_write_5m,cache_"
+    "write_1h,"
     "output,input_audio,output_audio,input_image,output_image,tool_call,aliases,source";
-constexpr size_t kColumns = 18;
-constexpr size_t kFirstRate = 6;
-constexpr size_t kToolCall = 15;
-
-std::vector<std::string_view> split(std::string_view line, char separator) {
-  std::vector<std::string_view> parts;
-  for (;;) {
-    size_t end = line.find(separator);
-    parts.push_back(line.substr(0, end));
-    if (end == std::string_view::npos) return parts;
-    line.remove_prefix(end + 1);
-  }
-}
+constexpr size_t kColumns = 19;
+constexpr size_t kFirstRate = 7;
+constexpr size_t kToolCall = 16;
 
 // A decimal number without sign as an integer of `decimals` more digits: ("2.5", 6) -> 2500000.
 Result<int64_t> parse_decimal(std::string_view text, int decimals) {
@@ -62,6 +53,42 @@ Result<Rates> parse_rates(const std::vector<std::string_view>& cells) {
   return rates;
 }
 
+// "06:30" -> 390.
+std::optional<int32_t> parse_minute(std::string_view text) {
+  if (text.size() != 5 || text[2] != ':') return {};
+  auto hour = parse_decimal(text.substr(0, 2), 0);
+  auto minute = parse_decimal(text.substr(3, 2), 0);
+  if (!hour || !minute || *hour > 24 || *minute > 59) return {};
+  return static_cast<int32_t>(*hour * 60 + *minute);
+}
+
+// WEEKDAYS@FROM-TO[+FROM-TO...][!DAY..DAY...], weekdays as "1-5" (Monday is 1), times in UTC.
+std::optional<PriceHours> parse_hours(std::string_view text) {
+  PriceHours hours;
+  std::vector<std::string_view> parts = split(text, '!');
+  std::string_view when = parts[0];
+  if (when.size() < 5 || when[1] != '-' || when[3] != '@' || when[0] < '1' || when[2] > '7' ||
+      when[0] > when[2]) {
+    return {};
+  }
+  for (char c = when[0]; c <= when[2]; ++c) hours.weekdays |= static_cast<uint8_t>(1 << (c - '1'));
+  for (std::string_view span : split(when.substr(4), '+')) {
+    if (span.size() != 11 || span[5] != '-') return {};
+    auto from = parse_minute(span.substr(0, 5));
+    auto to = parse_minute(span.substr(6));
+    if (!from || !to || *from >= *to) return {};
+    hours.spans.push_back({*from, *to});
+  }
+  for (size_t i = 1; i < parts.size(); ++i) {
+    if (parts[i].size() != 22 || parts[i].substr(10, 2) != "..") return {};
+    auto from = store::parse_day(parts[i].substr(0, 10));
+    auto to = store::parse_day(parts[i].substr(12));
+    if (!from || !to || *from > *to || *to - *from > 366) return {};
+    for (int64_t day = *from; day <= *to; ++day) hours.skipped.push_back(day);
+  }
+  return hours;
+}
+
 struct Line {
   PriceRow row;
   int64_t above = 0;
@@ -79,18 +106,28 @@ Result<Line> parse_line(std::string_view text) {
   row.model = cells[1];
   row.service_tier = cells[2];
   row.location = cells[3];
-  auto day = store::parse_day(cells[4]);
+  if (!cells[4].empty()) {
+    auto hours = parse_hours(cells[4]);
+    if (!hours) {
+      return fail(ErrorCode::invalid_argument,
+                  fmt::format("hours: expected weekdays, times and skipped days such as "
+                              "1-5@01:00-04:00+06:00-10:00!2026-10-01..2026-10-07, found '{}'",
+                              cells[4]));
+    }
+    row.hours = std::move(*hours);
+  }
+  auto day = store::parse_day(cells[5]);
   if (!day) {
     return fail(
         ErrorCode::invalid_argument,
-        fmt::format("valid_from: expected a date such as 2026-11-22, found '{}'", cells[4]));
+        fmt::format("valid_from: expected a date such as 2026-11-22, found '{}'", cells[5]));
   }
   row.valid_from_ms = *day * store::kDayMs;
-  if (!cells[5].empty()) {
-    auto above = parse_decimal(cells[5], 0);
+  if (!cells[6].empty()) {
+    auto above = parse_decimal(cells[6], 0);
     if (!above || *above <= 0) {
       return fail(ErrorCode::invalid_argument,
-                  fmt::format("above: expected a count of tokens, found '{}'", cells[5]));
+                  fmt::format("above: expected a count of tokens, found '{}'", cells[6]));
     }
     line.above = *above;
   }
@@ -107,14 +144,15 @@ Result<Line> parse_line(std::string_view text) {
     }
     row.nano_per_tool_call = *per_thousand;
   }
-  for (std::string_view alias : split(cells[16], ' ')) {
+  for (std::string_view alias : split(cells[17], ' ')) {
     if (!alias.empty()) row.aliases.emplace_back(alias);
   }
-  row.source = cells[17];
+  row.source = cells[18];
   if (row.source.empty()) return fail(ErrorCode::invalid_argument, "source: a link is required");
-  row.id = fmt::format("{}/{}@{}", row.provider, row.model, cells[4]);
+  row.id = fmt::format("{}/{}@{}", row.provider, row.model, cells[5]);
   if (!row.service_tier.empty()) row.id += "+" + row.service_tier;
   if (!row.location.empty()) row.id += "~" + row.location;
+  if (!row.hours.always()) row.id += "^hours";
   return line;
 }
 
