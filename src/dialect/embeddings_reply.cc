@@ -78,9 +78,8 @@ Result<EmbeddingsReply> read_list(json::Value list, std::string_view name,
 
 // OpenAI's entries carry their index; servers that sort otherwise are put right.
 Result<EmbeddingsReply> read_openai(json::Value root) {
-  WEIR_TRY(EmbeddingsReply reply, read_list(root["data"], "data", [](json::Value entry) {
-             return entry["embedding"];
-           }));
+  WEIR_TRY(EmbeddingsReply reply,
+           read_list(root["data"], "data", [](json::Value entry) { return entry["embedding"]; }));
   std::vector<std::string> sorted(reply.vectors.size());
   std::vector<bool> taken(reply.vectors.size(), false);
   size_t at = 0;
@@ -111,9 +110,8 @@ Result<EmbeddingsReply> read_google(EmbeddingsApi api, json::Value root) {
     WEIR_TRY(reply, read_list(root["embeddings"], "embeddings",
                               [](json::Value entry) { return entry["values"]; }));
   } else {
-    WEIR_TRY(reply, read_list(root["predictions"], "predictions", [](json::Value entry) {
-               return entry["embeddings"]["values"];
-             }));
+    WEIR_TRY(reply, read_list(root["predictions"], "predictions",
+                              [](json::Value entry) { return entry["embeddings"]["values"]; }));
   }
   reply.usage = usage_of_gemini_body(root);
   return reply;

@@ -92,8 +92,7 @@ class Reader {
     const json::Value type = gemini_field(request, "taskType", "task_type");
     if (type.is_string()) out_.task_type = type.string_or("");
     if (request["title"].is_string()) out_.title = request["title"].string_or("");
-    const json::Value size =
-        gemini_field(request, "outputDimensionality", "output_dimensionality");
+    const json::Value size = gemini_field(request, "outputDimensionality", "output_dimensionality");
     if (size.is_number()) out_.dimensions = size.as_int64();
     note_unknown(request,
                  {"model", "content", "taskType", "task_type", "title", "outputDimensionality",

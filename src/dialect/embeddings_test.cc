@@ -42,8 +42,9 @@ TEST(Embeddings, OpenaiRequestToGoogle) {
       R"({"requests":[{"model":"models/target","content":{"parts":[{"text":"a"}]},"outputDimensionality":8},)"
       R"({"model":"models/target","content":{"parts":[{"text":"b\n"}]},"outputDimensionality":8}]})");
   EXPECT_EQ(dropped, (Dropped{"vendor", "user"}));
-  EXPECT_EQ(write(Api::vertex_predict, *request),
-            R"({"instances":[{"content":"a"},{"content":"b\n"}],"parameters":{"outputDimensionality":8}})");
+  EXPECT_EQ(
+      write(Api::vertex_predict, *request),
+      R"({"instances":[{"content":"a"},{"content":"b\n"}],"parameters":{"outputDimensionality":8}})");
   const auto one = read(Api::openai, R"({"model":"e","input":"a"})");
   ASSERT_TRUE(one);
   EXPECT_EQ(write(Api::gemini_embed, *one), R"({"content":{"parts":[{"text":"a"}]}})");
@@ -52,24 +53,24 @@ TEST(Embeddings, OpenaiRequestToGoogle) {
 }
 
 TEST(Embeddings, GoogleRequestToOpenai) {
-  const auto embed = read(Api::gemini_embed, R"({"model":"models/m","content":{"parts":[{"text":"a"},
+  const auto embed =
+      read(Api::gemini_embed, R"({"model":"models/m","content":{"parts":[{"text":"a"},
       {"text":"b"}]},"taskType":"RETRIEVAL_QUERY","output_dimensionality":4})");
   ASSERT_TRUE(embed);
   Dropped dropped;
   EXPECT_EQ(write(Api::openai, *embed, &dropped),
             R"({"model":"target","input":["ab"],"dimensions":4})");
   EXPECT_EQ(dropped, Dropped{"taskType"});
-  const auto batch = read(Api::gemini_batch,
-                          R"({"requests":[{"content":{"parts":[{"text":"a"}]}},)"
-                          R"({"content":{"parts":[{"text":"b"}]}}]})");
+  const auto batch = read(Api::gemini_batch, R"({"requests":[{"content":{"parts":[{"text":"a"}]}},)"
+                                             R"({"content":{"parts":[{"text":"b"}]}}]})");
   ASSERT_TRUE(batch);
   EXPECT_EQ(write(Api::openai, *batch), R"({"model":"target","input":["a","b"]})");
-  const auto predict = read(Api::vertex_predict,
-                            R"({"instances":[{"content":"a","task_type":"X"}],"parameters":{"outputDimensionality":2}})");
+  const auto predict = read(
+      Api::vertex_predict,
+      R"({"instances":[{"content":"a","task_type":"X"}],"parameters":{"outputDimensionality":2}})");
   ASSERT_TRUE(predict);
   EXPECT_EQ(predict->task_type, "X");
-  EXPECT_EQ(write(Api::openai, *predict),
-            R"({"model":"target","input":["a"],"dimensions":2})");
+  EXPECT_EQ(write(Api::openai, *predict), R"({"model":"target","input":["a"],"dimensions":2})");
 }
 
 TEST(Embeddings, RequestsThatAreRefused) {
@@ -153,8 +154,9 @@ TEST(Embeddings, OpenaiAnswersAreSortedByIndex) {
       R"({"data":[{"index":1,"embedding":[1]},{"index":0,"embedding":[0]}],"model":"m","usage":{"prompt_tokens":2,"total_tokens":2}})");
   ASSERT_TRUE(reply);
   EXPECT_EQ(reply->vectors, (std::vector<std::string>{"[0]", "[1]"}));
-  EXPECT_EQ(write_embeddings_reply(Api::gemini_batch, *reply, {}, false),
-            R"({"embeddings":[{"values":[0]},{"values":[1]}],"usageMetadata":{"promptTokenCount":2}})");
+  EXPECT_EQ(
+      write_embeddings_reply(Api::gemini_batch, *reply, {}, false),
+      R"({"embeddings":[{"values":[0]},{"values":[1]}],"usageMetadata":{"promptTokenCount":2}})");
 }
 
 TEST(Embeddings, BrokenAnswers) {

@@ -10,14 +10,16 @@
 namespace weir::dialect {
 namespace {
 
+constexpr size_t kChunkBytes = 240;
+
 std::string openai_chunk(size_t number) {
-  std::string chunk =
-      R"(data: {"id":"chatcmpl-BsT0000000000000000000000000","object":"chat.completion.chunk",)"
-      R"("created":1770764938,"model":"gpt-4o-2024-11-20","service_tier":"default",)"
-      R"("choices":[{"index":0,"delta":{"content":" tok)";
+  std::string chunk = R"(data: {"id":"chatcmpl-BsT000000000000","object":"chat.completion.chunk",)"
+                      R"("created":1770764938,"model":"gpt-4o-2024-11-20",)"
+                      R"("choices":[{"index":0,"delta":{"content":" tok)";
   chunk += std::to_string(number % 10);
   chunk += R"("},"finish_reason":null}],"obfuscation":")";
-  chunk += std::string(238 - chunk.size() - 2, 'x') + "\"}\n\n";
+  chunk.resize(kChunkBytes - 4, 'x');
+  chunk += "\"}\n\n";
   return chunk;
 }
 
@@ -85,7 +87,7 @@ void openai_cut(benchmark::State& state) {
   }
   state.SetBytesProcessed(read);
   state.counters["ns_per_chunk"] =
-      benchmark::Counter(static_cast<double>(read) / 238 / 1e9,
+      benchmark::Counter(static_cast<double>(read) / kChunkBytes / 1e9,
                          benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
 }
 
