@@ -155,7 +155,7 @@ net::Task<void> answer_error(Exchange& x) {
                                    : x.foreign_error->content_type);
     body = std::move(x.foreign_error->body);
   } else {
-    x.status = x.error->status;
+    x.status = dialect::error_status(x.route.error_dialect, *x.error);
     fields.set("content-type", "application/json");
     body = dialect::write_error(x.route.error_dialect, *x.error, x.id_text);
   }
