@@ -3,6 +3,7 @@
 # One room of src/: every .cc in the folder becomes the static library weir_<name>, except those
 # that stand beside a file for another reason:
 #   *_test.cc   -> the GoogleTest program <name>_test, run by ctest as <name>
+#   test_*.cc   -> what several tests share, part of the same program
 #   *_bench.cc  -> the Google Benchmark program <name>_bench, in the release preset
 #   *_fuzz.cc   -> one fuzz target each (weir_fuzz_target)
 #   main.cc     -> left to the room itself
@@ -13,10 +14,10 @@ function(weir_room name)
   set(tests ${sources})
   set(benches ${sources})
   set(fuzzers ${sources})
-  list(FILTER tests INCLUDE REGEX "_test\\.cc$")
+  list(FILTER tests INCLUDE REGEX "(_test|/test_[^/]*)\\.cc$")
   list(FILTER benches INCLUDE REGEX "_bench\\.cc$")
   list(FILTER fuzzers INCLUDE REGEX "_fuzz\\.cc$")
-  list(FILTER sources EXCLUDE REGEX "(_test|_bench|_fuzz|/main)\\.cc$")
+  list(FILTER sources EXCLUDE REGEX "(_test|_bench|_fuzz|/main|/test_[^/]*)\\.cc$")
 
   list(TRANSFORM ROOM_DEPENDS PREPEND weir_)
   if(sources)
