@@ -93,6 +93,7 @@ TestWorld::TestWorld()
   ledger::LogOptions options;
   options.data_dir = directory_.path();
   options.retention_days = 0;  // the manual clock lives in the past
+  options.commit_interval = Milliseconds(1);
   auto log = ledger::RequestLog::open(options, system_clock_);
   if (!log) ADD_FAILURE() << log.error().message();
   log_ = std::move(*log);
