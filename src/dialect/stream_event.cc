@@ -6,18 +6,30 @@ namespace weir::dialect {
 
 std::string_view to_string(ApiErrorType type) {
   switch (type) {
-    case ApiErrorType::invalid_request: return "invalid_request";
-    case ApiErrorType::authentication: return "authentication";
-    case ApiErrorType::permission: return "permission";
-    case ApiErrorType::not_found: return "not_found";
-    case ApiErrorType::too_large: return "too_large";
-    case ApiErrorType::rate_limit: return "rate_limit";
-    case ApiErrorType::quota: return "quota";
-    case ApiErrorType::content_filter: return "content_filter";
-    case ApiErrorType::server: return "server";
-    case ApiErrorType::unavailable: return "unavailable";
-    case ApiErrorType::overloaded: return "overloaded";
-    case ApiErrorType::timeout: return "timeout";
+    case ApiErrorType::invalid_request:
+      return "invalid_request";
+    case ApiErrorType::authentication:
+      return "authentication";
+    case ApiErrorType::permission:
+      return "permission";
+    case ApiErrorType::not_found:
+      return "not_found";
+    case ApiErrorType::too_large:
+      return "too_large";
+    case ApiErrorType::rate_limit:
+      return "rate_limit";
+    case ApiErrorType::quota:
+      return "quota";
+    case ApiErrorType::content_filter:
+      return "content_filter";
+    case ApiErrorType::server:
+      return "server";
+    case ApiErrorType::unavailable:
+      return "unavailable";
+    case ApiErrorType::overloaded:
+      return "overloaded";
+    case ApiErrorType::timeout:
+      return "timeout";
   }
   return "server";
 }
