@@ -11,8 +11,11 @@ Command program() {
           "and deployment, counts and prices every call, and survives a provider's bad day.",
       .examples = {{"weir serve", "Try it: a model answered by the built-in simulator"},
                    {"weir check -c weir.yaml", "Say everything that is wrong with a configuration"},
+                   {"weir import litellm config.yaml -o weir.yaml",
+                    "Start from a LiteLLM proxy configuration"},
                    {"weir config explain models.retries", "What a field of the file means"}},
-      .subcommands = {serve_command(), check_command(), config_command(), version_command()},
+      .subcommands = {serve_command(), check_command(), config_command(), import_command(),
+                      version_command()},
   };
 }
 

@@ -13,6 +13,7 @@ Command program();
 Command serve_command();
 Command check_command();
 Command config_command();
+Command import_command();
 Command version_command();
 
 }  // namespace weir::app

@@ -166,7 +166,10 @@ class CycleFinder {
       const size_t edge = frame.next++;
       const auto target = index_.find(model.fallbacks[edge]);
       if (target == index_.end()) continue;
-      if (state_[target->second] == State::open) report(stack, frame.model, edge, target->second);
+      const bool itself = target->second == frame.model;  // reported apart
+      if (state_[target->second] == State::open && !itself) {
+        report(stack, frame.model, edge, target->second);
+      }
       if (state_[target->second] != State::unseen) continue;
       state_[target->second] = State::open;
       stack.push_back({target->second});
@@ -181,8 +184,10 @@ class CycleFinder {
       if (inside) chain += config_.models[frame.model].name + " -> ";
     }
     reader_.problem_at(ProblemCode::conflict, fmt::format("models[{}].fallbacks[{}]", model, edge),
-                       fmt::format("the fallbacks go round in a circle: {}{}", chain,
-                                   config_.models[target].name));
+                       fmt::format("the fallbacks go round in a circle, {}{}; a request tries each "
+                                   "model once",
+                                   chain, config_.models[target].name),
+                       Severity::warning);
   }
 
   const Config& config_;
@@ -201,6 +206,9 @@ void check_models(const Config& config, const AllNames& names, Reader& reader) {
     for (size_t j = 0; j < model.fallbacks.size(); ++j) {
       const std::string at = fmt::format("{}.fallbacks[{}]", path, j);
       check_name(model.fallbacks[j], names.models, "model", at, reader);
+      if (model.fallbacks[j] == model.name) {
+        reader.problem_at(ProblemCode::conflict, at, "a model cannot fall back to itself");
+      }
       if (!seen.insert(model.fallbacks[j]).second) {
         reader.problem_at(ProblemCode::duplicate_name, at,
                           fmt::format("\"{}\" is in the list twice", model.fallbacks[j]));

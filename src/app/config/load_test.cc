@@ -224,7 +224,7 @@ const std::vector<Broken>& broken_files() {
        ACCOUNT "models:\n- {name: m, deployments: [{account: a}], fallbacks: [n]}\n"
                "- {name: n, deployments: [{account: a}], fallbacks: [o]}\n"
                "- {name: o, deployments: [{account: a}], fallbacks: [m]}\n",
-       ProblemCode::conflict, 5, "models[2].fallbacks[0]"},
+       ProblemCode::conflict, 5, "models[2].fallbacks[0]", Severity::warning},
       {"two keys, one secret",
        MODEL "keys:\n- {name: k, key: 0123456789abcdef}\n- {name: l, key: 0123456789abcdef}\n",
        ProblemCode::conflict, 5, "keys[1].key"},
