@@ -95,7 +95,7 @@ std::string help_text(const Command& command, std::string_view path) {
     if (!option.standard.empty()) doc += fmt::format(" (default: {})", option.standard);
     rows.emplace_back(option_label(option), std::move(doc));
   }
-  rows.emplace_back("-h, --help", "Show this help.");
+  rows.emplace_back("-h, --help", "Show this help");
   append_rows("Options", rows, out);
   if (!command.examples.empty()) {
     out += "\nExamples:\n";

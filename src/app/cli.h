@@ -22,10 +22,10 @@ inline constexpr int kExitFailed = 1;
 inline constexpr int kExitUsage = 2;
 
 struct Option {
-  std::string_view name;   // without the dashes: "config"
-  char letter = 0;         // 0: none
-  std::string_view value;  // what stands for the value in help: "FILE"; empty: a flag
-  std::string_view doc;
+  std::string_view name;           // without the dashes: "config"
+  char letter = 0;                 // 0: none
+  std::string_view value;          // what stands for the value in help: "FILE"; empty: a flag
+  std::string_view doc;            // no full stop at the end, as in every list of help
   std::string_view standard = {};  // the default as text; empty: none
 };
 

@@ -5,7 +5,7 @@ namespace weir::app {
 Command program() {
   return {
       .name = "weir",
-      .summary = "Weir: one gateway in front of every model API.",
+      .summary = "Weir: one gateway in front of every model API",
       .details =
           "Clients keep the SDK they have and change its base URL; Weir picks the account\n"
           "and deployment, counts and prices every call, and survives a provider's bad day.",

@@ -119,14 +119,14 @@ int run_check(const Arguments& arguments, Terminal& terminal) {
 Command check_command() {
   return {
       .name = "check",
-      .summary = "Say everything that is wrong with a configuration file.",
+      .summary = "Say everything that is wrong with a configuration file",
       .details =
           "Every mistake is told with line, column, what was expected and the nearest valid\n"
           "name. Environment variables and secret files are read as `weir serve` would. Warnings\n"
           "do not make a file invalid. Exit status: 0 valid, 1 not.",
-      .arguments = {{"FILE", "The configuration, instead of --config.", false}},
-      .options = {{"config", 'c', "FILE", "The configuration.", "weir.yaml"},
-                  {"json", 0, "", "Print one JSON object, for programs."}},
+      .arguments = {{"FILE", "The configuration, instead of --config", false}},
+      .options = {{"config", 'c', "FILE", "The configuration", "weir.yaml"},
+                  {"json", 0, "", "Print one JSON object, for programs"}},
       .examples = {{"weir check -c weir.yaml", "Before a reload"},
                    {"weir check --json weir.yaml | jq '.problems[].path'", "In a pipeline"}},
       .run = run_check,

@@ -39,7 +39,7 @@ int run_explain(const Arguments& arguments, Terminal& terminal) {
 }
 
 Option file_option() {
-  return {"config", 'c', "FILE", "The configuration.", "weir.yaml"};
+  return {"config", 'c', "FILE", "The configuration", "weir.yaml"};
 }
 
 }  // namespace
@@ -47,25 +47,25 @@ Option file_option() {
 Command config_command() {
   return {
       .name = "config",
-      .summary = "Explain the configuration: reference, schema, effective values.",
+      .summary = "Explain the configuration: reference, schema, effective values",
       .subcommands =
           {{
                .name = "explain",
-               .summary = "Say what one field means, its type and its default.",
-               .arguments = {{"PATH", "The field, such as models.retries.budget."}},
+               .summary = "Say what one field means, its type and its default",
+               .arguments = {{"PATH", "The field, such as models.retries.budget"}},
                .examples = {{"weir config explain accounts", "What an account is made of"}},
                .run = run_explain,
            },
            {
                .name = "effective",
-               .summary = "Print the configuration in force: every default filled in, no secrets.",
+               .summary = "Print the configuration in force: every default filled in, no secrets",
                .options = {file_option()},
                .examples = {{"weir config effective -c weir.yaml", "What serve would run with"}},
                .run = run_effective,
            },
            {
                .name = "reference",
-               .summary = "Print the reference page of every field, in Markdown.",
+               .summary = "Print the reference page of every field, in Markdown",
                .examples = {{"weir config reference > docs/reference/configuration.md",
                              "Write the page of the documentation"}},
                .run =
@@ -76,7 +76,7 @@ Command config_command() {
            },
            {
                .name = "schema",
-               .summary = "Print the JSON Schema of the file, for editors.",
+               .summary = "Print the JSON Schema of the file, for editors",
                .examples = {{"weir config schema > weir.schema.json",
                              "For completion in an editor"}},
                .run =

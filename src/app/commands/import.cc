@@ -56,16 +56,16 @@ int run_import_litellm(const Arguments& arguments, Terminal& terminal) {
 Command import_command() {
   return {
       .name = "import",
-      .summary = "Make a weir.yaml from another gateway's configuration.",
+      .summary = "Make a weir.yaml from another gateway's configuration",
       .subcommands = {{
           .name = "litellm",
-          .summary = "Make a weir.yaml from a LiteLLM proxy configuration.",
+          .summary = "Make a weir.yaml from a LiteLLM proxy configuration",
           .details =
               "The result goes to standard output or to --output. What has no equivalent, or\n"
               "works differently, is listed on standard error with the reason. Secrets that\n"
               "LiteLLM reads from the environment are read from it by Weir too.",
-          .arguments = {{"FILE", "The LiteLLM config.yaml."}},
-          .options = {{"output", 'o', "FILE", "Write to this file, which must not exist yet."}},
+          .arguments = {{"FILE", "The LiteLLM config.yaml"}},
+          .options = {{"output", 'o', "FILE", "Write to this file, which must not exist yet"}},
           .examples = {{"weir import litellm config.yaml -o weir.yaml", "Then: weir check"},
                        {"weir import litellm config.yaml > /dev/null",
                         "Only say what has no equivalent"}},

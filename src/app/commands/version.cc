@@ -37,8 +37,8 @@ int run_version(const Arguments& arguments, Terminal& terminal) {
 Command version_command() {
   return {
       .name = "version",
-      .summary = "Say what this binary is: version, commit, build, linked libraries.",
-      .options = {{"json", 0, "", "Print one JSON object."}},
+      .summary = "Say what this binary is: version, commit, build, linked libraries",
+      .options = {{"json", 0, "", "Print one JSON object"}},
       .examples = {{"weir version", "For a bug report"}},
       .run = run_version,
   };
