@@ -87,26 +87,35 @@ std::optional<int64_t> pico_per_token(const std::optional<Money>& per_million) {
   return per_million->nano() / 1000;
 }
 
-ledger::PriceRow price_row(const Price& price) {
+ledger::Rates rates(const TokenPrices& usd) {
   using ledger::UsageClass;
+  ledger::Rates made;
+  made[UsageClass::input] = pico_per_token(usd.input);
+  made[UsageClass::cache_read] = pico_per_token(usd.cache_read);
+  made[UsageClass::cache_write_5m] = pico_per_token(usd.cache_write_5m);
+  made[UsageClass::cache_write_1h] = pico_per_token(usd.cache_write_1h);
+  made[UsageClass::input_audio] = pico_per_token(usd.input_audio);
+  made[UsageClass::input_image] = pico_per_token(usd.input_image);
+  made[UsageClass::output] = pico_per_token(usd.output);
+  made[UsageClass::output_audio] = pico_per_token(usd.output_audio);
+  made[UsageClass::output_image] = pico_per_token(usd.output_image);
+  return made;
+}
+
+ledger::PriceRow price_row(const Price& price) {
   ledger::PriceRow row;
   row.provider = to_string(price.provider);
   row.model = price.model;
   row.service_tier = price.service_tier;
+  row.location = price.location;
   row.valid_from_ms = price.valid_from.wall_ms;
-  row.id = fmt::format("config/{}/{}@{}", row.provider, row.model,
-                       rfc3339(row.valid_from_ms).substr(0, 10));
+  row.id = fmt::format("config/{}/{}@{}", row.provider, row.model, rfc3339(row.valid_from_ms));
   if (!row.service_tier.empty()) row.id += "+" + row.service_tier;
-  const TokenPrices& usd = price.usd_per_million;
-  row.rates[UsageClass::input] = pico_per_token(usd.input);
-  row.rates[UsageClass::cache_read] = pico_per_token(usd.cache_read);
-  row.rates[UsageClass::cache_write_5m] = pico_per_token(usd.cache_write_5m);
-  row.rates[UsageClass::cache_write_1h] = pico_per_token(usd.cache_write_1h);
-  row.rates[UsageClass::input_audio] = pico_per_token(usd.input_audio);
-  row.rates[UsageClass::input_image] = pico_per_token(usd.input_image);
-  row.rates[UsageClass::output] = pico_per_token(usd.output);
-  row.rates[UsageClass::output_audio] = pico_per_token(usd.output_audio);
-  row.rates[UsageClass::output_image] = pico_per_token(usd.output_image);
+  if (!row.location.empty()) row.id += "~" + row.location;
+  row.rates = rates(price.usd_per_million);
+  for (const PriceTier& tier : price.context_tiers) {
+    row.context_tiers.push_back({tier.above_tokens, rates(tier.usd_per_million)});
+  }
   if (price.usd_per_tool_call) row.nano_per_tool_call = price.usd_per_tool_call->nano();
   row.source = "configuration";
   return row;

@@ -12,5 +12,7 @@ void check_config(const Config& config, Reader& reader);
 
 // In check_accounts.cc: what each provider needs of an account.
 void check_accounts(const Config& config, Reader& reader);
+// In check_money.cc: budgets and prices that the ledger can hold exactly.
+void check_money(const Config& config, Reader& reader);
 
 }  // namespace weir::app
