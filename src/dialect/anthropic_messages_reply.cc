@@ -23,7 +23,7 @@ void read_block(json::Value block, std::vector<Part>& parts) {
     part.data = block["data"].string_or("");
   } else if (type.equals("tool_use")) {
     const json::Value input = block["input"];
-    const std::string json = input.is_object() ? std::string(input.raw()) : "{}";
+    const std::string json = input.is_object() ? compact_json(input.raw()) : "{}";
     if (block["name"].equals(kJsonToolName)) {
       part.text = json;
     } else {

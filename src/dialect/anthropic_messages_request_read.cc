@@ -189,7 +189,7 @@ class RequestReader {
     part.id = fields_.string(block, "id", path);
     part.name = fields_.string(block, "name", path);
     const json::Value input = fields_.object(block, "input", path);
-    part.json = input ? std::string(input.raw()) : "{}";
+    part.json = input ? compact_json(input.raw()) : "{}";
     name_of_call_[part.id] = part.name;
   }
 

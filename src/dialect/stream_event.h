@@ -56,6 +56,7 @@ struct ApiError {
   std::string message = {};
   std::string code = {};   // provider's or Weir's code: "model_not_found", "content_filter"
   std::string param = {};  // OpenAI: the parameter at fault
+  bool operator==(const ApiError&) const = default;
 };
 
 struct StreamEvent {
@@ -71,6 +72,7 @@ struct StreamEvent {
   int64_t created = 0;
   Usage usage;
   ApiError error;
+  bool operator==(const StreamEvent&) const = default;
 };
 
 using StreamEvents = std::vector<StreamEvent>;
