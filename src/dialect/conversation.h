@@ -48,7 +48,7 @@ enum class PartKind : uint8_t {
 
 // A cache breakpoint behind this part (Anthropic cache_control). ttl "5m" or "1h".
 struct CacheControl {
-  std::string ttl;
+  std::string ttl = {};
   bool operator==(const CacheControl&) const = default;
 };
 

@@ -23,9 +23,9 @@ struct Context {
   int64_t now_s = 0;            // reply writers: `created` where the provider gave none
   bool stream = false;          // request readers: Gemini tells streaming in the path, not the body
   int64_t default_max_tokens = 4096;  // request writers: Anthropic requires max_tokens
-  std::string base_model =
-      {};  // request writers: the model behind a deployment's name (Azure), where
-           // configured; what it accepts decides what is written. Empty = model
+  // request writers: the model behind a deployment's name (Azure), where configured; what it
+  // accepts decides what is written. Empty = model
+  std::string base_model = {};
   // openai_compatible servers: which spelling of the token limit the target takes.
   bool max_completion_tokens = true;
   bool stream_options = true;  // openai_compatible servers: the target knows stream_options
