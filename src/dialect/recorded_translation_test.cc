@@ -38,6 +38,7 @@ bool is_broken(const recorded::Reply& reply) {
   for (const std::string& line : reply.lines) {
     if (at(line, "type") == "\"error\"" || at(line, "error.message") != "") return true;
     if (at(line, "type") == "\"message_start\"") message_ids.insert(at(line, "message.id"));
+    if (at(line, "type") == "\"message_stop\"") break;  // a file may hold several turns
   }
   return message_ids.size() > 1;
 }
