@@ -135,7 +135,7 @@ net::Task<Result<void>> Http1ClientExchange::send_streamed(std::string_view piec
   if (!streamed_ || last_queued_ || sending_ != Sending::open || too_long || too_short) {
     co_return fail(ErrorCode::invalid_argument, "the body does not go on, or not to this length");
   }
-  body_begun_ = body_begun_ || !piece.empty();
+  body_begun_ = true;
   last_queued_ = last;
   if (streamed_left_) *streamed_left_ -= piece.size();
   if (chunked_ && !piece.empty()) pending_.add(chunk_prefix(piece.size(), chunk_room_));

@@ -96,7 +96,7 @@ class Http1ClientExchange final : public ClientExchange {
   const bool streamed_;
   const bool chunked_;
   std::optional<uint64_t> streamed_left_;  // of a streamed body whose length was given
-  bool body_begun_ = false;  // a piece of a streamed body was taken: it cannot be sent again
+  bool body_begun_ = false;  // write_body or finish_body was called: it cannot be sent again
   Sending sending_ = Sending::open;
   bool last_queued_ = false;  // the queue ends the request
   PendingWrite pending_;

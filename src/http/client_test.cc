@@ -485,6 +485,21 @@ TEST_F(UploadTest, StreamsAGivenLengthAndHoldsToIt) {
   EXPECT_EQ(upload_.error, ErrorCode::invalid_argument);
 }
 
+TEST_F(UploadTest, ABegunBodyIsNotSentAgain) {
+  make_client();
+  Call first;
+  start(first, kGet);
+  say(0, kOk);
+  Call call;
+  begin(call, std::nullopt);
+  send(call, 0, "");
+  EXPECT_TRUE(upload_.finished);
+  loop_.spawn(read_all(call));
+  hang_up(0);
+  EXPECT_EQ(call.error, ErrorCode::closed);
+  EXPECT_EQ(network_->dials(), 1U);
+}
+
 TEST_F(UploadTest, ASlowProviderHoldsTheWriterBack) {
   make_client({}, {.capacity = 4096});
   const std::string piece(1000, 'x');

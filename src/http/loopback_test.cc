@@ -10,35 +10,60 @@
 #include "http/client_fixture.h"
 #include "http/server.h"
 #include "net/tcp.h"
+#include "net/test_certificates.h"
+#include "net/tls.h"
 
 namespace weir::http {
 namespace {
 
-// Dials numeric addresses.
+using net::testing_tls::Certificate;
+
+// Dials 127.0.0.1, with TLS where the origin says so; the origin's host is verified.
 class DirectDialer final : public net::Dialer {
  public:
   explicit DirectDialer(net::Loop& loop) : loop_(loop) {}
+  void trust(const std::string& ca_file) {
+    auto context = net::TlsClientContext::create({.ca_file = ca_file, .system_roots = false});
+    ASSERT_TRUE(context.has_value());
+    tls_ = std::move(*context);
+  }
   net::Task<Result<std::unique_ptr<net::Stream>>> dial(Origin origin,
                                                        net::Deadline deadline) override {
-    auto address = net::Address::parse(origin.host, origin.port);
-    if (!address) co_return fail(std::move(address.error()));
-    co_return co_await net::connect(loop_, *address, deadline);
+    auto address = net::Address::parse("127.0.0.1", origin.port);
+    auto stream = co_await net::connect(loop_, *address, deadline);
+    if (!stream || !origin.tls) co_return stream;
+    co_return co_await net::tls_connect(std::move(*stream), *tls_,
+                                        {.host = origin.host, .port = origin.port}, deadline);
   }
 
  private:
   net::Loop& loop_;
+  std::unique_ptr<net::TlsClientContext> tls_;
 };
 
 class LoopbackTest : public testing::Test {
  protected:
-  void serve(Handler handler) {
+  void serve(Handler handler, std::shared_ptr<const net::TlsServerContext> tls = nullptr) {
     net::ListenOptions options;
     options.address = *net::Address::parse("127.0.0.1:0");
     auto listener = net::Listener::open(loop_, options);
     ASSERT_TRUE(listener.has_value()) << listener.error().message();
     origin_.port = (*listener)->address().port();
     server_ = std::make_unique<Server>(loop_, ServerConfig{}, std::move(handler));
-    server_->listen(std::move(*listener));
+    server_->listen(std::move(*listener), std::move(tls));
+  }
+  void serve_tls(Handler handler) {
+    const Certificate authority = Certificate::authority();
+    const Certificate leaf = Certificate::make({}, &authority);
+    net::TlsServerOptions options;
+    options.certificate_file = leaf.certificate_file();
+    options.key_file = leaf.key_file();
+    auto context = net::TlsServerContext::load(options);
+    ASSERT_TRUE(context.has_value()) << context.error().message();
+    serve(std::move(handler), *context);
+    dialer_.trust(authority.certificate_file());
+    origin_.host = "test.local";
+    origin_.tls = true;
   }
   bool run(net::Task<void> task) { return net::run_task(loop_, std::move(task)); }
 
@@ -76,6 +101,47 @@ TEST_F(LoopbackTest, TenMegabytesThereAndBack) {
   // An answer that begins before a large body was read ends the connection.
   EXPECT_EQ(client_.counters().connections_opened, 2U);
   EXPECT_EQ(loop_.buffers().counters().in_use, 0U);
+}
+
+TEST_F(LoopbackTest, AMegabyteThereAndBackOverTls) {
+  serve_tls(echo_pieces);
+  const std::string large(1'000'000, 'x');
+  const std::string_view body = large;
+  ClientRequest request{.head = "POST / HTTP/1.1\r\nhost: h\r\n"};
+  request.body = {&body, 1};
+  Call call;
+  ASSERT_TRUE(run(fetch(client_, origin_, request, call)));
+  EXPECT_TRUE(call.ended);
+  EXPECT_TRUE(call.body == large) << call.body.size();
+  origin_.host = "other.local";
+  Call wrong_name;
+  ASSERT_TRUE(run(fetch(client_, origin_, request, wrong_name)));
+  EXPECT_EQ(wrong_name.error, ErrorCode::tls_failure);
+  EXPECT_TRUE(loop_.run_until([&] { return server_->counters().tls_failures == 1; }));
+}
+
+net::Task<void> abort_in_the_middle(ServerExchange& exchange) {
+  static_cast<void>(co_await exchange.begin({}));
+  static_cast<void>(co_await exchange.write("part"));
+  exchange.abort();
+}
+
+// HTTP/1.0 answers end with the connection: an abort must not look like that end.
+TEST_F(LoopbackTest, AnAbortIsSeenWhereOnlyTheEndOfTheConnectionEnds) {
+  for (const bool tls : {false, true}) {
+    SCOPED_TRACE(tls);
+    if (tls) {
+      serve_tls(abort_in_the_middle);
+    } else {
+      serve(abort_in_the_middle);
+    }
+    for (const std::string_view head : {"GET / HTTP/1.0\r\n", "GET / HTTP/1.1\r\nhost: h\r\n"}) {
+      Call call;
+      ASSERT_TRUE(run(fetch(client_, origin_, {.head = head}, call)));
+      EXPECT_FALSE(call.ended) << head;
+      EXPECT_TRUE(call.error.has_value()) << head;
+    }
+  }
 }
 
 TEST_F(LoopbackTest, ARefusedUploadIsAnsweredNotReset) {

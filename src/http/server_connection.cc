@@ -153,6 +153,7 @@ void ServerConnection::start_request() {
   body_failed_ = false;
   keep_alive_ = head_.keep_alive;
   reply_ = Reply::none;
+  reply_framing_ = {};
   stream_->on_hangup([this] { note_gone(); });
   // A connection whose body has come holds no block while the handler works.
   if (decoder_.done()) buffer_.release();

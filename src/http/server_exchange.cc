@@ -264,7 +264,12 @@ void ServerConnection::abort() {
   keep_alive_ = false;
   ++core_.counters.aborted;
   pending_.clear();
-  stream_->close();
+  // Where only the connection's end would end the answer, an orderly end would make it whole.
+  if (reply_framing_.kind == BodyKind::until_close) {
+    stream_->abort();
+  } else {
+    stream_->close();
+  }
 }
 
 net::Task<Result<Upgraded>> ServerConnection::upgrade(const ResponseHead& head) {

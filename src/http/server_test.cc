@@ -263,6 +263,18 @@ TEST_F(ServerTest, AnAbortedAnswerHasNoTerminator) {
   EXPECT_TRUE(peer.ended || peer.reset);
 }
 
+TEST_F(ServerTest, AnAbortedAnswerWithoutFramingIsAReset) {
+  serve([](ServerExchange& exchange) -> net::Task<void> {
+    static_cast<void>(co_await exchange.begin({}));
+    static_cast<void>(co_await exchange.write("part"));
+    exchange.abort();
+  });
+  Peer peer = connect();
+  say(peer, "GET / HTTP/1.0\r\n\r\n");
+  EXPECT_TRUE(peer.reset);
+  EXPECT_FALSE(peer.ended) << "an orderly end would make the answer whole";
+}
+
 TEST_F(ServerTest, AnAnswerLeftUnfinishedIsAborted) {
   serve([](ServerExchange& exchange) -> net::Task<void> {
     static_cast<void>(co_await exchange.begin({}));

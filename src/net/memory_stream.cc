@@ -137,6 +137,11 @@ void MemoryStream::set_read_chunk(size_t bytes) {
   read_chunk_ = bytes;
 }
 
+void MemoryStream::do_abort() {
+  reset();
+  do_close();
+}
+
 void MemoryStream::reset() {
   for (Pipe* pipe : {in_.get(), out_.get()}) {
     pipe->reset = true;

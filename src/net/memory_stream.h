@@ -54,6 +54,7 @@ class MemoryStream final : public Stream {
   IoResult do_write(std::span<const std::string_view> pieces) override;
   void do_shutdown_write() override;
   void do_close() override;
+  void do_abort() override;
   bool read_ready() const override;
   bool write_ready() const override;
   static void run_again(Wakeup& node);

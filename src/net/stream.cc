@@ -173,9 +173,21 @@ void Stream::shutdown_write() {
 }
 
 void Stream::close() {
+  let_go(false);
+}
+
+void Stream::abort() {
+  let_go(true);
+}
+
+void Stream::let_go(bool aborted) {
   if (closed_) return;
   closed_ = true;
-  do_close();
+  if (aborted) {
+    do_abort();
+  } else {
+    do_close();
+  }
   hangup_.unlink();
   const Error error = ErrorCode::closed;
   wake(read_, &error);

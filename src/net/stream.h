@@ -90,6 +90,9 @@ class Stream {
   void shutdown_write();
   // Lets go of the connection now. Pending and future operations fail with `closed`.
   void close();
+  // The same so that the peer sees an error and no orderly end: a reset for TCP, no close_notify for
+  // TLS. What the peer has not received yet may be lost.
+  void abort();
   bool closed() const { return closed_; }
 
   // Calls back once, from the loop, when the peer has closed or reset while nobody waits to read;
@@ -132,6 +135,7 @@ class Stream {
   virtual IoResult do_write(std::span<const std::string_view> pieces) = 0;
   virtual void do_shutdown_write() = 0;
   virtual void do_close() = 0;
+  virtual void do_abort() { do_close(); }
   // False only when a notify_ call will follow once that changes.
   virtual bool read_ready() const = 0;
   virtual bool write_ready() const = 0;
@@ -163,6 +167,7 @@ class Stream {
 
   Side& side(Wait::Direction d) { return d == Wait::Direction::read ? read_ : write_; }
   bool ready(Wait::Direction direction) const;
+  void let_go(bool aborted);
   bool budget_left(const Side& side) const;
   void spend(Side& side, size_t bytes);
   void wake(Side& side, const Error* error);

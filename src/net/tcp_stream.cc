@@ -115,6 +115,12 @@ void TcpStream::do_shutdown_write() {
   ::shutdown(fd_, SHUT_WR);
 }
 
+void TcpStream::do_abort() {
+  const linger at_once{.l_onoff = 1, .l_linger = 0};
+  static_cast<void>(::setsockopt(fd_, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once));
+  do_close();
+}
+
 void TcpStream::do_close() {
   if (watching_) loop().unwatch(watch_, true);
   watching_ = false;

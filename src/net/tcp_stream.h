@@ -29,6 +29,7 @@ class TcpStream final : public Stream, private FdHandler {
   IoResult do_write(std::span<const std::string_view> pieces) override;
   void do_shutdown_write() override;
   void do_close() override;
+  void do_abort() override;
   bool read_ready() const override { return read_ready_; }
   bool write_ready() const override { return write_ready_; }
   void on_fd_events(uint32_t events) override;

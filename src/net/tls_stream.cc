@@ -422,6 +422,10 @@ void TlsStream::do_shutdown_write() {
   }
 }
 
+void TlsStream::do_abort() {
+  lower_->abort();
+}
+
 void TlsStream::do_close() {
   send_close_notify();
   lower_->close();

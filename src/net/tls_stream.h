@@ -38,6 +38,7 @@ class TlsStream final : public Stream, private Stream::Layer {
   IoResult do_write(std::span<const std::string_view> pieces) override;
   void do_shutdown_write() override;
   void do_close() override;
+  void do_abort() override;
   bool read_ready() const override;
   bool write_ready() const override;
   void on_lower_readable() override;
