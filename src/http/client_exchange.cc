@@ -246,7 +246,7 @@ void Http1ClientExchange::accept_head(size_t consumed) {
 }
 
 Http1ClientExchange::Take Http1ClientExchange::head_read_failed(net::IoResult io) {
-  if (reused_ && !retried_ && !got_bytes_ && !body_begun_) return Take::stale;
+  if (reused_ && !got_bytes_ && !body_begun_) return Take::stale;
   if (got_bytes_) ++core_.counters.truncated;
   const bool end = io.status == net::IoStatus::end;
   break_off(end ? Error(ErrorCode::closed, "the provider closed the connection without answering")

@@ -252,8 +252,10 @@ TEST_F(ClientTest, AnEarlyRefusalStopsTheBody) {
   const std::array<std::string_view, 1> body = {large};
   Call call;
   start(call, kPost, body);
-  say(0, "HTTP/1.1 413 Too Large\r\ncontent-length: 3\r\n\r\nbig");
+  say(0, "HTTP/1.1 413 Too Large\r\ncontent-length: 3\r\n\r\n");
   EXPECT_EQ(call.status, 413);
+  EXPECT_LT(got(0).size(), 10'000U) << "what was under way, and no more";
+  say(0, "big");
   EXPECT_EQ(call.body, "big");
   EXPECT_TRUE(call.ended);
   EXPECT_EQ(counters().idle, 0U) << "half a request is on this connection";
