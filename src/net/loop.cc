@@ -159,7 +159,8 @@ bool Loop::poll(Nanoseconds wait) {
     const timespec limit{.tv_sec = wait.count() / kBillion, .tv_nsec = wait.count() % kBillion};
     const bool forever = wait == kNoDeadline;
     count = ::epoll_pwait2(epoll_fd_, events, kEventsPerTurn, forever ? nullptr : &limit, nullptr);
-    if (count < 0 && errno == ENOSYS) pwait2_ = false;
+    // ENOSYS before Linux 5.11; EPERM under container profiles that do not know the call.
+    if (count < 0 && errno != EINTR) pwait2_ = false;
   }
   if (count < 0) {
     // Rounded up: a timer that is not due yet would make the loop spin until it is.

@@ -5,6 +5,20 @@
 // after which they say would_block, so one busy connection cannot starve the others.
 //
 // A Stream may be destroyed while a coroutine waits on it: the wait fails with `closed`.
+//
+//   Task<Result<void>> echo(std::unique_ptr<Stream> stream) {       // the frame owns the stream
+//     Timer idle(stream->loop(), [s = stream.get()] { s->cancel(ErrorCode::timeout); });
+//     while (true) {
+//       idle.arm(30s);
+//       WEIR_CO_CHECK_OK(co_await stream->readable());              // holds no buffer while idle
+//       Buffer buffer = stream->loop().buffers().take();
+//       IoResult got = stream->try_read(buffer.span());
+//       if (got.status == IoStatus::would_block) continue;
+//       if (got.status == IoStatus::failed) co_return fail(std::move(got.error));
+//       if (got.status == IoStatus::end) co_return Result<void>();
+//       WEIR_CO_CHECK_OK(co_await stream->write_all({buffer.data(), got.bytes}));
+//     }
+//   }
 #pragma once
 
 #include <cstddef>
@@ -88,7 +102,8 @@ class Stream {
   void cancel_read(Error error);
   // Ends our side in order (FIN; for TLS close_notify, then FIN). Reading goes on.
   void shutdown_write();
-  // Lets go of the connection now. Pending and future operations fail with `closed`.
+  // Lets go of the connection now; what is unflushed() is lost. Pending and future operations fail
+  // with `closed`.
   void close();
   // The same so that the peer sees an error and no orderly end: a reset for TCP, no close_notify for
   // TLS. What the peer has not received yet may be lost.
