@@ -94,39 +94,54 @@ TEST(LoopShutdown, FunctionsNeverRunAreFreed) {
   EXPECT_EQ(payload.use_count(), 1);
 }
 
-// Two descriptors are ready in the same turn; the handler of either removes the other.
+// Two descriptors are ready in the same turn; the handler of either destroys the other, and a new
+// handler may even take its place at once.
 TEST(LoopWatch, AnEventFetchedForARemovedWatchIsNotDelivered) {
-  SystemClock clock;
-  Loop loop(clock);
+  struct Counter final : FdHandler {
+    void on_fd_events(uint32_t) override { ++calls; }
+    int calls = 0;
+  };
   struct Handler final : FdHandler {
+    Handler(Loop& on, int fd) : loop(on), watch(*on.watch(fd, EPOLLIN | EPOLLET, *this)) {}
     void on_fd_events(uint32_t) override {
       ++*calls;
-      loop->unwatch(*other_watch, false);
+      loop.unwatch((*other)->watch, false);
       other->reset();
+      if (successor != nullptr) (void)loop.watch(quiet_fd, EPOLLIN | EPOLLET, *successor);
     }
-    Loop* loop = nullptr;
+    Loop& loop;
+    uint32_t watch;
     int* calls = nullptr;
-    uint32_t* other_watch = nullptr;
     std::unique_ptr<Handler>* other = nullptr;
+    Counter* successor = nullptr;
+    int quiet_fd = -1;
   };
-  int calls = 0;
-  auto a = std::make_unique<Handler>();
-  auto b = std::make_unique<Handler>();
-  const int fd_a = ::eventfd(1, EFD_CLOEXEC);
-  const int fd_b = ::eventfd(1, EFD_CLOEXEC);
-  uint32_t watch_a = *loop.watch(fd_a, EPOLLIN | EPOLLET, *a);
-  uint32_t watch_b = *loop.watch(fd_b, EPOLLIN | EPOLLET, *b);
-  a->loop = b->loop = &loop;
-  a->calls = b->calls = &calls;
-  a->other = &b;
-  a->other_watch = &watch_b;
-  b->other = &a;
-  b->other_watch = &watch_a;
-  loop.turn(1s);
-  loop.turn(0ns);
-  EXPECT_EQ(calls, 1);
-  ::close(fd_a);
-  ::close(fd_b);
+  for (const bool replaced : {false, true}) {
+    SCOPED_TRACE(replaced);
+    SystemClock clock;
+    Loop loop(clock);
+    int calls = 0;
+    Counter successor;
+    const int fd_a = ::eventfd(1, EFD_CLOEXEC);
+    const int fd_b = ::eventfd(1, EFD_CLOEXEC);
+    const int quiet_fd = ::eventfd(0, EFD_CLOEXEC);
+    auto a = std::make_unique<Handler>(loop, fd_a);
+    auto b = std::make_unique<Handler>(loop, fd_b);
+    a->other = &b;
+    b->other = &a;
+    for (Handler* handler : {a.get(), b.get()}) {
+      handler->calls = &calls;
+      handler->quiet_fd = quiet_fd;
+      if (replaced) handler->successor = &successor;
+    }
+    loop.turn(1s);
+    loop.turn(0ns);
+    EXPECT_EQ(calls, 1);
+    EXPECT_EQ(successor.calls, 0);
+    ::close(fd_a);
+    ::close(fd_b);
+    ::close(quiet_fd);
+  }
 }
 
 TEST(SignalsTest, ArriveAsEvents) {

@@ -291,7 +291,10 @@ IoResult TlsStream::read_record(std::span<char> into) {
   ERR_clear_error();
   size_t got = 0;
   const int done = SSL_read_ex(ssl_.get(), into.data(), into.size(), &got);
-  if (done == 1) return IoResult::ok(got);
+  if (done == 1) {
+    read_blocked_ = false;  // more may lie decrypted
+    return IoResult::ok(got);
+  }
   switch (const int ssl_error = SSL_get_error(ssl_.get(), done)) {
     case SSL_ERROR_WANT_READ:
       read_blocked_ = true;

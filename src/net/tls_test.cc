@@ -137,6 +137,25 @@ TEST_F(TlsTest, GathersSmallPiecesAndKeepsTheirOrder) {
   EXPECT_EQ(loop_.buffers().counters().in_use, 0U);
 }
 
+TEST_F(TlsTest, ReadinessCountsWhatIsDecryptedAlready) {
+  const auto client = client_context();
+  const auto server = server_context(options_for(leaf()));
+  for (const size_t chunk : {0, 1, 3000}) {
+    SCOPED_TRACE(chunk);
+    Ends ends = shake(*client, server, {.host = "test.local"}, {.read_chunk = chunk});
+    ASSERT_TRUE(ends.client && ends.server);
+    // Waits before every read, and takes a record in sips. No end follows that would wake it.
+    EXPECT_EQ((*ends.client)->try_write(std::string(5'000, 'x')).bytes, 5'000U);
+    const auto sip = [](Stream* stream) -> Task<size_t> {
+      size_t total = 0;
+      std::array<char, 10> few;
+      while (total < 5'000 && co_await stream->readable()) total += stream->try_read(few).bytes;
+      co_return total;
+    };
+    EXPECT_EQ(run_task(loop_, sip(ends.server->get())), 5'000U);
+  }
+}
+
 TEST_F(TlsTest, AcceptedBytesLeaveWithoutAnotherCall) {
   const auto client = client_context();
   Ends ends = shake(*client, server_context(options_for(leaf())), {.host = "test.local"},
