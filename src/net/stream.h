@@ -105,8 +105,8 @@ class Stream {
   // Lets go of the connection now; what is unflushed() is lost. Pending and future operations fail
   // with `closed`.
   void close();
-  // The same so that the peer sees an error and no orderly end: a reset for TCP, no close_notify for
-  // TLS. What the peer has not received yet may be lost.
+  // The same so that the peer sees an error and no orderly end: a reset for TCP, no close_notify
+  // for TLS. What the peer has not received yet may be lost.
   void abort();
   bool closed() const { return closed_; }
 
