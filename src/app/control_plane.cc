@@ -43,7 +43,9 @@ int64_t stamp_of(const std::string& path) {
   return info.st_mtim.tv_sec * 1'000'000'000 + info.st_mtim.tv_nsec + info.st_size;
 }
 
-std::string version_line() { return fmt::format("{} ({})", app::version(), commit()); }
+std::string version_line() {
+  return fmt::format("{} ({})", app::version(), commit());
+}
 
 Config demo_config(const std::string& endpoint) {
   Config config;

@@ -50,6 +50,11 @@ Result<std::unique_ptr<Outgoing>> Outgoing::build(Exchange& x,
   call.rest = x.route.rest;
   // Responses sub-paths and other unread paths keep the client's dialect for their errors alone.
   out->translated_ = call.dialect != x.route.dialect && call.dialect != Dialect::passthrough;
+  if (call.operation == Operation::embed) {
+    out->embeddings_api_ = provider_embeddings_api(x.route, deployment);
+    out->translated_ = out->embeddings_api_ != client_embeddings_api(x.route);
+    call.rest = embeddings_method(out->embeddings_api_);
+  }
   if (!out->translated_) {
     out->query_ = forwarded_query(x.route.query);
     call.query = out->query_;
@@ -68,6 +73,11 @@ Result<std::unique_ptr<Outgoing>> Outgoing::build(Exchange& x,
 
 Result<void> Outgoing::translate(Exchange& x, const provider::Deployment& deployment) {
   const provider::Account& account = *deployment.account;
+  if (x.route.operation == Operation::embed) {
+    WEIR_TRY(text_, translate_embeddings_request(x, embeddings_api_, deployment.model));
+    pieces_ = {text_};
+    return {};
+  }
   if (!x.conversation) {
     WEIR_TRY(x.conversation, dialect::read_request(x.route.dialect, x.document.root(),
                                                    {.model = x.model_asked, .stream = x.stream}));

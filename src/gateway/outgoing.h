@@ -11,6 +11,7 @@
 #include "base/json/splice.h"
 #include "base/result.h"
 #include "dialect/conversation.h"
+#include "gateway/embed.h"
 #include "gateway/exchange.h"
 #include "http/head.h"
 #include "provider/call.h"
@@ -26,6 +27,8 @@ class Outgoing {
 
   dialect::Dialect provider_dialect() const { return call_.dialect; }
   bool translated() const { return translated_; }
+  // Operation::embed: the API that the provider is asked by.
+  dialect::EmbeddingsApi embeddings_api() const { return embeddings_api_; }
   // Weir asked for usage in an OpenAI stream and the client had not.
   bool strip_usage_chunk() const { return strip_usage_chunk_; }
   std::string_view head() const { return head_; }
@@ -43,6 +46,7 @@ class Outgoing {
 
   provider::Call call_;
   bool translated_ = false;
+  dialect::EmbeddingsApi embeddings_api_ = dialect::EmbeddingsApi::openai;
   bool strip_usage_chunk_ = false;
   std::string query_;
   std::string head_;

@@ -25,6 +25,9 @@ RelayEnd failed(const Relay& r, FailureClass failure, std::string_view detail) {
 // The body in the client's dialect.
 Result<std::string> translate_whole(Relay& r, const json::Document& document) {
   Exchange& x = r.x;
+  if (x.route.operation == Operation::embed) {
+    return translate_embeddings_reply(x, r.outgoing.embeddings_api(), document.root());
+  }
   if (x.route.operation == Operation::count_tokens) {
     return fail(ErrorCode::internal, "count_tokens is not translated");
   }

@@ -1,4 +1,5 @@
 // The Gemini API (Google AI Studio keys). https://ai.google.dev/api
+#include "base/json/writer.h"
 #include "provider/call.h"
 
 namespace weir::provider {
@@ -44,10 +45,13 @@ Result<void> authenticate(const Account& account, http::HeaderMap& headers) {
 
 void add_headers(const Deployment&, const Call&, http::HeaderMap&) {}
 
-// The model stands in the path; some bodies (embedContent) repeat it.
+// The model stands in the path; embedding bodies repeat it, a batch in each of its requests.
 void edit(const Deployment& deployment, const Call& call, BodyEdit& body) {
-  if (call.operation == Operation::embed && body.root["model"].exists()) {
-    body.members.set("model", "\"models/" + deployment.model + "\"");
+  if (call.operation != Operation::embed) return;
+  const std::string name = json::quoted("models/" + deployment.model);
+  if (body.root["model"].exists()) body.members.set("model", name);
+  for (const json::Value request : body.root["requests"].elements()) {
+    if (request["model"].exists()) body.nested.push_back(json::set_member(request, "model", name));
   }
 }
 
