@@ -15,7 +15,7 @@ Command program() {
                     "Start from a LiteLLM proxy configuration"},
                    {"weir config explain models.retries", "What a field of the file means"}},
       .subcommands = {serve_command(), check_command(), config_command(), import_command(),
-                      version_command()},
+                      key_command(), prices_command(), version_command()},
   };
 }
 

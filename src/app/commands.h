@@ -14,6 +14,8 @@ Command serve_command();
 Command check_command();
 Command config_command();
 Command import_command();
+Command key_command();
+Command prices_command();
 Command version_command();
 
 }  // namespace weir::app

@@ -7,7 +7,7 @@
 #include <iterator>
 
 #include "access/key_format.h"
-#include "base/date.h"
+#include "app/price_overrides.h"
 #include "ledger/log_reader.h"
 
 namespace weir::app {
@@ -79,46 +79,6 @@ Result<TokenSource> token_source(const Account& account) {
                             source.error().message()));
   }
   return source;
-}
-
-// Dollars per million tokens are micro-dollars per token: a thousandth of nano per million is pico.
-std::optional<int64_t> pico_per_token(const std::optional<Money>& per_million) {
-  if (!per_million) return std::nullopt;
-  return per_million->nano() / 1000;
-}
-
-ledger::Rates rates(const TokenPrices& usd) {
-  using ledger::UsageClass;
-  ledger::Rates made;
-  made[UsageClass::input] = pico_per_token(usd.input);
-  made[UsageClass::cache_read] = pico_per_token(usd.cache_read);
-  made[UsageClass::cache_write_5m] = pico_per_token(usd.cache_write_5m);
-  made[UsageClass::cache_write_1h] = pico_per_token(usd.cache_write_1h);
-  made[UsageClass::input_audio] = pico_per_token(usd.input_audio);
-  made[UsageClass::input_image] = pico_per_token(usd.input_image);
-  made[UsageClass::output] = pico_per_token(usd.output);
-  made[UsageClass::output_audio] = pico_per_token(usd.output_audio);
-  made[UsageClass::output_image] = pico_per_token(usd.output_image);
-  return made;
-}
-
-ledger::PriceRow price_row(const Price& price) {
-  ledger::PriceRow row;
-  row.provider = to_string(price.provider);
-  row.model = price.model;
-  row.service_tier = price.service_tier;
-  row.location = price.location;
-  row.valid_from_ms = price.valid_from.wall_ms;
-  row.id = fmt::format("config/{}/{}@{}", row.provider, row.model, rfc3339(row.valid_from_ms));
-  if (!row.service_tier.empty()) row.id += "+" + row.service_tier;
-  if (!row.location.empty()) row.id += "~" + row.location;
-  row.rates = rates(price.usd_per_million);
-  for (const PriceTier& tier : price.context_tiers) {
-    row.context_tiers.push_back({tier.above_tokens, rates(tier.usd_per_million)});
-  }
-  if (price.usd_per_tool_call) row.nano_per_tool_call = price.usd_per_tool_call->nano();
-  row.source = "configuration";
-  return row;
 }
 
 Result<ledger::LimitRules> limit_rules(const RateLimits& limits,
@@ -372,9 +332,7 @@ Result<Composition> Composer::compose(const Config& config,
   anonymous->name = "anonymous";
   snapshot->anonymous = std::move(anonymous);
 
-  std::vector<ledger::PriceRow> overrides;
-  for (const Price& price : config.prices) overrides.push_back(price_row(price));
-  WEIR_TRY(snapshot->prices, ledger::PriceBook::shipped(std::move(overrides)));
+  WEIR_TRY(snapshot->prices, ledger::PriceBook::shipped(price_overrides(config)));
   composition.snapshot = std::move(snapshot);
   limits_.drop_unused(wall_ms);
   return composition;

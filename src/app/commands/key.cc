@@ -1,0 +1,275 @@
+// weir key: virtual keys from the shell, in the same store as the console's. A running server takes
+// changes up when it reloads.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <ostream>
+#include <string>
+#include <vector>
+
+#include "access/key_store.h"
+#include "app/commands.h"
+#include "app/config/load.h"
+#include "app/config/values.h"
+#include "app/nearest.h"
+#include "base/clock.h"
+#include "base/json/writer.h"
+
+namespace weir::app {
+namespace {
+
+constexpr std::string_view kTakenUp =
+    "A running server takes this up when it reloads: SIGHUP, or POST /api/v1/reload.\n";
+
+Result<std::string> data_dir(const Arguments& arguments, Terminal& terminal) {
+  if (arguments.has("data-dir")) return arguments.value("data-dir");
+  if (!arguments.has("config")) return Config{}.data_dir;
+  const std::string file = arguments.value("config");
+  const Loaded loaded = load_file(file, terminal.surroundings);
+  if (loaded.config) return loaded.config->data_dir;
+  std::string message;
+  for (const Problem& problem : loaded.problems) {
+    message += (message.empty() ? "" : "\n") + to_text(problem, file);
+  }
+  return fail(ErrorCode::invalid_argument, std::move(message));
+}
+
+Result<access::KeyStore> open_store(const Arguments& arguments, Terminal& terminal) {
+  WEIR_TRY(const std::string folder, data_dir(arguments, terminal));
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  if (error) return fail(ErrorCode::io_error, fmt::format("{}: {}", folder, error.message()));
+  WEIR_TRY(access::KeyHasher hasher, access::KeyHasher::open(folder));
+  return access::KeyStore::open(folder, std::make_shared<access::KeyHasher>(std::move(hasher)));
+}
+
+Result<int64_t> count_option(const Arguments& arguments, std::string_view name) {
+  if (!arguments.has(name)) return 0;
+  const auto number = parse_integer(arguments.value(name));
+  if (number && *number >= 1) return *number;
+  return fail(ErrorCode::invalid_argument,
+              fmt::format("--{}: expected a whole number above 0", name));
+}
+
+// "50/day", "500/month", or dollars alone: per month.
+Result<ledger::BudgetRule> parse_budget(std::string_view text) {
+  const size_t slash = text.find('/');
+  const std::string_view per = slash == std::string_view::npos ? "month" : text.substr(slash + 1);
+  const auto usd = parse_dollars(text.substr(0, slash));
+  if (!usd || usd->nano() <= 0 || (per != "day" && per != "month")) {
+    return fail(ErrorCode::invalid_argument,
+                "--budget: expected dollars and a period, such as 50/day or 500/month");
+  }
+  return ledger::BudgetRule{*usd,
+                            per == "day" ? ledger::BudgetWindow::day : ledger::BudgetWindow::month};
+}
+
+Result<access::KeySpec> spec_from(const Arguments& arguments) {
+  access::KeySpec spec;
+  spec.name = arguments.argument(0);
+  spec.team = arguments.value("team");
+  spec.models = arguments.values("model");
+  WEIR_TRY(spec.limits.requests_per_minute, count_option(arguments, "rpm"));
+  WEIR_TRY(spec.limits.tokens_per_minute, count_option(arguments, "tpm"));
+  WEIR_TRY(spec.limits.concurrency, count_option(arguments, "concurrency"));
+  if (arguments.has("budget")) {
+    WEIR_TRY(spec.limits.budget, parse_budget(arguments.value("budget")));
+  }
+  if (arguments.has("expires")) {
+    const auto moment = parse_moment(arguments.value("expires"));
+    if (!moment) {
+      return fail(ErrorCode::invalid_argument,
+                  fmt::format("--expires: {}", moment.error().message()));
+    }
+    spec.expires_ms = moment->wall_ms;
+  }
+  for (const std::string& tag : arguments.values("tag")) {
+    const size_t equals = tag.find('=');
+    if (equals == std::string::npos || equals == 0) {
+      return fail(ErrorCode::invalid_argument, "--tag: expected NAME=TEXT");
+    }
+    spec.tags.emplace_back(tag.substr(0, equals), tag.substr(equals + 1));
+  }
+  return spec;
+}
+
+// The key with that id or that name.
+Result<access::StoredKey> find_key(access::KeyStore& store, const std::string& wanted) {
+  WEIR_TRY(const std::vector<access::StoredKey> keys, store.list());
+  std::vector<std::string_view> names;
+  for (const access::StoredKey& key : keys) {
+    if (key.id == wanted || key.spec.name == wanted) return key;
+    names.push_back(key.spec.name);
+  }
+  return fail(ErrorCode::not_found,
+              fmt::format("there is no key \"{}\" in this store{}; keys of the configuration file "
+                          "are changed there",
+                          wanted, did_you_mean(wanted, names)));
+}
+
+int failed(const Error& error, Terminal& terminal) {
+  terminal.err << "weir: " << error.message() << "\n";
+  return kExitFailed;
+}
+
+// The key alone on standard output, so that a script can take it.
+void show(const access::NewKey& made, Terminal& terminal) {
+  terminal.out << made.key.reveal() << "\n";
+  terminal.err << fmt::format(
+      "Key \"{}\" ({}). It is shown this once: only its hash is stored.\n{}", made.stored.spec.name,
+      made.stored.id, kTakenUp);
+}
+
+int run_add(const Arguments& arguments, Terminal& terminal) {
+  const auto spec = spec_from(arguments);
+  if (!spec) return failed(spec.error(), terminal);
+  auto store = open_store(arguments, terminal);
+  if (!store) return failed(store.error(), terminal);
+  const auto made = store->create(*spec, SystemClock().wall_ms());
+  if (!made) return failed(made.error(), terminal);
+  show(*made, terminal);
+  return kExitDone;
+}
+
+std::string limits_text(const ledger::LimitRules& limits) {
+  std::string text;
+  const auto add = [&text](std::string_view name, int64_t value) {
+    if (value > 0) text += fmt::format(" {}={}", name, value);
+  };
+  add("rpm", limits.requests_per_minute);
+  add("tpm", limits.tokens_per_minute);
+  add("concurrency", limits.concurrency);
+  if (limits.budget) {
+    text += fmt::format(" budget={}/{}", limits.budget->limit.to_usd(),
+                        limits.budget->window == ledger::BudgetWindow::day ? "day" : "month");
+  }
+  return text;
+}
+
+void print_json(const std::vector<access::StoredKey>& keys, Terminal& terminal) {
+  std::string out;
+  json::Writer w(out);
+  w.begin_array();
+  for (const access::StoredKey& key : keys) {
+    w.begin_object().member("id", std::string_view(key.id));
+    w.member("name", std::string_view(key.spec.name));
+    w.member("team", std::string_view(key.spec.team));
+    w.member("masked", std::string_view(key.masked));
+    w.key("models").begin_array();
+    for (const std::string& model : key.spec.models) w.string(model);
+    w.end_array();
+    w.member("created", std::string_view(format_moment({key.created_ms})));
+    w.key("expires");
+    key.spec.expires_ms > 0 ? w.string(format_moment({key.spec.expires_ms})) : w.null();
+    w.member("revoked", key.revoked_ms != 0);
+    w.end_object();
+  }
+  w.end_array();
+  terminal.out << out << "\n";
+}
+
+int run_list(const Arguments& arguments, Terminal& terminal) {
+  auto store = open_store(arguments, terminal);
+  if (!store) return failed(store.error(), terminal);
+  const auto keys = store->list(arguments.has("all"));
+  if (!keys) return failed(keys.error(), terminal);
+  if (arguments.has("json")) {
+    print_json(*keys, terminal);
+    return kExitDone;
+  }
+  for (const access::StoredKey& key : *keys) {
+    terminal.out << fmt::format(
+        "{}  {:<24} {}{}{}{}{}\n", key.id, key.spec.name, key.masked,
+        key.spec.models.empty() ? "" : fmt::format(" models={}", fmt::join(key.spec.models, ",")),
+        limits_text(key.spec.limits),
+        key.spec.expires_ms == 0 ? ""
+                                 : fmt::format(" expires={}", format_moment({key.spec.expires_ms})),
+        key.revoked_ms == 0 ? "" : " revoked");
+  }
+  if (keys->empty()) terminal.err << "No keys in this store. Make one: weir key add NAME\n";
+  return kExitDone;
+}
+
+int run_revoke(const Arguments& arguments, Terminal& terminal) {
+  auto store = open_store(arguments, terminal);
+  if (!store) return failed(store.error(), terminal);
+  const auto key = find_key(*store, arguments.argument(0));
+  if (!key) return failed(key.error(), terminal);
+  const auto revoked = store->revoke(key->id, SystemClock().wall_ms());
+  if (!revoked) return failed(revoked.error(), terminal);
+  terminal.err << fmt::format("Key \"{}\" is revoked.\n{}", key->spec.name, kTakenUp);
+  return kExitDone;
+}
+
+int run_rotate(const Arguments& arguments, Terminal& terminal) {
+  const auto overlap = parse_duration(arguments.value("overlap"));
+  if (!overlap) return failed(overlap.error(), terminal);
+  auto store = open_store(arguments, terminal);
+  if (!store) return failed(store.error(), terminal);
+  const auto key = find_key(*store, arguments.argument(0));
+  if (!key) return failed(key.error(), terminal);
+  const auto made = store->rotate(key->id, SystemClock().wall_ms(), overlap->count());
+  if (!made) return failed(made.error(), terminal);
+  show(*made, terminal);
+  return kExitDone;
+}
+
+std::vector<Option> with_store(std::vector<Option> options) {
+  options.push_back({"config", 'c', "FILE", "Use the data_dir of this configuration"});
+  options.push_back({"data-dir", 0, "DIR", "Where the store lies", "./weir-data"});
+  return options;
+}
+
+}  // namespace
+
+Command key_command() {
+  const Argument key{"KEY", "Its name or id"};
+  return {
+      .name = "key",
+      .summary = "Make, list, rotate and revoke virtual keys",
+      .details =
+          "These are the keys of the console and the admin API. Keys that weir.yaml declares\n"
+          "are not among them.",
+      .subcommands =
+          {{.name = "add",
+            .summary = "Make a key and print it, once",
+            .arguments = {{"NAME", "How it appears in logs, metrics and the console"}},
+            .options = with_store({{"model", 'm', "NAME", "A model it may use; may be repeated"},
+                                   {"team", 0, "NAME", "Team whose budget it shares"},
+                                   {"rpm", 0, "N", "Requests per minute"},
+                                   {"tpm", 0, "N", "Tokens per minute"},
+                                   {"concurrency", 0, "N", "Requests at the same time"},
+                                   {"budget", 0, "USD/PERIOD", "Such as 50/day or 500/month"},
+                                   {"expires", 0, "DATE", "From when on it is refused"},
+                                   {"tag", 0, "NAME=TEXT", "A label; may be repeated"}}),
+            .examples = {{"weir key add search --model gpt-4o --rpm 600 --budget 50/day",
+                          "A key for one team's service"},
+                         {"weir key add ci --expires 2030-01-01 > key.txt",
+                          "Only the key goes to standard output"}},
+            .run = run_add},
+           {.name = "list",
+            .summary = "List the keys, without the secrets",
+            .options = with_store(
+                {{"all", 'a', "", "Revoked ones too"}, {"json", 0, "", "Print one JSON array"}}),
+            .examples = {{"weir key list", "What is in ./weir-data"}},
+            .run = run_list},
+           {.name = "rotate",
+            .summary = "Replace a key by a new one of the same name",
+            .arguments = {key},
+            .options =
+                with_store({{"overlap", 0, "TIME", "How long the old one still works", "24h"}}),
+            .examples = {{"weir key rotate search --overlap 7d", "With a week to change it"}},
+            .run = run_rotate},
+           {.name = "revoke",
+            .summary = "Refuse a key from now on",
+            .arguments = {key},
+            .options = with_store({}),
+            .examples = {{"weir key revoke search", "For good: it cannot be undone"}},
+            .run = run_revoke}},
+  };
+}
+
+}  // namespace weir::app
