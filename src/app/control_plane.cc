@@ -192,6 +192,11 @@ Result<void> ControlPlane::start() {
     watch_timer_ = std::make_unique<net::Timer>(loop_, [this] { watch_file(); });
     watch_timer_->arm(kWatchInterval);
   }
+  if (!snapshot_->keys_required && !config_.server.listen.is_loopback()) {
+    log::warn("open_gateway",
+              {{"problem", "no key is configured: everybody who reaches " +
+                               config_.server.listen.to_text() + " spends on your accounts"}});
+  }
   log::info("started", {{"version", version_line()},
                         {"listen", public_address()},
                         {"admin", admin_address()},

@@ -242,7 +242,8 @@ net::Task<Answered> attempt(Exchange& x, provider::Pick pick) {
   x.upstream = &upstream;
   if (x.client_gone) co_return conclude(x, deployment, FailureClass::cancelled);
   AttemptTimer timer(x, upstream);
-  timer.arm("answer", x.asked->timeouts.first_token);
+  const Milliseconds patience = x.stream ? x.asked->timeouts.first_token : x.asked->timeouts.answer;
+  timer.arm("answer", patience);
 
   if (x.body_streamed) {
     for (const std::string_view piece : outgoing.body()) {
@@ -251,7 +252,7 @@ net::Task<Answered> attempt(Exchange& x, provider::Pick pick) {
     if (auto sent = co_await stream_body(x, upstream, timer); !sent && x.client_gone) {
       co_return conclude(x, deployment, FailureClass::cancelled);
     }
-    timer.arm("answer", x.asked->timeouts.first_token);
+    timer.arm("answer", patience);
   }
   auto response = co_await upstream.response();
   if (!response) {

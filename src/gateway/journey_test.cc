@@ -46,6 +46,7 @@ TEST(Journey, SameDialectKeepsEveryByteButTheModel) {
   EXPECT_EQ(row.cost_state, ledger::CostState::final);
   // gpt-4o: 2.50, 1.25 cached and 10.00 dollars a million tokens.
   EXPECT_EQ(row.cost.nano(), 600 * 2500 + 400 * 1250 + 10 * 10000);
+  EXPECT_EQ(answer.header("x-weir-cost-usd"), "0.0021");
   EXPECT_EQ(row.outcome, ledger::Outcome::ok);
   EXPECT_EQ(answer.header("x-weir-request-id"), "req_" + row.id.to_text());
 }

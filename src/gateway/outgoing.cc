@@ -57,6 +57,8 @@ Result<std::unique_ptr<Outgoing>> Outgoing::build(Exchange& x,
   }
   if (!out->translated_) {
     out->query_ = forwarded_query(x.route.query);
+    call.sse =
+        x.route.dialect != Dialect::gemini || out->query_.find("alt=sse") != std::string::npos;
     call.query = out->query_;
     call.client_headers = &x.client.head().headers;
   }

@@ -59,7 +59,7 @@ net::Task<RelayEnd> relay_whole(Relay& r) {
   bool handed_over = false;
   {
     const Release release{held, body};
-    r.timer.arm("answer", x.asked->timeouts.first_token);
+    r.timer.arm("answer", x.asked->timeouts.answer);
     while (true) {
       auto piece = co_await r.upstream.read_body();
       if (!piece) {
@@ -115,6 +115,9 @@ net::Task<RelayEnd> relay_whole(Relay& r) {
       const std::string_view bytes = r.outgoing.translated() ? answer : body;
       r.timer.cancel();
       http::HeaderMap fields = answer_headers(r, answer_type);
+      if (const ledger::Cost cost = price(x); cost.state == ledger::CostState::final) {
+        fields.set("x-weir-cost-usd", cost.total.to_usd());
+      }
       x.status = r.head.status;
       x.response_content_type = answer_type;
       x.first_byte = x.now();

@@ -29,7 +29,7 @@ net::Task<void> answer_here(Exchange& x) {
     case RouteKind::health:
       co_return co_await answer_json(x, R"({"status":"ok"})");
     case RouteKind::ready: {
-      const bool ready = x.worker.store_ready && !x.worker.draining;
+      const bool ready = !x.worker.draining;
       co_return co_await answer_json(
           x, ready ? R"({"status":"ready"})" : R"({"status":"not ready"})", ready ? 200 : 503);
     }

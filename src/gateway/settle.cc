@@ -6,7 +6,6 @@
 #include "base/log.h"
 #include "dialect/relay_meter.h"
 #include "gateway/stages.h"
-#include "ledger/cost.h"
 
 namespace weir::gateway {
 namespace {
@@ -19,12 +18,6 @@ constexpr size_t kModelBytesMax = 256;
 // UTF-8 bytes of generated text a token, over English prose and code.
 constexpr int64_t kBytesPerToken = 4;
 
-bool reached_provider(const Exchange& x) {
-  return std::any_of(x.attempts.begin(), x.attempts.end(), [](const AttemptRecord& attempt) {
-    return attempt.status >= 200 && attempt.status < 300;
-  });
-}
-
 // What is billed when the provider never said: the client left, the stream broke, or the server
 // does not report. Marked as an estimate by Usage::reported being false.
 void estimate_usage(Exchange& x) {
@@ -34,25 +27,6 @@ void estimate_usage(Exchange& x) {
   if (x.usage.total_output() == 0) {
     x.usage.output = (x.generated_bytes + kBytesPerToken - 1) / kBytesPerToken;
   }
-}
-
-ledger::Cost price(const Exchange& x) {
-  if (x.deployment == nullptr || !reached_provider(x)) {
-    // Nothing was consumed: no provider answered, so nothing is owed and nothing is unpriced.
-    ledger::Cost nothing;
-    nothing.state = ledger::CostState::final;
-    return nothing;
-  }
-  if (x.route.operation == Operation::count_tokens) {
-    ledger::Cost free;
-    free.state = ledger::CostState::final;
-    return free;
-  }
-  return ledger::cost(x.usage, x.snapshot->prices,
-                      {.provider = provider::to_string(x.deployment->account->kind),
-                       .model = x.deployment->base_model,
-                       .location = x.deployment->account->location,
-                       .wall_ms = x.start_ms});
 }
 
 ledger::Outcome outcome_of(const Exchange& x) {

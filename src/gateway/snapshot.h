@@ -20,7 +20,8 @@ namespace weir::gateway {
 
 struct Timeouts {
   Milliseconds connect{2'000};
-  Milliseconds first_token{60'000};  // request sent to first content
+  Milliseconds first_token{60'000};  // streams: request sent to first content
+  Milliseconds answer{300'000};      // whole answers: request sent to the answer's first byte
   Milliseconds idle{60'000};         // between two pieces of a streamed answer
   Milliseconds total{600'000};       // the whole request, every attempt included
 };

@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "gateway/exchange.h"
+#include "ledger/cost.h"
 #include "net/task.h"
 #include "provider/call.h"
 
@@ -48,6 +49,11 @@ net::Task<void> answer_error(Exchange& x);
 net::Task<void> answer_json(Exchange& x, std::string body, int status = 200);
 net::Task<void> answer_models(Exchange& x);
 net::Task<void> answer_token_estimate(Exchange& x);
+
+// price.cc: what the usage so far costs.
+ledger::Cost price(const Exchange& x);
+// Whether some provider gave an answer that it will bill.
+bool reached_provider(const Exchange& x);
 
 // settle.cc: usage -> cost -> ledger row; limits released; counters. Exactly once.
 void settle(Exchange& x);

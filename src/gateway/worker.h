@@ -53,7 +53,6 @@ struct Worker {
   Counters counters;
   std::vector<RetryBudget> retry_budgets;  // by Model::slot
   bool draining = false;
-  bool store_ready = true;
 
   RetryBudget& retry_budget(uint32_t slot) {
     if (slot >= retry_budgets.size()) retry_budgets.resize(slot + 1);

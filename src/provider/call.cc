@@ -98,6 +98,11 @@ void forward_anthropic_headers(const Call& call, bool version_header, http::Head
   if (!betas.empty()) headers.set("anthropic-beta", betas);
 }
 
+std::string google_method(const Call& call) {
+  if (!call.stream) return ":generateContent";
+  return call.sse ? ":streamGenerateContent?alt=sse" : ":streamGenerateContent";
+}
+
 std::string with_query(std::string path, std::string_view query) {
   if (query.empty()) return path;
   path += path.find('?') == std::string::npos ? '?' : '&';

@@ -33,6 +33,7 @@ struct Call {
   Operation operation = Operation::generate;
   dialect::Dialect dialect = dialect::Dialect::openai_chat;  // the one spoken to the provider
   bool stream = false;
+  bool sse = true;  // Gemini streams: as events; false: as one JSON array, as the client asked
   std::string_view method = "POST";
   // passthrough: the path behind the API's version prefix, e.g. "/files/abc".
   std::string_view rest;
@@ -82,6 +83,8 @@ Result<void> authenticate_header(const Account& account, std::string_view name,
                                  http::HeaderMap& headers);
 // The union of the client's anthropic-beta lists, as the provider may see it.
 void forward_anthropic_headers(const Call& call, bool version_header, http::HeaderMap& headers);
+// The method of a Gemini path, with its query: ":streamGenerateContent?alt=sse".
+std::string google_method(const Call& call);
 // The client's query where it means something to the provider, else "".
 std::string with_query(std::string path, std::string_view query);
 

@@ -29,7 +29,7 @@ std::string target(const Deployment& deployment, const Call& call) {
   const std::string base = deployment.account->base_path + "/models/" + deployment.model;
   switch (call.operation) {
     case Operation::generate:
-      return call.stream ? base + ":streamGenerateContent?alt=sse" : base + ":generateContent";
+      return base + google_method(call);
     case Operation::embed:
       return base + std::string(call.rest);
     case Operation::count_tokens:

@@ -51,7 +51,7 @@ std::string target(const Deployment& deployment, const Call& call) {
     case Operation::embed:
       return path + ":predict";
     default:
-      return path + (call.stream ? ":streamGenerateContent?alt=sse" : ":generateContent");
+      return path + google_method(call);
   }
 }
 
