@@ -176,11 +176,32 @@ void Admission::settle(int64_t tokens, Money cost, Nanoseconds now, int64_t wall
   count_ = 0;
 }
 
+std::string key_subject(std::string_view key_id) {
+  return "key/" + std::string(key_id);
+}
+std::string team_subject(std::string_view team) {
+  return "team/" + std::string(team);
+}
+
 std::shared_ptr<LimitCells> LimitRegistry::get(std::string_view subject, const LimitRules& rules) {
-  std::shared_ptr<LimitCells>& cells = cells_[std::string(subject)];
-  if (cells == nullptr) cells = std::make_shared<LimitCells>();
+  std::string name(subject);
+  std::shared_ptr<LimitCells>& cells = cells_[name];
+  if (cells == nullptr) {
+    cells = std::make_shared<LimitCells>();
+    auto spent = spent_.find(name);
+    if (spent != spent_.end()) {
+      // With the time at which it was read: a window that has ended since stays empty.
+      cells->day.seed(spent->second.in_day, spent->second.wall_ms);
+      cells->month.seed(spent->second.in_month, spent->second.wall_ms);
+    }
+  }
   cells->apply(rules);
   return cells;
+}
+
+void LimitRegistry::remember(std::string_view subject, Money in_day, Money in_month,
+                             int64_t wall_ms) {
+  spent_[std::string(subject)] = {in_day, in_month, wall_ms};
 }
 
 void LimitRegistry::drop_unused(int64_t wall_ms) {

@@ -99,18 +99,30 @@ class Admission {
 Admission admit(std::span<const std::shared_ptr<LimitCells>> subjects, const AdmitRequest& request,
                 AdmitAnswer& answer);
 
+// Names of subjects in the registry: "key/<key id>" and "team/<team>".
+std::string key_subject(std::string_view key_id);
+std::string team_subject(std::string_view team);
+
 class LimitRegistry {
  public:
-  // The cells for that subject ("key/search-prod", "team/search"), made on first use; applies the
-  // rules to them.
+  // The cells for that subject, made on first use; applies the rules to them.
   std::shared_ptr<LimitCells> get(std::string_view subject, const LimitRules& rules);
+  // What the subject had spent by `wall_ms` in the windows of that time, from the ledger: counted
+  // in its cells when they are made, which must not have happened yet.
+  void remember(std::string_view subject, Money in_day, Money in_month, int64_t wall_ms);
   // Forgets cells that nobody else holds and that have spent nothing this month, so that a key that
   // is taken out and put back does not get a fresh budget. After each reload.
   void drop_unused(int64_t wall_ms);
   size_t size() const { return cells_.size(); }
 
  private:
+  struct Spent {
+    Money in_day;
+    Money in_month;
+    int64_t wall_ms = 0;
+  };
   std::unordered_map<std::string, std::shared_ptr<LimitCells>> cells_;
+  std::unordered_map<std::string, Spent> spent_;
 };
 
 }  // namespace weir::ledger

@@ -6,6 +6,7 @@
 #include <limits>
 #include <map>
 
+#include "ledger/admission.h"
 #include "ledger/log_schema.h"
 #include "store/day.h"
 #include "store/zstd.h"
@@ -258,6 +259,23 @@ Result<LogReader::Spending> LogReader::spending(int64_t since_ms, int64_t until_
     if (!sum.group.empty()) spending.by_team.emplace_back(std::move(sum.group), sum.cost);
   }
   return spending;
+}
+
+Result<void> remember_spending(const LogReader& reader, int64_t wall_ms, LimitRegistry& registry) {
+  std::map<std::string, std::pair<Money, Money>> spent;  // in the day, in the month
+  auto start = [&](BudgetWindow window) {
+    return window_start_ms(window, window_index(window, wall_ms));
+  };
+  WEIR_TRY(LogReader::Spending day, reader.spending(start(BudgetWindow::day), 0));
+  WEIR_TRY(LogReader::Spending month, reader.spending(start(BudgetWindow::month), 0));
+  for (const auto& [key, money] : day.by_key) spent[key_subject(key)].first = money;
+  for (const auto& [team, money] : day.by_team) spent[team_subject(team)].first = money;
+  for (const auto& [key, money] : month.by_key) spent[key_subject(key)].second = money;
+  for (const auto& [team, money] : month.by_team) spent[team_subject(team)].second = money;
+  for (const auto& [subject, money] : spent) {
+    registry.remember(subject, money.first, money.second, wall_ms);
+  }
+  return {};
 }
 
 }  // namespace weir::ledger

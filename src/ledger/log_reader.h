@@ -75,6 +75,8 @@ struct StoredCapture {
   int64_t response_bytes = 0;
 };
 
+class LimitRegistry;
+
 class LogReader {
  public:
   explicit LogReader(std::string data_dir) : data_dir_(std::move(data_dir)) {}
@@ -94,5 +96,9 @@ class LogReader {
  private:
   std::string data_dir_;
 };
+
+// Tells the registry what every key and team has spent in the day and the month of `wall_ms`, so
+// that budgets hold across a restart. Once at start, before the first snapshot is built.
+Result<void> remember_spending(const LogReader& reader, int64_t wall_ms, LimitRegistry& registry);
 
 }  // namespace weir::ledger

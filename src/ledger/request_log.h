@@ -81,7 +81,8 @@ class RequestLog {
   // Waits until every row submitted before is committed or the time is over. Not for workers.
   // Errors: timeout, unavailable (the store fails; rows are still spooled).
   Result<void> flush(Milliseconds timeout);
-  // Writes what is queued, closes. Called by the destructor too.
+  // Writes what is queued, closes. Called by the destructor too. Rows that are submitted after it
+  // stay in the queue and are lost.
   void stop();
 
  private:

@@ -15,6 +15,7 @@
 #include "ledger/log_reader.h"
 #include "ledger/log_schema.h"
 #include "ledger/log_writer.h"
+#include "ledger/sample_row.h"
 #include "store/day.h"
 #include "store/sqlite.h"
 #include "store/temporary_directory.h"
@@ -23,54 +24,6 @@ namespace weir::ledger {
 namespace {
 
 using store::TemporaryDirectory;
-
-constexpr int64_t kNoon = 1'795'348'800'000;  // 2026-11-22T12:00:00Z
-
-RequestRow sample_row(Id id, uint64_t seed = 1) {
-  Random random(seed);
-  RequestRow row;
-  row.id = id;
-  row.start_ms = id.wall_ms();
-  row.key_id = "search-prod";
-  row.team = "search";
-  row.user = "user-17";
-  row.tags = R"({"env":"prod"})";
-  row.dialect = "openai_chat";
-  row.endpoint = "/v1/chat/completions";
-  row.model_asked = "gpt-4o";
-  row.model = "gpt-4o";
-  row.deployment = "gpt-4o/openai-main";
-  row.account = "openai-main";
-  row.provider = "openai";
-  row.provider_model = "gpt-4o-2024-11-20";
-  row.attempts = 1;
-  row.attempts_text = R"([{"d":"gpt-4o/openai-main","s":200,"ms":812}])";
-  row.status = 200;
-  row.streamed = true;
-  row.total_us = 812'345;
-  row.ttft_us = 201'000;
-  row.upstream_us = 812'000;
-  row.usage.input = random.below(2000);
-  row.usage.cache_read = 512;
-  row.usage.cache_write_5m = 3;
-  row.usage.cache_write_1h = 4;
-  row.usage.input_audio = 5;
-  row.usage.input_image = 6;
-  row.usage.output = 300;
-  row.usage.output_audio = 7;
-  row.usage.output_image = 8;
-  row.usage.reasoning = 100;
-  row.usage.tool_calls = 2;
-  row.usage.service_tier = "default";
-  row.usage.reported = true;
-  row.cost = Money::from_nano(1'234'567);
-  row.price_row = "openai/gpt-4o-2024-11-20@2024-11-20";
-  row.cost_state = CostState::final;
-  row.config_generation = 3;
-  row.bytes_in = 4000;
-  row.bytes_out = 9000;
-  return row;
-}
 
 void expect_equal(const RequestRow& a, const RequestRow& b) {
   EXPECT_EQ(a.id, b.id);
@@ -104,13 +57,6 @@ void expect_equal(const RequestRow& a, const RequestRow& b) {
   EXPECT_EQ(a.bytes_in, b.bytes_in);
   EXPECT_EQ(a.bytes_out, b.bytes_out);
   EXPECT_EQ(a.captured, b.captured);
-}
-
-LogOptions options_in(const TemporaryDirectory& directory) {
-  LogOptions options;
-  options.data_dir = directory.path();
-  options.commit_interval = Milliseconds(5);
-  return options;
 }
 
 int64_t count_rows(const std::string& directory, int64_t day) {
@@ -249,100 +195,6 @@ TEST(LogWriter, CapturesAreCompressedCappedAndApart) {
   std::ifstream file(store::day_file(directory.path(), kRequestsPrefix, store::day_of(kNoon)));
   std::string bytes((std::istreambuf_iterator<char>(file)), {});
   EXPECT_EQ(bytes.find("qqqq"), std::string::npos) << "bodies are not in the requests file";
-}
-
-TEST(LogReader, ListsNewestFirstByPageAndFilter) {
-  TemporaryDirectory directory;
-  LogWriter writer(options_in(directory));
-  IdMaker ids(0);
-  std::vector<RequestRow> rows;
-  for (int i = 0; i < 300; ++i) {
-    rows.push_back(sample_row(ids.make(kNoon + i * (store::kDayMs / 100))));  // three days
-    rows.back().key_id = i % 3 == 0 ? "a" : "b";
-    rows.back().model = i % 2 == 0 ? "m0" : "m1";
-    rows.back().status = i % 10 == 0 ? 502 : 200;
-    rows.back().outcome = i % 10 == 0 ? Outcome::error : Outcome::ok;
-  }
-  ASSERT_TRUE(writer.write(rows));
-  LogReader reader(directory.path());
-
-  RowFilter filter{.limit = 7};
-  size_t seen = 0;
-  for (;;) {
-    auto page = reader.list(filter);
-    ASSERT_TRUE(page) << page.error().message();
-    for (const RequestRow& row : page->rows) {
-      ASSERT_LT(seen, rows.size());
-      ASSERT_EQ(row.id, rows[rows.size() - 1 - seen].id);
-      ++seen;
-    }
-    if (!page->next) break;
-    ASSERT_EQ(page->rows.size(), 7u);
-    filter.before = page->next;
-  }
-  EXPECT_EQ(seen, rows.size());
-
-  struct {
-    RowFilter filter;
-    size_t count;
-  } cases[] = {
-      {{.key_id = "a", .limit = 1000}, 100},
-      {{.key_id = "a' OR '1'='1", .limit = 1000}, 0},
-      {{.model = "m0", .status_class = 5, .limit = 1000}, 30},
-      {{.outcome = Outcome::error, .limit = 1000}, 30},
-      {{.key_id = "b", .model = "m1", .limit = 1000}, 100},
-      {{.since_ms = rows[100].start_ms, .until_ms = rows[150].start_ms, .limit = 1000}, 50},
-      {{.team = "nobody", .limit = 1000}, 0},
-  };
-  for (const auto& c : cases) EXPECT_EQ(reader.list(c.filter)->rows.size(), c.count);
-  EXPECT_TRUE(LogReader(directory.path() + "/absent").list({})->rows.empty());
-}
-
-TEST(LogReader, SumsAreThoseOfTheRows) {
-  TemporaryDirectory directory;
-  LogWriter writer(options_in(directory));
-  IdMaker ids(0);
-  Random random(5);
-  std::vector<RequestRow> rows;
-  Money by_key[2];
-  int64_t errors = 0;
-  for (int i = 0; i < 500; ++i) {
-    rows.push_back(sample_row(ids.make(kNoon + i * 200'000), random.next()));
-    RequestRow& row = rows.back();
-    size_t key = random.below(2);
-    row.key_id = key == 0 ? "a" : "b";
-    row.team = key == 0 ? "x" : "y";
-    row.cost = Money::from_nano(random.below(1'000'000));
-    if (random.below(5) == 0) {
-      row.outcome = Outcome::denied;
-      row.status = 429;
-      row.usage = {};
-      row.cost = {};
-      row.cost_state = CostState::unpriced;
-      ++errors;
-    }
-    by_key[key] += row.cost;
-  }
-  for (size_t i = 0; i < rows.size(); i += 100) {
-    ASSERT_TRUE(writer.write(std::span(rows).subspan(i, 100)));
-  }
-  LogReader reader(directory.path());
-  auto sums = reader.sums({.by = SumBy::key});
-  ASSERT_EQ(sums->size(), 2u);
-  EXPECT_EQ(sums->at(0).group, "a");
-  EXPECT_EQ(sums->at(0).cost, by_key[0]);
-  EXPECT_EQ(sums->at(1).cost, by_key[1]);
-  EXPECT_EQ(sums->at(0).requests + sums->at(1).requests, 500);
-  EXPECT_EQ(sums->at(0).denied + sums->at(1).denied, errors);
-  EXPECT_EQ(sums->at(0).unpriced, 0) << "what used nothing is not unpriced";
-  EXPECT_EQ(reader.sums({.by = SumBy::key, .key_id = "b"})->at(0).cost, by_key[1]);
-  EXPECT_EQ(reader.sums({.by = SumBy::key, .then_by = SumBy::day})->size(), 4u);
-  auto hour = reader.sums({.since_ms = kNoon, .until_ms = kNoon + kHourMs, .by = SumBy::hour});
-  ASSERT_EQ(hour->size(), 1u);
-  EXPECT_EQ(hour->at(0).group, "2026-11-22T12:00:00Z");
-  auto spending = reader.spending(kNoon, kNoon + 2 * store::kDayMs);
-  ASSERT_EQ(spending->by_team.size(), 2u);
-  EXPECT_EQ(spending->by_team[1].second, by_key[1]);
 }
 
 TEST(RequestLog, WritesWhatEveryPortSubmits) {
@@ -539,6 +391,7 @@ TEST(RequestLog, AnUnusableDirectoryIsAnErrorAtStart) {
     if (!(*log)->port(0).submit(std::move(row))) _exit(2);
     if (::write(say, record, sizeof record) != sizeof record) _exit(3);
     // Sleeps: paces the rows, so that a round spans many real commit intervals.
+    // Sleeps: a worker that submits 2,000 rows a second.
     usleep(500);
   }
 }
@@ -557,6 +410,7 @@ TEST(RequestLog, KillLosesAtMostTheLastSecondAndCorruptsNothing) {
     // Most rounds are cut in the middle of a commit interval; two run past a second.
     int64_t run_ms = round % 10 == 9 ? 1500 : 20 + random.below(400);
     // Sleeps: the kill has to fall at an arbitrary moment of real time.
+    // Sleeps: the moment of the kill is the subject.
     std::this_thread::sleep_for(Milliseconds(run_ms));
     ASSERT_EQ(kill(child, SIGKILL), 0);
     int64_t killed_at = SystemClock().wall_ms();
