@@ -48,17 +48,39 @@ Usage recorded_usage(const recorded::Reply& reply) {
   return usage;
 }
 
-bool tells_error(const recorded::Reply& reply) {
+// What the lines of a recording say, read one by one.
+struct Told {
+  bool error = false;
+  bool terminator = false;
+  bool finish = false;
+};
+
+Told told_by(const recorded::Reply& reply) {
+  Told told;
+  const bool chat =
+      reply.dialect == Dialect::openai_chat || reply.dialect == Dialect::openai_completions;
+  told.terminator = chat;  // wire_events() adds [DONE]
   for (const std::string& line : reply.lines) {
     json::Document document;
-    if (!document.parse(line)) continue;
+    if (!document.parse(line, {.unique_keys_levels = 0})) continue;
     const json::Value root = document.root();
-    if (root["error"].is_object() || root["type"].equals("error") ||
-        root["type"].equals("response.failed")) {
-      return true;
+    const std::string type = root["type"].string_or("");
+    told.error =
+        told.error || root["error"].is_object() || type == "error" || type == "response.failed";
+    for (const json::Value choice : root["choices"].elements()) {
+      told.finish = told.finish || choice["finish_reason"].is_string();
     }
+    for (const json::Value candidate : root["candidates"].elements()) {
+      told.finish = told.finish || candidate["finishReason"].is_string();
+    }
+    told.finish = told.finish || root["delta"]["stop_reason"].is_string();
+    const bool completed = type == "response.completed" || type == "response.incomplete";
+    told.finish = told.finish || completed;
+    told.terminator = told.terminator || completed || type == "message_stop" ||
+                      (reply.dialect == Dialect::gemini && told.finish);
   }
-  return false;
+  if (reply.dialect == Dialect::passthrough) told = {.terminator = true};
+  return told;
 }
 
 class RecordedStreams : public ::testing::Test {
@@ -77,11 +99,11 @@ TEST_F(RecordedStreams, PassUnchangedAndAreMetered) {
     const Outcome outcome = run_whole(reply.dialect, bytes);
     EXPECT_EQ(outcome.out, bytes);
     EXPECT_EQ(outcome.usage, recorded_usage(reply));
-    EXPECT_TRUE(outcome.has_content);
-    EXPECT_EQ(outcome.error, tells_error(reply));
-    EXPECT_EQ(outcome.complete, !outcome.error);
-    if (reply.dialect == Dialect::passthrough) continue;
-    EXPECT_NE(outcome.stop, StopReason::unset);
+    const Told told = told_by(reply);
+    EXPECT_EQ(outcome.error, told.error);
+    EXPECT_EQ(outcome.complete, told.terminator && !told.error);
+    EXPECT_EQ(outcome.stop != StopReason::unset, told.finish);
+    if (!told.error) EXPECT_TRUE(outcome.has_content);
   }
 }
 
@@ -137,7 +159,6 @@ TEST_F(RecordedStreams, UsageChunkIsStrippedOnlyWhereChoicesAreEmpty) {
     const Outcome outcome = run_whole(reply.dialect, bytes, {.strip_usage_chunk = true});
     EXPECT_EQ(outcome.out, expected);
     EXPECT_EQ(outcome.usage, recorded_usage(reply));
-    EXPECT_TRUE(outcome.complete);
     EXPECT_EQ(run(reply.dialect, cut(bytes, 1), {.strip_usage_chunk = true}), outcome);
   }
 }
@@ -203,7 +224,7 @@ TEST(RecordedBodies, UsageOfWholeAnswers) {
     const json::Value root = document.root();
     const json::Value told =
         reply.dialect == Dialect::gemini ? root["usageMetadata"] : root["usage"];
-    if (!told.exists()) continue;
+    if (!told.is_object()) continue;
     EXPECT_TRUE(usage.reported);
     const auto number = [&](const char* name) { return told[name].as_int64().value_or(0); };
     if (reply.dialect == Dialect::gemini) {
@@ -214,7 +235,9 @@ TEST(RecordedBodies, UsageOfWholeAnswers) {
                                          number("cache_creation_input_tokens"));
       EXPECT_EQ(usage.total_output(), number("output_tokens"));
     } else {
-      EXPECT_EQ(usage.total_input() + usage.total_output(), number("total_tokens"));
+      if (told["total_tokens"].is_number()) {
+        EXPECT_EQ(usage.total_input() + usage.total_output(), number("total_tokens"));
+      }
       EXPECT_EQ(usage.total_input(), number("prompt_tokens") + number("input_tokens"));
     }
   }
