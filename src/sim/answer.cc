@@ -223,11 +223,13 @@ class AnswerMaker {
 
   void make_parts(Candidate& candidate) {
     const Conversation& conversation = request_.conversation;
-    Random random(hash_text(fmt::format("{}\x1F{}\x1F{}\x1F{}", settings_.seed, conversation.model,
-                                        candidate_, user_text_)));
+    const uint64_t hash = hash_text(fmt::format("{}\x1F{}\x1F{}\x1F{}", settings_.seed,
+                                                conversation.model, candidate_, user_text_));
+    Random random(hash);
     thought_ = thinking_tokens(conversation, directive_);
     if (thought_ > 0 && shows_thinking(request_)) {
-      Part part = text_part(make_text(random, thought_), PartKind::thinking);
+      Random thinking(hash + 1);
+      Part part = text_part(make_text(thinking, thought_), PartKind::thinking);
       part.signature = base64_encode(fmt::format("weir sim {:016x}", hash_text(part.text)));
       candidate.parts.push_back(std::move(part));
     }
