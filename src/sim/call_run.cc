@@ -102,17 +102,12 @@ CallRun::~CallRun() {
 
 void CallRun::settle() {
   call_.ended_ms = sim_.wall_ms();
-  const bool gone = (sender_ && sender_->gone()) || exchange_.client_gone();
-  if (sender_ && sender_->complete() && !sender_->broken() && call_.status < 400) {
+  const bool complete = sender_ && sender_->complete();
+  const bool broken = sender_ && sender_->broken();
+  if (complete && !broken && call_.status < 400) {
     call_.outcome = Outcome::whole;
-  } else if (gone && !(sender_ && sender_->complete())) {
-    call_.outcome = Outcome::aborted;
   } else {
-    call_.outcome = Outcome::failed;
-  }
-  // The server cut the call while it ran.
-  if (sender_ && !sender_->complete() && !sender_->broken() && !gone) {
-    call_.outcome = Outcome::aborted;
+    call_.outcome = complete || broken ? Outcome::failed : Outcome::aborted;
   }
   sim_.calls.add(std::move(call_));
 }

@@ -10,6 +10,7 @@ namespace weir::sim {
 namespace {
 
 constexpr Nanoseconds kStallMax = std::chrono::hours(1);
+constexpr Nanoseconds kBeforeReset = std::chrono::milliseconds(20);
 constexpr size_t kOversizedBytes = size_t{128} * 1024;
 constexpr size_t kDripBytes = 16;
 // Faults of the middle of a stream strike here where the script does not say.
@@ -91,12 +92,7 @@ net::Task<bool> Sender::strike_before_head(AnswerHead& head, std::string* body) 
       co_return true;
     case FaultKind::stall:
       if (!early) co_return false;
-      struck_ = true;
-      broken_ = true;
-      if (!co_await wait(fault_->duration > Nanoseconds(0) ? fault_->duration : kStallMax)) {
-        co_return true;
-      }
-      co_return fault_->duration == Nanoseconds(0);
+      co_return !co_await stall();
     case FaultKind::garbage:
       if (WireStream* wire = wires_.find(exchange_.peer()); wire != nullptr) {
         wire->send_raw(fault_->body.empty() ? kGarbage : std::string_view(fault_->body));
@@ -116,6 +112,15 @@ net::Task<bool> Sender::strike_before_head(AnswerHead& head, std::string* body) 
     default:
       co_return false;
   }
+}
+
+// True when the answer goes on; one that does is not broken.
+net::Task<bool> Sender::stall() {
+  struck_ = true;
+  const bool forever = fault_->duration == Nanoseconds(0);
+  const bool there = co_await wait(forever ? kStallMax : fault_->duration);
+  broken_ = forever || !there;
+  co_return !broken_;
 }
 
 net::Task<bool> Sender::begin(const AnswerHead& head, std::optional<size_t> length) {
@@ -160,15 +165,14 @@ net::Task<bool> Sender::strike() {
   struck_ = true;
   broken_ = true;
   switch (fault_->kind) {
-    case FaultKind::stall: {
+    case FaultKind::stall:
       if (!co_await exchange_.flush_head()) co_return false;
-      const bool forever = fault_->duration == Nanoseconds(0);
-      const bool there = co_await wait(forever ? kStallMax : fault_->duration);
-      co_return there && !forever;
-    }
+      co_return co_await stall();
     case FaultKind::reset:
     case FaultKind::close:
       static_cast<void>(co_await exchange_.flush_head());
+      // A reset overtakes bytes on the way; these are to arrive.
+      static_cast<void>(co_await wait(kBeforeReset));
       cut(fault_->kind == FaultKind::reset);
       co_return false;
     case FaultKind::error_event: {

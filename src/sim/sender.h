@@ -65,6 +65,7 @@ class Sender {
   net::Task<void> finish();
   // The fault of a stream or of half a body; true when the answer goes on after it.
   net::Task<bool> strike();
+  net::Task<bool> stall();
   // False when the client went away meanwhile.
   net::Task<bool> wait_until(Nanoseconds due);
   net::Task<bool> wait(Nanoseconds time);

@@ -1,6 +1,7 @@
 #include "sim/simulator.h"
 
 #include <algorithm>
+#include <array>
 
 #include "base/check.h"
 #include "base/text.h"
@@ -51,7 +52,7 @@ Result<ModelSettings> read_model(json::Value value) {
 }
 
 Result<void> check_names(json::Value root) {
-  constexpr std::initializer_list<std::string_view> kNames = {
+  constexpr std::array<std::string_view, 9> kNames = {
       "seed",           "latency",          "output_tokens", "models", "keys", "known_models_only",
       "require_tokens", "token_lifetime_s", "rules"};
   for (const auto& [key, value] : root.members()) {

@@ -27,7 +27,7 @@ WireStream::~WireStream() {
 
 void WireStream::do_close() {
   if (reset_on_close_) {
-    lower_->reset();
+    lower_->abort();
   } else {
     lower_->close();
   }

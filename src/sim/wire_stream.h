@@ -53,6 +53,7 @@ class WireStream final : public net::Stream, private net::Stream::Layer {
   }
   void do_shutdown_write() override { lower_->shutdown_write(); }
   void do_close() override;
+  void do_abort() override { lower_->abort(); }
   bool read_ready() const override { return Stream::read_ready(*lower_); }
   bool write_ready() const override { return Stream::write_ready(*lower_); }
   void on_lower_readable() override { notify_readable(); }
