@@ -67,7 +67,7 @@ def rooms_include_only_lower_rooms(tree):
 
 # A third-party header, and the rooms that may see it. Everything else goes through those rooms.
 HOMES = [
-    (r"openssl/", {"net", "access", "provider", "sim"}, "TLS is net's; keys and JWTs use its digests"),
+    (r"openssl/", {"net", "access", "provider", "sim"}, "TLS is net's; keys and JWTs need digests"),
     (r"(ares|ares_\w+)\.h$", {"net"}, "the resolver lives in net"),
     (r"sys/epoll\.h$", {"net"}, "the event loop lives in net"),
     (r"sqlite3\.h$", {"store"}, "the database lives in store"),
