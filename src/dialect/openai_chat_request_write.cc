@@ -10,10 +10,6 @@ constexpr size_t kToolNameMax = 64;
 constexpr size_t kUserMax = 64;
 constexpr size_t kStopsMax = 4;
 
-bool has_source(const Part& part) {
-  return !part.data.empty() || !part.url.empty();
-}
-
 class RequestWriter {
  public:
   RequestWriter(const Conversation& conversation, const Context& context, Dropped& dropped)
@@ -23,9 +19,6 @@ class RequestWriter {
         traits_(traits_of(context.base_model.empty() ? model() : context.base_model)) {}
 
   Result<std::string> write() {
-    if (in_.messages.empty() && in_.system.empty()) {
-      return fail(ErrorCode::invalid_argument, "messages: expected at least one message");
-    }
     for (const Tool& tool : in_.tools) {
       if (is_plain_name(tool.name, kToolNameMax)) continue;
       return fail(ErrorCode::invalid_argument,
@@ -38,6 +31,10 @@ class RequestWriter {
     write_system();
     for (size_t i = 0; i < in_.messages.size(); ++i) write_message(in_.messages[i], i);
     w_.end_array();
+    if (messages_ == 0) {
+      return fail(ErrorCode::invalid_argument,
+                  "messages: expected at least one message with content that can be sent");
+    }
     write_tools();
     write_sampling();
     write_limits();
@@ -52,9 +49,15 @@ class RequestWriter {
   std::string_view model() const { return context_.model.empty() ? in_.model : context_.model; }
   void drop(std::string_view path) { note(dropped_, path); }
 
+  void begin_message(std::string_view role) {
+    ++messages_;
+    w_.begin_object().member("role", role);
+  }
+
   void write_system() {
     if (in_.system.empty()) return;
-    w_.begin_object().member("role", "system").key("content");
+    begin_message("system");
+    w_.key("content");
     write_texts(in_.system, "system");
     w_.end_object();
   }
@@ -105,7 +108,8 @@ class RequestWriter {
   void write_tool_result(const Part& result, const std::string& path, std::vector<Part>& rest) {
     if (result.is_error) drop("tool_result.is_error");
     if (result.cache) drop("cache_control");
-    w_.begin_object().member("role", "tool").member("tool_call_id", result.id).key("content");
+    begin_message("tool");
+    w_.member("tool_call_id", result.id).key("content");
     std::vector<Part> texts;
     for (const Part& part : result.children) {
       (part.kind == PartKind::text ? texts : rest).push_back(part);
@@ -116,60 +120,71 @@ class RequestWriter {
 
   void write_user(const std::vector<Part>& parts, const std::string& name,
                   const std::string& path) {
-    w_.begin_object().member("role", "user");
+    std::vector<const Part*> sent;
+    for (const Part& part : parts) {
+      if (part.cache) drop("cache_control");
+      if (can_send(part, path)) sent.push_back(&part);
+    }
+    if (sent.empty()) return;
+    begin_message("user");
     if (!name.empty()) w_.member("name", name);
     w_.key("content");
-    if (parts.size() == 1 && parts[0].kind == PartKind::text) {
-      if (parts[0].cache) drop("cache_control");
-      w_.string(parts[0].text);
+    if (sent.size() == 1 && sent[0]->kind == PartKind::text) {
+      w_.string(sent[0]->text);
     } else {
       w_.begin_array();
-      for (const Part& part : parts) write_part(part, path);
+      for (const Part* part : sent) write_part(*part);
       w_.end_array();
     }
     w_.end_object();
   }
 
-  void write_part(const Part& part, const std::string& path) {
-    if (part.cache) drop("cache_control");
+  bool can_send(const Part& part, const std::string& path) {
     switch (part.kind) {
       case PartKind::text:
-        w_.begin_object().member("type", "text").member("text", part.text).end_object();
-        return;
+        return true;
       case PartKind::image:
-        if (!has_source(part)) return drop(path + ".image");
-        return write_image_part(w_, part);
+        if (!part.data.empty() || !part.url.empty()) return true;
+        drop(path + ".image");
+        return false;
       case PartKind::audio:
-        return write_audio(part, path);
+        if (!audio_format(part).empty() && !part.data.empty()) return true;
+        drop(path + ".audio");
+        return false;
       case PartKind::document:
-        return write_document(part, path);
+        // Chat completions take no address of a file, and file ids are one account's.
+        if (!part.text.empty() || !part.data.empty()) return true;
+        drop(path + ".document");
+        return false;
       default:
         drop(path + ".content");
+        return false;
     }
   }
 
-  void write_audio(const Part& part, const std::string& path) {
+  static std::string_view audio_format(const Part& part) {
     const std::string_view type = part.media_type;
-    std::string_view format;
-    if (type == "audio/wav" || type == "audio/x-wav" || type == "audio/wave") format = "wav";
-    if (type == "audio/mpeg" || type == "audio/mp3") format = "mp3";
-    if (format.empty() || part.data.empty()) return drop(path + ".audio");
-    w_.begin_object().member("type", "input_audio").key("input_audio").begin_object();
-    w_.member("data", part.data).member("format", format).end_object().end_object();
+    if (type == "audio/wav" || type == "audio/x-wav" || type == "audio/wave") return "wav";
+    if (type == "audio/mpeg" || type == "audio/mp3") return "mp3";
+    return {};
   }
 
-  void write_document(const Part& part, const std::string& path) {
-    if (!part.text.empty()) {
+  void write_part(const Part& part) {
+    if (part.kind == PartKind::image) {
+      write_image_part(w_, part);
+    } else if (part.kind == PartKind::audio) {
+      w_.begin_object().member("type", "input_audio").key("input_audio").begin_object();
+      w_.member("data", part.data).member("format", audio_format(part));
+      w_.end_object().end_object();
+    } else if (part.kind == PartKind::document && part.text.empty()) {
+      w_.begin_object().member("type", "file").key("file").begin_object();
+      w_.member("filename", part.name.empty() ? std::string_view("document.pdf") : part.name);
+      w_.member("file_data", data_url(part.media_type, part.data)).end_object().end_object();
+    } else {
+      const bool named = part.kind == PartKind::document && !part.name.empty();
       w_.begin_object().member("type", "text");
-      w_.member("text", part.name.empty() ? part.text : part.name + "\n\n" + part.text);
-      w_.end_object();
-      return;
+      w_.member("text", named ? part.name + "\n\n" + part.text : part.text).end_object();
     }
-    // Chat completions take no address of a file, and file ids are one account's.
-    if (part.data.empty()) return drop(path + ".document");
-    w_.begin_object().member("type", "file").key("file").begin_object();
-    w_.member("filename", part.name.empty() ? std::string_view("document.pdf") : part.name);
-    w_.member("file_data", data_url(part.media_type, part.data)).end_object().end_object();
   }
 
   void write_assistant(const Message& message, const std::string& path) {
@@ -204,7 +219,7 @@ class RequestWriter {
       if (thinking) drop("thinking");
       return;
     }
-    w_.begin_object().member("role", "assistant");
+    begin_message("assistant");
     if (!message.name.empty()) w_.member("name", message.name);
     w_.key("content");
     if (has_text || calls.empty()) {
@@ -365,6 +380,7 @@ class RequestWriter {
   const Context& context_;
   Dropped& dropped_;
   const ModelTraits traits_;
+  size_t messages_ = 0;  // written so far
   std::string out_;
   json::Writer w_{out_};
 };
