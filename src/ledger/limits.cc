@@ -6,6 +6,8 @@ namespace weir::ledger {
 
 namespace {
 
+static_assert(std::atomic<int64_t>::is_always_lock_free);
+
 constexpr int64_t kMinuteNs = 60'000'000'000;
 constexpr int64_t kTokensMax = 100'000'000;      // of one reservation
 constexpr int64_t kLimitMax = int64_t{1} << 40;  // of a limit, and of all reservations together
