@@ -209,8 +209,8 @@ Result<gateway::Model> Composer::make_model(const Model& model, const Accounts& 
   gateway::Model made;
   made.name = model.name;
   made.fallbacks = model.fallbacks;
-  made.timeouts = {model.timeouts.connect, model.timeouts.first_token, model.timeouts.idle,
-                   model.timeouts.total};
+  made.timeouts = {model.timeouts.connect, model.timeouts.first_token, model.timeouts.answer,
+                   model.timeouts.idle, model.timeouts.total};
   made.retries = {model.retries.attempts, model.retries.budget.fraction()};
   made.capture = model.capture.value_or(false);
   made.created_s = wall_ms / 1000;

@@ -121,7 +121,8 @@ void check_deployments(const Config& config, const Names& accounts, const Model&
 
 void check_model_times(const Model& model, const std::string& path, Reader& reader) {
   for (const auto& [field, value] : {std::pair{"connect", model.timeouts.connect},
-                                     std::pair{"first_token", model.timeouts.first_token}}) {
+                                     std::pair{"first_token", model.timeouts.first_token},
+                                     std::pair{"answer", model.timeouts.answer}}) {
     const std::string at = fmt::format("{}.timeouts.{}", path, field);
     if (value <= model.timeouts.total) continue;
     if (!reader.was_read(at) && !reader.was_read(path + ".timeouts.total")) continue;

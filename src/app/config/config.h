@@ -147,6 +147,7 @@ struct Deployment {
 struct Timeouts {
   Milliseconds connect{2'000};
   Milliseconds first_token{60'000};
+  Milliseconds answer{300'000};
   Milliseconds idle{60'000};
   Milliseconds total{600'000};
 };

@@ -245,7 +245,11 @@ const ObjectSpec& spec_of<Timeouts>() {
       Table<Timeouts>("Timeouts", "How long a provider may take.")
           .field("connect", &Timeouts::connect, "To connect, TLS included.", wait())
           .field("first_token", &Timeouts::first_token,
-                 "From sending the request to the first token of the answer.", wait())
+                 "Streams: from sending the request to the first token of the answer.", wait())
+          .field("answer", &Timeouts::answer,
+                 "Whole answers: from sending the request to the answer, which comes when the "
+                 "model has finished.",
+                 wait())
           .field("idle", &Timeouts::idle, "Longest silence within a streamed answer.", wait())
           .field("total", &Timeouts::total, "The whole request, retries and fallbacks included.",
                  wait())
