@@ -188,22 +188,27 @@ void ArrayRelayMeter::read_element(std::string_view element) {
   tracker_->on_event({.name = {}, .data = element, .root = document_.root()}, facts_);
 }
 
-// Chooses by the first byte that is no white space.
+// Chooses by the first byte that is no white space; white space before it waits for the choice.
 class GeminiRelayMeter : public RelayMeter {
  public:
+  static constexpr size_t kBlankBytesMax = 4096;
+
   Result<void> feed(std::string_view bytes, std::vector<std::string_view>& out) override {
     if (!chosen_) {
       const size_t first = bytes.find_first_not_of(" \t\r\n");
-      if (first == std::string_view::npos) {
-        if (!bytes.empty()) out.push_back(bytes);
+      if (first == std::string_view::npos && blank_.size() + bytes.size() <= kBlankBytesMax) {
+        blank_.append(bytes);
         return {};
       }
-      chosen_ = true;
-      if (bytes[first] == '[') meter_ = std::make_unique<ArrayRelayMeter>();
+      WEIR_CHECK_OK(choose(first != std::string_view::npos && bytes[first] == '[', out));
     }
     return meter_->feed(bytes, out);
   }
-  void finish(std::vector<std::string_view>& out) override { meter_->finish(out); }
+
+  void finish(std::vector<std::string_view>& out) override {
+    if (!chosen_ && !choose(false, out)) return;
+    meter_->finish(out);
+  }
 
   bool has_content() const override { return meter_->has_content(); }
   bool complete() const override { return meter_->complete(); }
@@ -213,7 +218,15 @@ class GeminiRelayMeter : public RelayMeter {
   int64_t generated_bytes() const override { return meter_->generated_bytes(); }
 
  private:
+  // The views that come of the white space lie in blank_, which does not change any more.
+  Result<void> choose(bool array, std::vector<std::string_view>& out) {
+    chosen_ = true;
+    if (array) meter_ = std::make_unique<ArrayRelayMeter>();
+    return meter_->feed(blank_, out);
+  }
+
   bool chosen_ = false;
+  std::string blank_;
   std::unique_ptr<RelayMeter> meter_ = make_sse_relay_meter(make_gemini_tracker());
 };
 
