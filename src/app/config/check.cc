@@ -132,70 +132,6 @@ void check_model_times(const Model& model, const std::string& path, Reader& read
   }
 }
 
-// Depth first over the fallbacks; each cycle is reported once, at the edge that closes it.
-class CycleFinder {
- public:
-  CycleFinder(const Config& config, Reader& reader) : config_(config), reader_(reader) {
-    for (size_t i = 0; i < config.models.size(); ++i) index_.emplace(config.models[i].name, i);
-    state_.resize(config.models.size(), State::unseen);
-  }
-  void run() {
-    for (size_t i = 0; i < state_.size(); ++i) {
-      if (state_[i] == State::unseen) walk(i);
-    }
-  }
-
- private:
-  enum class State : uint8_t { unseen, open, done };
-  struct Frame {
-    size_t model;
-    size_t next = 0;
-  };
-
-  void walk(size_t start) {
-    std::vector<Frame> stack{{start}};
-    state_[start] = State::open;
-    while (!stack.empty()) {
-      Frame& frame = stack.back();
-      const Model& model = config_.models[frame.model];
-      if (frame.next == model.fallbacks.size()) {
-        state_[frame.model] = State::done;
-        stack.pop_back();
-        continue;
-      }
-      const size_t edge = frame.next++;
-      const auto target = index_.find(model.fallbacks[edge]);
-      if (target == index_.end()) continue;
-      const bool itself = target->second == frame.model;  // reported apart
-      if (state_[target->second] == State::open && !itself) {
-        report(stack, frame.model, edge, target->second);
-      }
-      if (state_[target->second] != State::unseen) continue;
-      state_[target->second] = State::open;
-      stack.push_back({target->second});
-    }
-  }
-
-  void report(const std::vector<Frame>& stack, size_t model, size_t edge, size_t target) {
-    std::string chain;
-    bool inside = false;
-    for (const Frame& frame : stack) {
-      inside = inside || frame.model == target;
-      if (inside) chain += config_.models[frame.model].name + " -> ";
-    }
-    reader_.problem_at(ProblemCode::conflict, fmt::format("models[{}].fallbacks[{}]", model, edge),
-                       fmt::format("the fallbacks go round in a circle, {}{}; a request tries each "
-                                   "model once",
-                                   chain, config_.models[target].name),
-                       Severity::warning);
-  }
-
-  const Config& config_;
-  Reader& reader_;
-  std::unordered_map<std::string_view, size_t> index_;
-  std::vector<State> state_;
-};
-
 void check_models(const Config& config, const AllNames& names, Reader& reader) {
   for (size_t i = 0; i < config.models.size(); ++i) {
     const std::string path = fmt::format("models[{}]", i);
@@ -215,7 +151,6 @@ void check_models(const Config& config, const AllNames& names, Reader& reader) {
       }
     }
   }
-  CycleFinder(config, reader).run();
 }
 
 bool matches_any(std::string_view pattern, const Names& names) {

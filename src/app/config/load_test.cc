@@ -225,11 +225,6 @@ const std::vector<Broken>& broken_files() {
       {"falls back to itself",
        ACCOUNT "models:\n- {name: m, deployments: [{account: a}], fallbacks: [m]}\n",
        ProblemCode::conflict, 3, "models[0].fallbacks[0]"},
-      {"fallbacks in a circle",
-       ACCOUNT "models:\n- {name: m, deployments: [{account: a}], fallbacks: [n]}\n"
-               "- {name: n, deployments: [{account: a}], fallbacks: [o]}\n"
-               "- {name: o, deployments: [{account: a}], fallbacks: [m]}\n",
-       ProblemCode::conflict, 5, "models[2].fallbacks[0]", Severity::warning},
       {"two keys, one secret",
        MODEL "keys:\n- {name: k, key: 0123456789abcdef}\n- {name: l, key: 0123456789abcdef}\n",
        ProblemCode::conflict, 5, "keys[1].key"},
@@ -416,6 +411,17 @@ ledger: { retention: 30d }
 TEST(ConfigLoad, DefaultsApplyWhereverTheyStand) {
   const Config config = valid(MODEL "defaults: { retries: { attempts: 7 } }\n");
   EXPECT_EQ(config.models.at(0).retries.attempts, 7U);
+}
+
+// Only the fallbacks of the model that was asked for are tried, so a circle has an end.
+TEST(ConfigLoad, ModelsMayNameEachOther) {
+  const Loaded loaded =
+      load_text(ACCOUNT
+                "models:\n- {name: m, deployments: [{account: a}], fallbacks: [n]}\n"
+                "- {name: n, deployments: [{account: a}], fallbacks: [m]}\n",
+                Surroundings::empty());
+  EXPECT_TRUE(loaded.config);
+  EXPECT_TRUE(loaded.problems.empty()) << all_of(loaded);
 }
 
 TEST(ConfigLoad, SubstitutesVariables) {

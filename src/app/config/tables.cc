@@ -288,7 +288,9 @@ const ObjectSpec& spec_of<Model>() {
           .field("deployments", &Model::deployments, "Where it can be served: at least one.",
                  {.required = true})
           .field("fallbacks", &Model::fallbacks,
-                 "Models to try in this order when no deployment could answer; each is tried once.")
+                 "Models to try in this order when no deployment could answer. Their own fallbacks "
+                 "are "
+                 "not followed, so two models may name each other.")
           .field("timeouts", &Model::timeouts, "How long a provider may take.",
                  {.of_default = "defaults.timeouts"})
           .field("retries", &Model::retries, "How often a failed request is tried again.",
