@@ -25,6 +25,5 @@ struct Codec {
 const Codec& codec_openai_chat();
 const Codec& codec_anthropic_messages();
 const Codec& codec_gemini();
-const Codec& codec_openai_completions();
 
 }  // namespace weir::dialect
