@@ -338,28 +338,8 @@ Result<Composition> Composer::compose(const Config& config,
   return composition;
 }
 
-Result<void> seed_budgets(const gateway::Snapshot& snapshot, const ledger::LogReader& reader,
-                          int64_t wall_ms) {
-  for (const ledger::BudgetWindow window :
-       {ledger::BudgetWindow::day, ledger::BudgetWindow::month}) {
-    const int64_t since = ledger::window_start_ms(window, ledger::window_index(window, wall_ms));
-    WEIR_TRY(const ledger::LogReader::Spending spending, reader.spending(since, wall_ms + 1));
-    const auto seed = [&](ledger::LimitCells& cells, Money spent) {
-      (window == ledger::BudgetWindow::day ? cells.day : cells.month).seed(spent, wall_ms);
-    };
-    for (const auto& [key_id, spent] : spending.by_key) {
-      const access::Principal* who = snapshot.keys.find_by_id(key_id);
-      if (who != nullptr && who->key_limits) seed(*who->key_limits, spent);
-    }
-    for (const auto& [team, spent] : spending.by_team) {
-      for (const access::KeyEntry& entry : snapshot.keys.entries()) {
-        if (entry.principal.team != team || !entry.principal.team_limits) continue;
-        seed(*entry.principal.team_limits, spent);
-        break;
-      }
-    }
-  }
-  return {};
+Result<void> Composer::remember_spending(const ledger::LogReader& reader, int64_t wall_ms) {
+  return ledger::remember_spending(reader, wall_ms, limits_);
 }
 
 }  // namespace weir::app

@@ -36,6 +36,9 @@ class Composer {
   Result<Composition> compose(const Config& config, const std::vector<access::StoredKey>& stored,
                               uint64_t generation, int64_t wall_ms);
   const admin::SlotNames& slot_names() const { return names_; }
+  // Tells the budgets what the ledger knows of the current day and month; once at start, before
+  // the first compose(). Errors are the reader's.
+  Result<void> remember_spending(const ledger::LogReader& reader, int64_t wall_ms);
 
  private:
   using Accounts = std::map<std::string, std::shared_ptr<const provider::Account>>;
@@ -57,11 +60,6 @@ class Composer {
   std::map<std::string, uint32_t> deployment_slots_;
   admin::SlotNames names_;
 };
-
-// Tells the budgets what the ledger knows of the current day and month; once at start, before any
-// request. Errors are the reader's.
-Result<void> seed_budgets(const gateway::Snapshot& snapshot, const ledger::LogReader& reader,
-                          int64_t wall_ms);
 
 // Where a provider is reached when an account names no endpoint.
 std::string default_endpoint(const Account& account);

@@ -164,6 +164,7 @@ Result<void> ControlPlane::start() {
   WEIR_CHECK_OK(log::start({.level = config_.log.level}));
   WEIR_CHECK_OK(open_stores());
   composer_ = std::make_unique<Composer>(hasher_);
+  WEIR_CHECK_OK(composer_->remember_spending(*reader_, clock_.wall_ms()));
   auto resolver = net::CaresResolver::create(loop_);
   if (!resolver) return fail(std::move(resolver).error());
   resolver_ = std::move(*resolver);
@@ -177,7 +178,6 @@ Result<void> ControlPlane::start() {
         }
       });
   WEIR_CHECK_OK(publish(config_));
-  WEIR_CHECK_OK(seed_budgets(*snapshot_, *reader_, clock_.wall_ms()));
   WEIR_TRY(auto tls, load_tls(config_.server));
   WEIR_TRY(plane_, DataPlane::start({.server = config_.server,
                                      .workers = worker_count(config_.server),

@@ -262,6 +262,15 @@ net::Task<Answered> attempt(Exchange& x, provider::Pick pick) {
   }
   const http::ResponseHead& head = **response;
   x.attempts.back().status = head.status;
+  if (head.status == 101 && wants_upgrade(x)) {
+    timer.cancel();
+    // The streams tell of a client that leaves; the callback's exchange is spent.
+    x.upstream = nullptr;
+    if (!co_await relay_upgraded(x, upstream, head)) {
+      co_return fail_with(FailureClass::protocol, "the upgrade failed");
+    }
+    co_return conclude(x, deployment, FailureClass::none);
+  }
   if (head.status < 200 || head.status > 299) {
     const FailureClass failure =
         co_await take_error(x, deployment, outgoing, upstream, head, timer);

@@ -275,6 +275,34 @@ TEST(Journey, AnUploadIsStreamedWithItsModelRenamed) {
   EXPECT_THAT(world.requests("up")[0], HasSubstr(fmt::format("content-length: {}", sent.size())));
 }
 
+TEST(Journey, AWebSocketIsRelayedBothWays) {
+  TestWorld world;
+  world.account("up");
+  world.script("up", {.pieces = {"HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\n"
+                                 "connection: upgrade\r\nsec-websocket-accept: abc\r\n\r\n",
+                                 "server frame"},
+                      .end = Scripted::End::hang});
+  world.model("rt", {"up/gpt-realtime"});
+  auto client = world.connect();
+  const std::string_view raw =
+      "GET /v1/realtime?model=rt HTTP/1.1\r\nhost: w\r\nconnection: Upgrade\r\n"
+      "upgrade: websocket\r\nsec-websocket-key: k\r\nsec-websocket-version: 13\r\n\r\n";
+  ASSERT_EQ(client->try_write(raw).bytes, raw.size());
+  world.loop().run_until_idle();
+  const std::string seen = world.read_all(*client);
+  EXPECT_THAT(seen, HasSubstr("HTTP/1.1 101 "));
+  EXPECT_THAT(seen, HasSubstr("sec-websocket-accept: abc\r\n"));
+  EXPECT_TRUE(seen.ends_with("\r\n\r\nserver frame")) << seen;
+  EXPECT_THAT(world.requests("up")[0], HasSubstr("GET /v1/realtime?model=gpt-realtime HTTP/1.1"));
+  EXPECT_THAT(world.requests("up")[0], HasSubstr("sec-websocket-key: k\r\n"));
+  client->close();
+  world.advance(Milliseconds(6'000));
+  const ledger::RequestRow row = world.last_row();
+  EXPECT_EQ(row.status, 101);
+  EXPECT_EQ(row.bytes_out, 12);
+  EXPECT_EQ(world.deployment("rt").state->in_flight.load(), 0U);
+}
+
 TEST(Journey, AzureFormsReachAzureForms) {
   TestWorld world;
   auto& account = world.account("az", provider::Kind::azure_openai);

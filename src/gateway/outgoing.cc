@@ -4,8 +4,10 @@
 
 #include <algorithm>
 
+#include "base/encoding.h"
 #include "dialect/translate.h"
 #include "gateway/multipart.h"
+#include "gateway/stages.h"
 
 namespace weir::gateway {
 namespace {
@@ -20,6 +22,15 @@ constexpr std::string_view kForwarded[] = {
     "openai-beta", "x-client-request-id", "x-goog-api-client",
 };
 
+// Realtime names its model in the query.
+void name_model_in_query(std::string& query, const provider::Deployment& deployment) {
+  const bool classic_azure = deployment.account->kind == provider::Kind::azure_openai &&
+                             !deployment.account->api_version.empty();
+  if (!query.empty()) query += '&';
+  query += classic_azure ? "deployment=" : "model=";
+  query += percent_encode(deployment.model);
+}
+
 }  // namespace
 
 std::string forwarded_query(std::string_view query) {
@@ -30,6 +41,8 @@ std::string forwarded_query(std::string_view query) {
     query.remove_prefix(std::min(end + 1, query.size()));
     const std::string_view name = pair.substr(0, pair.find('='));
     if (name == "key" || name == "api-version" || pair.empty()) continue;
+    // Weir's own name of the model; the provider's is put in its place where one belongs.
+    if (name == "model" || name == "deployment") continue;
     if (!kept.empty()) kept += '&';
     kept += pair;
   }
@@ -57,6 +70,7 @@ Result<std::unique_ptr<Outgoing>> Outgoing::build(Exchange& x,
   }
   if (!out->translated_) {
     out->query_ = forwarded_query(x.route.query);
+    if (x.route.endpoint == "/realtime") name_model_in_query(out->query_, deployment);
     call.sse =
         x.route.dialect != Dialect::gemini || out->query_.find("alt=sse") != std::string::npos;
     call.query = out->query_;
@@ -154,6 +168,18 @@ Result<void> Outgoing::build_head(const Exchange& x, const provider::Deployment&
     const std::string_view type = from.get("content-type");
     fields.set("content-type",
                x.body_is_json || translated_ || type.empty() ? "application/json" : type);
+  }
+  if (wants_upgrade(x)) {
+    for (const http::Header& header : from) {
+      const bool websocket =
+          header.name.size() > 14 && http::iequals(header.name.substr(0, 14), "sec-websocket-");
+      // The subprotocol list may carry a browser client's key; Weir authenticates by header.
+      if (websocket && !http::iequals(header.name, "sec-websocket-protocol")) {
+        fields.add(header.name, header.value);
+      }
+    }
+    fields.set("connection", "upgrade");
+    fields.set("upgrade", "websocket");
   }
   for (const auto& [name, value] : account.headers) fields.set(name, value);
   provider.headers(deployment, call_, fields);

@@ -53,6 +53,7 @@ Route openai_route(const http::RequestHead& head, std::string_view path, std::st
     route.dialect = entry.dialect;
     if (entry.dialect != Dialect::passthrough) route.error_dialect = entry.dialect;
     route.endpoint = entry.path;
+    if (entry.path == "/realtime") route.model = query_value(head.query, {"model", "deployment"});
     return route;
   }
   if (path == "/models" || path.starts_with("/models/")) {
@@ -160,6 +161,22 @@ Route route_of(const http::RequestHead& head) {
   for (const std::string_view prefix : {"/openai/v1", "/openai", "/v1"}) {
     if (path.starts_with(prefix)) {
       return openai_route(head, path.substr(prefix.size()), rest.substr(prefix.size()));
+    }
+  }
+  return {};
+}
+
+std::string query_value(std::string_view query, std::initializer_list<std::string_view> names) {
+  while (!query.empty()) {
+    const size_t end = std::min(query.find('&'), query.size());
+    const std::string_view pair = query.substr(0, end);
+    query.remove_prefix(std::min(end + 1, query.size()));
+    const size_t equals = pair.find('=');
+    if (equals == std::string_view::npos) continue;
+    for (const std::string_view name : names) {
+      if (pair.substr(0, equals) == name) {
+        return percent_decode(pair.substr(equals + 1)).value_or("");
+      }
     }
   }
   return {};

@@ -39,6 +39,9 @@ struct Route {
 
 Route route_of(const http::RequestHead& head);
 
+// The decoded value of the first of these query parameters; empty where there is none.
+std::string query_value(std::string_view query, std::initializer_list<std::string_view> names);
+
 // The client's key, wherever its SDK puts it: Authorization: Bearer, x-api-key, api-key,
 // x-goog-api-key, or the query parameter `key` of Google's SDKs. Empty where there is none.
 std::string_view presented_key(const http::RequestHead& head);

@@ -42,6 +42,12 @@ enum class Answered : uint8_t {
 };
 net::Task<Answered> attempt(Exchange& x, provider::Pick pick);
 
+// upgrade.cc: a WebSocket, relayed both ways after the provider has agreed (101). False when it
+// could not begin.
+bool wants_upgrade(const Exchange& x);
+net::Task<bool> relay_upgraded(Exchange& x, http::ClientExchange& upstream,
+                               const http::ResponseHead& head);
+
 // answer.cc: what Weir says itself.
 // The head's own fields: request id, model, deployment, attempts, generation, rate limits.
 void add_weir_headers(const Exchange& x, http::HeaderMap& headers);

@@ -55,7 +55,7 @@ bool is_resource_path(const Call& call) {
   if (call.operation == Operation::respond) return true;
   return call.operation == Operation::passthrough &&
          (call.rest.starts_with("/files") || call.rest.starts_with("/batches") ||
-          call.rest.starts_with("/responses"));
+          call.rest.starts_with("/responses") || call.rest.starts_with("/realtime"));
 }
 
 std::string target(const Deployment& deployment, const Call& call) {

@@ -1,0 +1,89 @@
+#include "gateway/relay.h"
+#include "gateway/stages.h"
+#include "net/stream.h"
+
+namespace weir::gateway {
+namespace {
+
+// A session without a byte in either direction ends after this; the vendors' own end earlier.
+constexpr Milliseconds kSilenceMax{900'000};
+// After one side has ended, the other may send its last words for as long as this.
+constexpr Milliseconds kLingerMax{5'000};
+
+struct Pump {
+  net::Stream& from;
+  net::Stream& to;
+  int64_t& bytes;
+  net::Timer& silence;
+};
+
+// Copies until `from` ends, then ends `to` in order; any error ends both ways.
+net::Task<void> pump(Pump p) {
+  while (true) {
+    if (!co_await p.from.readable()) break;
+    net::Buffer buffer = p.from.loop().buffers().take();
+    const net::IoResult got = p.from.try_read(buffer.span());
+    if (got.status == net::IoStatus::would_block) continue;
+    if (got.status == net::IoStatus::end) {
+      p.to.shutdown_write();
+      p.silence.arm(kLingerMax);
+      co_return;
+    }
+    if (got.status != net::IoStatus::ok) break;
+    p.silence.arm(kSilenceMax);
+    p.bytes += static_cast<int64_t>(got.bytes);
+    if (!co_await p.to.write_all(std::string_view(buffer.data(), got.bytes))) break;
+  }
+  p.from.cancel(ErrorCode::closed);
+  p.to.cancel(ErrorCode::closed);
+}
+
+}  // namespace
+
+bool wants_upgrade(const Exchange& x) {
+  return http::iequals(x.client.head().headers.get("upgrade"), "websocket");
+}
+
+net::Task<bool> relay_upgraded(Exchange& x, http::ClientExchange& upstream,
+                               const http::ResponseHead& head) {
+  http::HeaderMap fields;
+  for (const http::Header& header : head.headers) {
+    if (http::iequals(header.name, "upgrade") ||
+        (header.name.size() > 14 && http::iequals(header.name.substr(0, 14), "sec-websocket-"))) {
+      fields.add(header.name, header.value);
+    }
+  }
+  add_weir_headers(x, fields);
+  auto far = upstream.take_upgraded();
+  if (!far) co_return false;
+  const http::ResponseHead answer{.status = 101, .reason = {}, .headers = fields.list()};
+  x.status = 101;
+  x.first_byte = x.now();
+  auto near = co_await x.client.upgrade(answer);
+  if (!near) {
+    x.client_gone = true;
+    co_return true;
+  }
+  if (!far->already_read.empty()) {
+    x.bytes_out += static_cast<int64_t>(far->already_read.size());
+    (void)co_await near->stream->write_all(far->already_read);
+  }
+  if (!near->already_read.empty()) {
+    x.bytes_in += static_cast<int64_t>(near->already_read.size());
+    (void)co_await far->stream->write_all(near->already_read);
+  }
+  net::Stream& client = *near->stream;
+  net::Stream& provider = *far->stream;
+  net::Timer silence(x.worker.loop, [&client, &provider] {
+    client.cancel(ErrorCode::timeout);
+    provider.cancel(ErrorCode::timeout);
+  });
+  silence.arm(kSilenceMax);
+  net::TaskGroup pumps(x.worker.loop);
+  pumps.spawn(pump({client, provider, x.bytes_in, silence}));
+  pumps.spawn(pump({provider, client, x.bytes_out, silence}));
+  co_await pumps.wait();
+  co_return true;
+}
+
+}  // namespace weir::gateway
