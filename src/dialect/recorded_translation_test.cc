@@ -17,7 +17,8 @@ using namespace testing;
 constexpr Dialect kDialects[] = {Dialect::openai_chat, Dialect::anthropic_messages};
 
 bool is_tested(Dialect dialect) {
-  return dialect == Dialect::openai_chat || dialect == Dialect::anthropic_messages;
+  return dialect == Dialect::openai_chat || dialect == Dialect::anthropic_messages ||
+         dialect == Dialect::gemini;
 }
 
 std::vector<recorded::Reply> recordings(bool streams) {
@@ -256,6 +257,18 @@ TEST(RecordedTranslation, WholeAnswersArriveInEveryDialect) {
   }
 }
 
+// Signatures and opaque data. Anthropic's format has no place for the signature of a call
+// (Gemini's): the Gemini writer puts Google's sentinel where a client could not keep it.
+std::multiset<std::string> signatures_of(const Reply& reply, Dialect through) {
+  std::multiset<std::string> out;
+  for (const Part& part : reply.candidates.at(0).parts) {
+    if (part.kind == PartKind::tool_call && through == Dialect::anthropic_messages) continue;
+    if (!part.signature.empty()) out.insert(part.signature);
+    if (!part.data.empty()) out.insert(part.data);
+  }
+  return out;
+}
+
 // A -> B -> A: ids, signatures and every part that B can say come back as they were.
 TEST(RecordedTranslation, ThereAndBackLosesNothing) {
   const auto replies = recordings(true);
@@ -272,13 +285,7 @@ TEST(RecordedTranslation, ThereAndBackLosesNothing) {
       expect_seen_equal(*back, before, what);
       EXPECT_EQ(back->id, before.id) << what;
       EXPECT_EQ(back->model, before.model) << what;
-      std::multiset<std::string> signatures;
-      std::multiset<std::string> signatures_back;
-      for (const Part& p : before.candidates[0].parts) signatures.insert(p.signature + p.data);
-      for (const Part& p : back->candidates[0].parts) signatures_back.insert(p.signature + p.data);
-      signatures.erase("");
-      signatures_back.erase("");
-      EXPECT_EQ(signatures_back, signatures) << what;
+      EXPECT_EQ(signatures_of(*back, other), signatures_of(before, other)) << what;
     }
   }
 }
