@@ -91,7 +91,7 @@ void CallRun::forget_request() {
   user_text_ = {};
 }
 
-net::Task<void> CallRun::send_error(const ApiError& error, HeaderFields fields) {
+net::Task<void> CallRun::send_error(ApiError error, HeaderFields fields) {
   if (!sender_) {
     sender_.emplace(exchange_, sim_.loop, sim_.wires, call_, Random(sim_.config.seed));
   }

@@ -48,7 +48,8 @@ class CallRun {
   net::Task<void> answer_other();
   net::Task<void> answer_stored(struct StoreAnswer stored);
   net::Task<void> send_small(Result<SmallAnswer> small);
-  net::Task<void> send_error(const dialect::ApiError& error, HeaderFields fields = {});
+  // By value: the frame outlives the caller's.
+  net::Task<void> send_error(dialect::ApiError error, HeaderFields fields = {});
 
   AnswerHead head(int status = 200) const;
   Latency latency() const;

@@ -155,9 +155,8 @@ Result<uint16_t> Simulator::Impl::listen(std::string_view address,
 }
 
 const ModelSettings& Simulator::Impl::settings_of(const std::string& model) const {
-  static const ModelSettings kNone;
   const auto found = config.models.find(model);
-  return found == config.models.end() ? kNone : found->second;
+  return found == config.models.end() ? config.others : found->second;
 }
 
 std::vector<std::string> Simulator::Impl::model_names() const {

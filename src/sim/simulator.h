@@ -37,6 +37,7 @@ struct SimConfig {
   Latency latency;
   int64_t output_tokens = 48;  // mean length of a made-up answer
   bool demo = false;           // answers explain where they come from
+  ModelSettings others;        // for models without settings of their own
   // Models with settings of their own. Others are answered too, unless `known_models_only`.
   std::map<std::string, ModelSettings> models;
   bool known_models_only = false;
