@@ -16,6 +16,8 @@ Command config_command();
 Command import_command();
 Command key_command();
 Command prices_command();
+Command sim_command();
+Command bench_command();
 Command version_command();
 
 }  // namespace weir::app

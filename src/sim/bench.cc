@@ -289,10 +289,14 @@ void Bench::note_arrival(Running& running, int64_t generated) {
   if (generated <= running.generated) return;
   running.generated = generated;
   const Nanoseconds now = loop_.now();
-  if (running.arrivals++ == 0) {
-    running.first = now;
-  } else if (running.due_.intended - began_ >= options_.warmup) {
-    report_.itl.add(now - running.last);
+  const bool first = running.arrivals++ == 0;
+  if (first) running.first = now;
+  if (running.due_.intended - began_ >= options_.warmup) {
+    if (first) {
+      report_.ttft.add(now - running.due_.intended);
+    } else {
+      report_.itl.add(now - running.last);
+    }
   }
   running.last = now;
 }
@@ -355,7 +359,6 @@ void Bench::finish(Running& running, const std::string& error) {
   const int64_t tokens = running.usage.total_output();
   Nanoseconds tpot{0};
   report_.queue.add(running.sent - intended);
-  report_.ttft.add(ttft);
   report_.e2e.add(e2e);
   if (running.arrivals > 1 && tokens > 1) {
     tpot = (running.last - running.first) / (tokens - 1);

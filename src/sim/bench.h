@@ -78,10 +78,11 @@ struct BenchReport {
   uint64_t unfinished = 0;  // running when the load ended and grace was over; cut, not failed
   uint64_t dropped = 0;     // never started: too many were waiting
   uint64_t good = 0;        // succeeded within the SLO
-  uint64_t measured = 0;    // succeeded after the warm-up: what the histograms hold
+  uint64_t measured = 0;    // succeeded after the warm-up
   uint64_t open = 0, open_max = 0;
   int64_t input_tokens = 0, output_tokens = 0;
   uint64_t bytes_read = 0;
+  // After the warm-up: ttft and itl of every call as it goes, the others of those that succeeded.
   Histogram ttft, itl, tpot, e2e, queue;
   std::map<std::string, uint64_t> errors;
   std::vector<BenchSecond> seconds;

@@ -52,9 +52,10 @@ Result<void> read_dialect(const Arguments& arguments, sim::BenchOptions& bench) 
     bench.dialect = one.dialect;
     return {};
   }
-  return wrong(fmt::format("--dialect: no such dialect '{}'; there are chat, completions, responses, "
-                           "embeddings, messages and gemini",
-                           name));
+  return wrong(
+      fmt::format("--dialect: no such dialect '{}'; there are chat, completions, responses, "
+                  "embeddings, messages and gemini",
+                  name));
 }
 
 Result<void> read_mode(const Arguments& arguments, sim::BenchOptions& bench) {
@@ -185,11 +186,12 @@ Command bench_command() {
                   {"insecure", 0, "", "Do not verify certificates"},
                   {"json", 0, "FILE", "Write the figures as JSON; - for standard output"},
                   {"html", 0, "FILE", "Write a report with charts"}},
-      .examples = {{"weir bench -r 50 -t 30s", "50 calls a second at the gateway on this machine"},
-                   {"weir bench -r 20 --slo-ttft 500ms --html report.html https://api.example.com/v1",
-                    "Goodput of a provider, with charts"},
-                   {"weir bench --streams 10000 --ramp 10s -t 60s", "Hold ten thousand streams"},
-                   {"weir bench --trace conv.csv --speed 10", "Play a recorded hour in six minutes"}},
+      .examples =
+          {{"weir bench -r 50 -t 30s", "50 calls a second at the gateway on this machine"},
+           {"weir bench -r 20 --slo-ttft 500ms --html report.html https://api.example.com/v1",
+            "Goodput of a provider, with charts"},
+           {"weir bench --streams 10000 --ramp 10s -t 60s", "Hold ten thousand streams"},
+           {"weir bench --trace conv.csv --speed 10", "Play a recorded hour in six minutes"}},
       .run = run,
   };
 }

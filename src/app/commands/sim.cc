@@ -19,8 +19,8 @@ Result<void> read(const Arguments& arguments, std::string_view option, T& into, 
   if (!arguments.has(option)) return {};
   auto parsed = parse(arguments.value(option));
   if (!parsed) {
-    return fail(ErrorCode::invalid_argument, fmt::format("--{}: '{}' is not what it takes", option,
-                                                         arguments.value(option)));
+    return fail(ErrorCode::invalid_argument,
+                fmt::format("--{}: '{}' is not what it takes", option, arguments.value(option)));
   }
   into = static_cast<T>(*parsed);
   return {};
@@ -88,9 +88,11 @@ Command sim_command() {
       .name = "sim",
       .summary = "Run a simulated provider that speaks every dialect",
       .details =
-          "Answers OpenAI, Azure, Anthropic, Gemini and Vertex AI calls at the pace of a model, the\n"
+          "Answers OpenAI, Azure, Anthropic, Gemini and Vertex AI calls at the pace of a model, "
+          "the\n"
           "same for the same seed. Fails when told to: by --fault, by a file, or while it runs by\n"
-          "POST /sim/v1/script. Keeps an account of every call at /sim/v1/calls. docs/simulator.md\n"
+          "POST /sim/v1/script. Keeps an account of every call at /sim/v1/calls. "
+          "docs/simulator.md\n"
           "describes the file, the faults and the account.",
       .options = {{"listen", 'l', "ADDRESS", "Where to listen", "127.0.0.1:8090"},
                   {"file", 'f', "FILE", "Settings and rules as JSON"},
@@ -108,7 +110,8 @@ Command sim_command() {
                   {"require-tokens", 0, "",
                    "Azure and Vertex bearer tokens must come from the token endpoints here"},
                   {"token-lifetime", 0, "TIME", "How long such a token is good (1h)"},
-                  {"google-public-key", 0, "FILE", "PEM that JWTs for Google tokens must verify by"},
+                  {"google-public-key", 0, "FILE",
+                   "PEM that JWTs for Google tokens must verify by"},
                   {"calls-max", 0, "NUMBER", "Calls kept in the account (10000)"},
                   {"keep-bodies", 0, "BYTES", "Of each request's body in the account (0)"},
                   {"tls-cert", 0, "FILE", "Serve TLS with this certificate"},
