@@ -9,6 +9,7 @@
 #include "dialect/relay_meter.h"
 #include "sim/answer.h"
 #include "sim/call_run.h"
+#include "sim/completions.h"
 #include "sim/responses.h"
 #include "sim/words.h"
 
@@ -185,6 +186,9 @@ dialect::Reply CallRun::make_reply(const dialect::Conversation& conversation) co
 
 std::unique_ptr<dialect::StreamWriter> CallRun::stream_writer(const dialect::Reply& reply) const {
   if (route_.endpoint == Endpoint::responses) return make_responses_stream_writer();
+  if (route_.endpoint == Endpoint::completions) {
+    return make_completions_stream_writer(stream_usage_);
+  }
   dialect::Context context;
   context.model = reply.model;
   context.request_id = reply.id;
@@ -195,6 +199,7 @@ std::unique_ptr<dialect::StreamWriter> CallRun::stream_writer(const dialect::Rep
 
 std::string CallRun::whole_body(const dialect::Reply& reply) const {
   if (route_.endpoint == Endpoint::responses) return write_responses_reply(reply);
+  if (route_.endpoint == Endpoint::completions) return write_completions_reply(reply);
   dialect::Context context;
   context.model = reply.model;
   context.request_id = reply.id;
@@ -226,14 +231,7 @@ net::Task<void> CallRun::answer_model() {
                       .output_tokens = reply.usage.total_output()};
   AnswerHead out = head();
   if (!call_.stream) {
-    const std::string body = whole_body(reply);
-    if (body.empty()) {
-      ApiError error;
-      error.message = "the simulator does not speak this dialect";
-      co_await send_error(error);
-      co_return;
-    }
-    co_await sender_->whole(std::move(out), body, effort);
+    co_await sender_->whole(std::move(out), whole_body(reply), effort);
     co_return;
   }
   out.content_type = "text/event-stream; charset=utf-8";

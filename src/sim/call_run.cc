@@ -7,6 +7,7 @@
 #include <array>
 
 #include "dialect/errors.h"
+#include "sim/completions.h"
 #include "sim/control.h"
 #include "sim/responses.h"
 #include "sim/words.h"
@@ -177,6 +178,7 @@ std::optional<ApiError> CallRun::parse() {
 Result<dialect::Conversation> CallRun::read_conversation() const {
   const json::Value root = document_.root();
   if (route_.endpoint == Endpoint::responses) return read_responses_request(root);
+  if (route_.endpoint == Endpoint::completions) return read_completions_request(root);
   dialect::Context context;
   context.model = call_.model;
   context.stream = route_.stream;

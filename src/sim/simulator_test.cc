@@ -2,8 +2,13 @@
 
 #include <gtest/gtest.h>
 
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
 #include "base/json/document.h"
 #include "base/json/writer.h"
+#include "base/text.h"
 #include "dialect/translate.h"
 #include "sim/sim_test_client.h"
 #include "sim/words.h"
@@ -312,6 +317,49 @@ TEST(Simulator, RawChunksAreServedAsTheyAre) {
   EXPECT_EQ(whole.headers.get("x-test"), "y");
 }
 
+// Every recorded stream, in every framing, comes out value for value.
+TEST(Simulator, RecordingsAreReplayed) {
+  namespace fs = std::filesystem;
+  const fs::path root = fs::path(WEIR_SOURCE_DIR) / "../shared/fixtures/recorded-provider-replies";
+  if (!fs::is_directory(root)) GTEST_SKIP() << "skipped: " << root << " is not here";
+  const std::map<std::string, size_t> doors_by_folder = {
+      {"openai-compatible-chat", 0},
+      {"deepseek-chat", 0},
+      {"groq", 0},
+      {"xai", 0},
+      {"mistral", 0},
+      {"anthropic", 2},
+      {"google", 3},
+  };
+  size_t files = 0;
+  for (const auto& [folder, door] : doors_by_folder) {
+    if (!fs::is_directory(root / folder)) continue;
+    for (const fs::directory_entry& entry : fs::directory_iterator(root / folder)) {
+      if (!entry.path().string().ends_with(".chunks.txt")) continue;
+      std::ifstream file(entry.path());
+      std::stringstream text;
+      text << file.rdbuf();
+      std::vector<std::string> lines;
+      for (const std::string_view line : split(text.view(), '\n')) {
+        if (!trim(line).empty()) lines.emplace_back(trim(line));
+      }
+      SimTestClient client;
+      client.simulator.add_rule(R"({"raw":{"split":)" + std::to_string(files % 3 * 61) +
+                                R"(,"lines":)" + json::quoted(text.view()) + "}}");
+      const Answer answer = client.ask(request(doors()[door], true));
+      std::vector<std::string> data;
+      dialect::SseReader sse;
+      const auto sink = [&](const dialect::SseEvent& event) {
+        if (event.data != "[DONE]") data.emplace_back(event.data);
+      };
+      ASSERT_TRUE(sse.feed(answer.body, sink) && sse.finish(sink)) << entry.path();
+      EXPECT_EQ(data, lines) << entry.path();
+      ++files;
+    }
+  }
+  EXPECT_GT(files, 20U);
+}
+
 TEST(Simulator, RateLimitsByModel) {
   SimConfig config;
   config.models["m"].limits.requests_per_minute = 1;
@@ -378,6 +426,60 @@ TEST(Simulator, ControlPaths) {
   client.ask({.path = "/sim/v1/calls", .method = "DELETE"});
   EXPECT_EQ(client.simulator.calls().totals().calls, 0U);
   EXPECT_EQ(client.get("/sim/v1/other").status, 404);
+}
+
+TEST(Simulator, ResponsesAreStored) {
+  SimTestClient client;
+  const Answer made = client.post("/v1/responses", R"({"model":"m","input":"hello"})");
+  json::Document document;
+  ASSERT_TRUE(document.parse(made.body)) << made.body;
+  const std::string id = document.root()["id"].string_or("");
+  EXPECT_EQ(client.get("/v1/responses/" + id).body, made.body);
+  EXPECT_EQ(client.ask({.path = "/v1/responses/" + id, .method = "DELETE"}).status, 200);
+  EXPECT_EQ(client.get("/v1/responses/" + id).status, 404);
+}
+
+TEST(Simulator, TokensOpenAzureAndVertex) {
+  SimConfig config;
+  config.require_tokens = true;
+  config.token_lifetime = std::chrono::seconds(60);
+  SimTestClient client(config);
+  const Answer token = client.post("/tenant/oauth2/v2.0/token",
+                                   "grant_type=client_credentials&client_id=i&client_secret=s"
+                                   "&scope=https://cognitiveservices.azure.com/.default");
+  json::Document document;
+  ASSERT_TRUE(document.parse(token.body)) << token.body;
+  const std::string bearer = "Bearer " + document.root()["access_token"].string_or("");
+  for (const size_t door : {size_t{1}, size_t{4}, size_t{5}}) {
+    Request asked = request(doors()[door], false);
+    asked.headers.emplace_back("authorization", bearer);
+    EXPECT_EQ(client.ask(asked).status, 200) << doors()[door].name;
+    asked.headers.back().second = "Bearer other";
+    EXPECT_EQ(client.ask(asked).status, 401) << doors()[door].name;
+  }
+  client.loop.advance(std::chrono::seconds(61));
+  Request late = request(doors()[4], false);
+  late.headers.emplace_back("authorization", bearer);
+  EXPECT_EQ(client.ask(late).status, 401);
+  Request api_key = request(doors()[1], false);
+  api_key.headers.emplace_back("api-key", "any");
+  EXPECT_EQ(client.ask(api_key).status, 200) << "keys are no tokens";
+  EXPECT_NE(client.get("/sim/v1/tokens").body.find(R"("entra":1)"), std::string::npos);
+}
+
+TEST(Simulator, CountsTokensAsItBillsThem) {
+  SimTestClient client;
+  for (const auto& [count, bill] : {std::pair{2, 2}, std::pair{3, 3}}) {
+    const Door door = doors()[static_cast<size_t>(count)];
+    Request counted = request(door, false);
+    counted.path = count == 2 ? "/v1/messages/count_tokens" : "/v1beta/models/m:countTokens";
+    const Answer told = client.ask(counted);
+    json::Document document;
+    ASSERT_TRUE(document.parse(told.body)) << told.body;
+    client.ask(request(doors()[static_cast<size_t>(bill)], false));
+    const auto tokens = document.root()[count == 2 ? "input_tokens" : "totalTokens"].as_int64();
+    EXPECT_EQ(tokens, client.last().usage.total_input());
+  }
 }
 
 TEST(Simulator, CallLogIsBounded) {
