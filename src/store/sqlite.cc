@@ -35,9 +35,11 @@ ErrorCode code_of(int sqlite_code) {
 }
 
 // Makes the file with mode 0600 before SQLite would make it with the process's umask. The WAL and
-// shared-memory files take over the mode of the database file.
+// shared-memory files take over the mode of the database file. One that is there is not opened:
+// closing it would drop the locks that this process's connections hold on it.
 Result<void> make_private_file(const std::string& path) {
-  int file = ::open(path.c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0600);
+  int file = ::open(path.c_str(), O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600);
+  if (file < 0 && errno == EEXIST) return {};
   if (file < 0) {
     return fail(
         errno == EACCES || errno == EROFS ? ErrorCode::permission_denied : ErrorCode::io_error,

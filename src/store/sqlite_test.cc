@@ -1,7 +1,9 @@
 #include "store/sqlite.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -55,6 +57,40 @@ TEST(Sqlite, IsInWalModeAndPrivate) {
     ASSERT_EQ(stat((path + suffix).c_str(), &info), 0) << suffix;
     EXPECT_EQ(info.st_mode & 0777, 0600u) << suffix;
   }
+}
+
+// Whether another process would find a lock of this one on the file, asked by a child.
+bool is_locked_for_others(const std::string& path) {
+  const pid_t child = fork();
+  if (child == 0) {
+    struct flock lock{};
+    lock.l_type = F_WRLCK;
+    lock.l_whence = SEEK_SET;
+    const int file = ::open(path.c_str(), O_RDWR | O_CLOEXEC);
+    if (file < 0 || fcntl(file, F_GETLK, &lock) != 0) _exit(2);
+    _exit(lock.l_type == F_UNLCK ? 0 : 1);
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) < 2);
+  return WEXITSTATUS(status) == 1;
+}
+
+// A process that closes any descriptor of a file loses all its locks on it. Without its lock
+// another process takes itself for the last user, removes the WAL, and what this one then writes
+// is gone: see "How To Corrupt An SQLite Database File", 2.2.
+TEST(Sqlite, OpeningAFileAgainKeepsTheLocksOnIt) {
+  TemporaryDirectory directory;
+  const std::string path = directory.path() + "/a.db";
+  auto first = Connection::open(path, OpenMode::create);
+  ASSERT_TRUE(first);
+  ASSERT_TRUE(first->execute("CREATE TABLE t(a)"));
+  ASSERT_TRUE(is_locked_for_others(path));
+  auto second = Connection::open(path, OpenMode::create);
+  ASSERT_TRUE(second);
+  EXPECT_TRUE(is_locked_for_others(path));
+  second = fail(ErrorCode::closed);
+  EXPECT_TRUE(is_locked_for_others(path));
 }
 
 TEST(Sqlite, MigratesForwardAndRefusesNewer) {

@@ -1,0 +1,36 @@
+#include "store/directory_lock.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <system_error>
+
+namespace weir::store {
+
+Result<DirectoryLock> DirectoryLock::take(const std::string& directory) {
+  const std::string path = directory + "/weir.lock";
+  DirectoryLock lock;
+  lock.file_ = ::open(path.c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0600);
+  if (lock.file_ < 0) {
+    return fail(
+        errno == EACCES || errno == EROFS ? ErrorCode::permission_denied : ErrorCode::io_error,
+        fmt::format("{}: {}", path, std::generic_category().message(errno)));
+  }
+  if (::flock(lock.file_, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+    return fail(ErrorCode::already_exists,
+                fmt::format("{}: another Weir is using this data_dir. Every server needs one of "
+                            "its own; a server that is to replace another starts when that one "
+                            "has ended.",
+                            directory));
+  }
+  return lock;
+}
+
+DirectoryLock::~DirectoryLock() {
+  if (file_ >= 0) ::close(file_);
+}
+
+}  // namespace weir::store
