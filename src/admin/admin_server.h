@@ -10,6 +10,7 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "admin/backend.h"
 #include "base/result.h"
@@ -35,6 +36,8 @@ class AdminServer {
 
   http::Server& server() { return server_; }
   net::Address address() const { return address_; }
+  // From the next request on. With an empty one the server must listen on loopback only.
+  void set_token(Secret token) { token_ = std::move(token); }
 
  private:
   net::Task<void> serve(http::ServerExchange& exchange);

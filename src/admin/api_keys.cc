@@ -1,6 +1,10 @@
 // Virtual keys: listed, made, rotated, revoked. Keys that the configuration declares are shown and
 // cannot be changed here.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <initializer_list>
 
 #include "admin/routes.h"
 #include "base/date.h"
@@ -37,15 +41,35 @@ Result<int64_t> count_field(json::Value object, std::string_view name) {
   return *number;
 }
 
+bool is_absent(json::Value value) {
+  return !value.exists() || value.is_null();
+}
+
+// A misspelt limit must not make a key without limits.
+Result<void> known_fields(json::Value object, std::string_view name,
+                          std::initializer_list<std::string_view> fields) {
+  if (is_absent(object)) return {};
+  if (!object.is_object()) return fail(wrong(name, "a JSON object"));
+  for (const auto& [key, value] : object.members()) {
+    if (std::find(fields.begin(), fields.end(), key) != fields.end()) continue;
+    return fail(ErrorCode::invalid_argument,
+                fmt::format("{}: there is no field \"{}\"; there are {}", name, key,
+                            fmt::join(fields, ", ")));
+  }
+  return {};
+}
+
 Result<std::optional<ledger::BudgetRule>> budget_field(json::Value body) {
   const json::Value budget = body["budget"];
-  if (!budget.exists() || budget.is_null()) return std::nullopt;
+  WEIR_CHECK_OK(known_fields(budget, "budget", {"usd", "per"}));
+  if (is_absent(budget)) return std::nullopt;
   const json::Value usd = budget["usd"];
   // As text or as a number: the number's own digits are read, never a floating-point value.
   const std::string amount = usd.is_string() ? usd.string_or("") : std::string(usd.raw());
   auto money = Money::parse_usd(amount);
   if (!money || money->nano() <= 0) return fail(wrong("budget.usd", "an amount of dollars"));
-  const std::string per = budget["per"].string_or("month");
+  const json::Value period = budget["per"];
+  const std::string per = is_absent(period) ? "month" : period.string_or("");
   if (per != "day" && per != "month") return fail(wrong("budget.per", "day or month"));
   return ledger::BudgetRule{*money,
                             per == "day" ? ledger::BudgetWindow::day : ledger::BudgetWindow::month};
@@ -53,24 +77,23 @@ Result<std::optional<ledger::BudgetRule>> budget_field(json::Value body) {
 
 Result<KeySpec> spec_of(json::Value body) {
   if (!body.is_object()) return fail(wrong("body", "a JSON object with at least a name"));
-  static constexpr std::string_view kFields[] = {"name",   "team",    "models",  "limits",
-                                                 "budget", "expires", "capture", "tags"};
-  for (const auto& [key, value] : body.members()) {
-    if (std::find(std::begin(kFields), std::end(kFields), key) == std::end(kFields)) {
-      return fail(wrong(key,
-                        "no such field; there are name, team, models, limits, budget, expires, "
-                        "capture and tags"));
-    }
-  }
+  WEIR_CHECK_OK(known_fields(
+      body, "body", {"name", "team", "models", "limits", "budget", "expires", "capture", "tags"}));
   KeySpec spec;
   WEIR_TRY(spec.name, text_field(body, "name"));
   if (spec.name.empty()) return fail(wrong("name", "a name for the key"));
   WEIR_TRY(spec.team, text_field(body, "team"));
+  if (!is_absent(body["models"]) && !body["models"].is_array()) {
+    return fail(wrong("models", "a list of model names"));
+  }
   for (const json::Value model : body["models"].elements()) {
     if (!model.is_string() || spec.models.size() >= kListMax) {
       return fail(wrong("models", "a list of model names"));
     }
     spec.models.push_back(model.string_or(""));
+  }
+  if (!is_absent(body["tags"]) && !body["tags"].is_object()) {
+    return fail(wrong("tags", "an object of texts"));
   }
   for (const auto& [name, value] : body["tags"].members()) {
     if (!value.is_string() || spec.tags.size() >= kListMax) {
@@ -79,6 +102,7 @@ Result<KeySpec> spec_of(json::Value body) {
     spec.tags.emplace_back(name, value.string_or(""));
   }
   const json::Value limits = body["limits"];
+  WEIR_CHECK_OK(known_fields(limits, "limits", {"rpm", "tpm", "concurrency"}));
   WEIR_TRY(spec.limits.requests_per_minute, count_field(limits, "rpm"));
   WEIR_TRY(spec.limits.tokens_per_minute, count_field(limits, "tpm"));
   WEIR_TRY(spec.limits.concurrency, count_field(limits, "concurrency"));
@@ -87,6 +111,9 @@ Result<KeySpec> spec_of(json::Value body) {
     const auto at = parse_rfc3339(expires.string_or(""));
     if (!at) return fail(wrong("expires", "a time such as 2027-01-01T00:00:00Z"));
     spec.expires_ms = *at;
+  }
+  if (!is_absent(body["capture"]) && !body["capture"].is_bool()) {
+    return fail(wrong("capture", "true or false"));
   }
   spec.capture = body["capture"].as_bool().value_or(false);
   return spec;
@@ -192,7 +219,8 @@ net::Task<Result<Reply>> create_key(Backend& backend, const Request& request) {
 }
 
 net::Task<Result<Reply>> rotate_key(Backend& backend, const Request& request) {
-  const int64_t overlap_s = request.body["overlap_s"].as_int64().value_or(0);
+  const json::Value overlap = request.body["overlap_s"];
+  const int64_t overlap_s = is_absent(overlap) ? 0 : overlap.as_int64().value_or(-1);
   if (overlap_s < 0 || overlap_s > kOverlapSecondsMax) {
     co_return fail(wrong("overlap_s", "seconds from 0 to 2592000 (30 days)"));
   }
