@@ -76,6 +76,8 @@ class TokenKeeper::Keeping {
   static net::Task<void> run(Keeping& self) {
     // The source is copied: a reload may replace it while the fetch is under way.
     const TokenSource source = self.entry_.source;
+    const bool was_out = self.refused_ || !self.ready();
+    self.refused_ = false;
     auto token = co_await fetch_token(self.keeper_.loop_, self.keeper_.client_, source);
     self.fetching_ = false;
     const Nanoseconds now = self.keeper_.loop_.now();
@@ -85,6 +87,8 @@ class TokenKeeper::Keeping {
       self.entry_.state->token_refused.store(false, std::memory_order_relaxed);
       self.entry_.state->token.publish(std::move(token->value),
                                        self.keeper_.loop_.clock().wall_ms());
+      // What parked the account was the token's lack or refusal: the new one deserves its trial.
+      if (was_out) self.entry_.state->credential.succeeded();
       self.keeper_.on_fetch_(self.entry_.account, nullptr);
     } else {
       const Milliseconds wait =
@@ -101,6 +105,7 @@ class TokenKeeper::Keeping {
     const Nanoseconds now = keeper_.loop_.now();
     const bool refused =
         failures_ == 0 && entry_.state->token_refused.exchange(false, std::memory_order_relaxed);
+    refused_ = refused;
     if (refused || now >= next_) return fetch();
     timer_.arm(std::min<Nanoseconds>(kRefusedPoll, next_ - now));
   }
@@ -108,6 +113,7 @@ class TokenKeeper::Keeping {
   Entry entry_;
   TokenKeeper& keeper_;
   bool fetching_ = false;
+  bool refused_ = false;  // the provider refused the token: that is why one is fetched
   int failures_ = 0;
   Nanoseconds next_{0};
   net::TaskGroup tasks_;
