@@ -158,9 +158,13 @@ Result<std::shared_ptr<const provider::Account>> Composer::make_account(
   made->transport = {account.tls.ca_file, account.tls.verify};
   made->stream_usage = account.stream_usage;
 
-  // An account keeps its state across reloads as long as it reaches the same place the same way.
-  const std::string identity =
-      fmt::format("{}|{}|{}", account.name, to_string(account.provider), endpoint);
+  // An account keeps its state across reloads as long as it reaches the same place with the same
+  // key: a new key must not wait for what parked the old one. (An account that logs in keeps its
+  // access token, and a token that comes opens it again.)
+  std::string identity =
+      fmt::format("{}|{}|{}|", account.name, to_string(account.provider), endpoint);
+  const access::KeyHash key_hash = hasher_->hash(account.api_key.reveal());
+  identity.append(key_hash.begin(), key_hash.end());
   auto& state = account_states_[identity];
   if (!state) state = std::make_shared<provider::AccountState>();
   made->state = state;
@@ -278,27 +282,9 @@ Result<std::vector<access::KeyEntry>> Composer::make_keys(
     entries.push_back(std::move(entry));
   }
   for (const access::StoredKey& key : stored) {
-    if (key.revoked_ms != 0) continue;
-    access::KeyEntry entry;
-    entry.hash = key.hash;
-    access::Principal& who = entry.principal;
-    who.key_id = key.id;
-    who.name = key.spec.name;
-    who.team = key.spec.team;
-    who.models = key.spec.models;
-    who.tags = key.spec.tags;
-    who.capture = key.spec.capture;
-    who.expires_ms = key.spec.expires_ms;
-    who.masked = key.masked;
-    if (has_rules(key.spec.limits)) who.key_limits = limits_.get("key/" + key.id, key.spec.limits);
-    who.team_limits = team_cells(key.spec.team);
-    if (key.previous_hash) {
-      access::KeyEntry previous = entry;
-      previous.hash = *key.previous_hash;
-      previous.principal.expires_ms = key.previous_until_ms;
-      entries.push_back(std::move(previous));
-    }
-    entries.push_back(std::move(entry));
+    const bool limited = key.revoked_ms == 0 && has_rules(key.spec.limits);
+    access::append_entries(key, limited ? limits_.get("key/" + key.id, key.spec.limits) : nullptr,
+                           team_cells(key.spec.team), entries);
   }
   return entries;
 }
@@ -325,14 +311,16 @@ Result<Composition> Composer::compose(const Config& config,
   std::sort(snapshot->models.begin(), snapshot->models.end(),
             [](const gateway::Model& a, const gateway::Model& b) { return a.name < b.name; });
 
+  WEIR_TRY(snapshot->prices, ledger::PriceBook::shipped(price_overrides(config)));
+  // Last of what can fail: it gives limits that are in use their new values.
   WEIR_TRY(auto keys, make_keys(config, stored));
-  snapshot->keys_required = !keys.empty();
+  // A key that was made and revoked counts: revoking the last one must not open the gateway.
+  snapshot->keys_required = !config.keys.empty() || !stored.empty();
   WEIR_TRY(snapshot->keys, access::KeyTable::build(hasher_, std::move(keys)));
   auto anonymous = std::make_shared<access::Principal>();
   anonymous->name = "anonymous";
   snapshot->anonymous = std::move(anonymous);
 
-  WEIR_TRY(snapshot->prices, ledger::PriceBook::shipped(price_overrides(config)));
   composition.snapshot = std::move(snapshot);
   limits_.drop_unused(wall_ms);
   return composition;
@@ -340,6 +328,20 @@ Result<Composition> Composer::compose(const Config& config,
 
 Result<void> Composer::remember_spending(const ledger::LogReader& reader, int64_t wall_ms) {
   return ledger::remember_spending(reader, wall_ms, limits_);
+}
+
+Result<void> check_reload(const Config& running, const Config& next, bool has_stored_keys) {
+  if (next.models.empty() && !running.models.empty()) {
+    return fail(ErrorCode::invalid_argument,
+                "models: the file names none, and the running configuration serves some. Was it "
+                "still being written? To serve nothing, stop Weir.");
+  }
+  if (next.keys.empty() && !running.keys.empty() && !has_stored_keys) {
+    return fail(ErrorCode::invalid_argument,
+                "keys: the file has none, which would open the gateway to everybody while it runs. "
+                "Restart Weir if that is what you want.");
+  }
+  return {};
 }
 
 }  // namespace weir::app

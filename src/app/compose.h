@@ -31,8 +31,8 @@ class Composer {
 
   explicit Composer(std::shared_ptr<const access::KeyHasher> hasher) : hasher_(std::move(hasher)) {}
 
-  // Errors: invalid_argument with what a person must change. Nothing is kept of a failed one but
-  // names seen.
+  // `stored` includes revoked keys. Errors: invalid_argument with what a person must change.
+  // Nothing is kept of a failed one but names seen.
   Result<Composition> compose(const Config& config, const std::vector<access::StoredKey>& stored,
                               uint64_t generation, int64_t wall_ms);
   const admin::SlotNames& slot_names() const { return names_; }
@@ -60,6 +60,11 @@ class Composer {
   std::map<std::string, uint32_t> deployment_slots_;
   admin::SlotNames names_;
 };
+
+// Whether a running gateway may go over to `next` by a reload. Refused (invalid_argument) is what a
+// half-written file would do and nobody means: serving no model any more, or asking for no key.
+// `has_stored_keys`: keys were made by the admin API, so that one is asked for in any case.
+Result<void> check_reload(const Config& running, const Config& next, bool has_stored_keys);
 
 // Where a provider is reached when an account names no endpoint.
 std::string default_endpoint(const Account& account);

@@ -36,15 +36,45 @@ void raise_descriptor_limit() {
   setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-// What changes when the file does: its time and its size. 0 when it cannot be looked at.
+// What changes when the file does: its time, its size, its place. 0 when it cannot be looked at.
 int64_t stamp_of(const std::string& path) {
   struct stat info{};
   if (stat(path.c_str(), &info) != 0) return 0;
-  return info.st_mtim.tv_sec * 1'000'000'000 + info.st_mtim.tv_nsec + info.st_size;
+  return info.st_mtim.tv_sec * 1'000'000'000 + info.st_mtim.tv_nsec + info.st_size +
+         static_cast<int64_t>(info.st_ino) * 7'919;
 }
 
 std::string version_line() {
   return fmt::format("{} ({})", app::version(), commit());
+}
+
+Result<void> check_admin(const ListenAddress& listen, const Secret& token) {
+  if (!token.empty() || listen.is_loopback()) return {};
+  return fail(ErrorCode::invalid_argument,
+              fmt::format("admin.token: needed because admin.listen {} can be reached from other "
+                          "machines",
+                          listen.to_text()));
+}
+
+// What a reload cannot change, as the fields' names; empty when it changed none of them.
+std::string needs_restart(const Config& before, const Config& after) {
+  const std::pair<std::string_view, bool> fields[] = {
+      {"server.listen", before.server.listen != after.server.listen},
+      {"server.workers", worker_count(before.server) != worker_count(after.server)},
+      {"server.tls", before.server.tls.has_value() != after.server.tls.has_value()},
+      {"server.limits", before.server.limits != after.server.limits},
+      {"server.timeouts", before.server.timeouts != after.server.timeouts},
+      {"admin.listen", before.admin.listen != after.admin.listen},
+      {"data_dir", before.data_dir != after.data_dir},
+      {"log.file", before.log.file != after.log.file},
+      {"ledger.retention", before.ledger.retention != after.ledger.retention},
+      {"capture.retention", before.capture.retention != after.capture.retention},
+  };
+  std::string names;
+  for (const auto& [name, changed] : fields) {
+    if (changed) names.append(names.empty() ? "" : ", ").append(name);
+  }
+  return names;
 }
 
 Config demo_config(const std::string& endpoint) {
@@ -118,6 +148,7 @@ Result<void> ControlPlane::open_stores() {
     return fail(ErrorCode::io_error,
                 fmt::format("data_dir {}: {}", config_.data_dir, error.message()));
   }
+  WEIR_TRY(data_lock_, store::DirectoryLock::take(config_.data_dir));
   WEIR_TRY(access::KeyHasher hasher, access::KeyHasher::open(config_.data_dir));
   hasher_ = std::make_shared<access::KeyHasher>(std::move(hasher));
   WEIR_TRY(keys_, access::KeyStore::open(config_.data_dir, hasher_));
@@ -141,10 +172,11 @@ Result<std::shared_ptr<const net::TlsServerContext>> ControlPlane::load_tls(
 }
 
 Result<uint64_t> ControlPlane::publish(const Config& config) {
-  WEIR_TRY(const std::vector<access::StoredKey> stored, keys_->list());
+  WEIR_TRY(const std::vector<access::StoredKey> stored, keys_->list(/*with_revoked=*/true));
+  WEIR_CHECK_OK(check_reload(config_, config, !stored.empty()));
+  WEIR_TRY(auto tls, load_tls(config.server));
   WEIR_TRY(Composition composition,
            composer_->compose(config, stored, generation_ + 1, clock_.wall_ms()));
-  WEIR_TRY(auto tls, load_tls(config.server));
   ++generation_;
   snapshot_ = std::move(composition.snapshot);
   tokens_->keep(std::move(composition.tokens));
@@ -161,7 +193,7 @@ Result<void> ControlPlane::start() {
     WEIR_TRY(demo_, sim::EmbeddedProvider::start());
   }
   WEIR_TRY(config_, load_config());
-  WEIR_CHECK_OK(log::start({.level = config_.log.level}));
+  WEIR_CHECK_OK(log::start({.level = config_.log.level, .path = config_.log.file}));
   WEIR_CHECK_OK(open_stores());
   composer_ = std::make_unique<Composer>(hasher_);
   WEIR_CHECK_OK(composer_->remember_spending(*reader_, clock_.wall_ms()));
@@ -206,12 +238,7 @@ Result<void> ControlPlane::start() {
 }
 
 Result<void> ControlPlane::start_admin() {
-  if (config_.admin.token.empty() && !config_.admin.listen.is_loopback()) {
-    return fail(ErrorCode::invalid_argument,
-                fmt::format("admin.token: needed because admin.listen {} can be reached from other "
-                            "machines",
-                            config_.admin.listen.to_text()));
-  }
+  WEIR_CHECK_OK(check_admin(config_.admin.listen, config_.admin.token));
   WEIR_TRY(const net::Address address, net::Address::parse(config_.admin.listen.to_text()));
   WEIR_TRY(admin_, admin::AdminServer::start(loop_, address, config_.admin.token, *this));
   return {};
@@ -241,15 +268,13 @@ net::Task<std::vector<admin::WorkerSample>> ControlPlane::sample() {
 
 Result<uint64_t> ControlPlane::reload() {
   WEIR_TRY(Config config, load_config());
+  WEIR_CHECK_OK(check_admin(config_.admin.listen, config.admin.token));
   WEIR_TRY(const uint64_t generation, publish(config));
-  if (config.server.listen != config_.server.listen ||
-      config.admin.listen != config_.admin.listen || config.data_dir != config_.data_dir ||
-      worker_count(config.server) != plane_->workers()) {
+  if (const std::string fields = needs_restart(config_, config); !fields.empty()) {
     log::warn("reload_needs_restart",
-              {{"fields",
-                "server.listen, server.workers, admin.listen and data_dir change only "
-                "when Weir starts"}});
+              {{"fields", fields}, {"problem", "these take effect when Weir is restarted"}});
   }
+  admin_->set_token(config.admin.token);
   log::set_level(config.log.level);
   config_ = std::move(config);
   log::info("reloaded", {{"generation", generation}});
@@ -270,11 +295,13 @@ void ControlPlane::reload_and_log(std::string_view why) {
 
 void ControlPlane::watch_file() {
   const int64_t stamp = stamp_of(options_.config_path);
-  // Editors replace files: one that is missing for a moment is no change.
-  if (stamp != 0 && stamp != file_stamp_) {
+  // Editors replace files: one that is missing for a moment is no change. One that differs from
+  // the last look may be half written: it is read when the next look finds it the same.
+  if (stamp != 0 && stamp != file_stamp_ && stamp == file_stamp_seen_) {
     file_stamp_ = stamp;
     reload_and_log("the file changed");
   }
+  file_stamp_seen_ = stamp;
   watch_timer_->arm(kWatchInterval);
 }
 

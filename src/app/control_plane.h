@@ -17,6 +17,7 @@
 #include "net/signals.h"
 #include "net/timer.h"
 #include "provider/token.h"
+#include "store/directory_lock.h"
 
 namespace weir::admin {
 class AdminServer;
@@ -34,7 +35,8 @@ struct ServeOptions {
 
 class ControlPlane final : public admin::Backend {
  public:
-  // How often the configuration file is looked at.
+  // How often the configuration file is looked at. A change is read at the second look that finds
+  // the file the same.
   static constexpr Milliseconds kWatchInterval{1'000};
 
   explicit ControlPlane(ServeOptions options);
@@ -78,6 +80,7 @@ class ControlPlane final : public admin::Backend {
   int64_t started_ms_;
   Config config_;
   std::unique_ptr<sim::EmbeddedProvider> demo_;
+  store::DirectoryLock data_lock_;  // held as long as anything below writes
   std::shared_ptr<access::KeyHasher> hasher_;
   std::optional<access::KeyStore> keys_;
   std::unique_ptr<ledger::RequestLog> log_;
@@ -93,7 +96,8 @@ class ControlPlane final : public admin::Backend {
   std::unique_ptr<admin::AdminServer> admin_;
   std::unique_ptr<net::Signals> signals_;
   std::unique_ptr<net::Timer> watch_timer_;
-  int64_t file_stamp_ = 0;
+  int64_t file_stamp_ = 0;       // of the file that was read last
+  int64_t file_stamp_seen_ = 0;  // at the last look
   bool draining_ = false;
 };
 

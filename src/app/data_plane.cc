@@ -27,13 +27,14 @@ TransportClients::~TransportClients() = default;
 http::Client& TransportClients::client(const provider::Transport& transport) {
   auto& one = clients_[transport];
   if (!one) {
-    auto context = net::TlsClientContext::create({.ca_file = transport.ca_file});
+    auto context = net::TlsClientContext::create(
+        {.ca_file = transport.ca_file, .system_roots = transport.ca_file.empty()});
     if (!context) {
       // The file was good when the configuration was checked. Without it no certificate of that
       // account verifies, which is the safe way to fail.
       log::error("ca_file_unreadable",
                  {{"ca_file", transport.ca_file}, {"problem", context.error().message()}});
-      context = net::TlsClientContext::create({});
+      context = net::TlsClientContext::create({.system_roots = false});
     }
     one = std::make_unique<One>(loop_, resolver_, std::move(*context));
   }

@@ -68,6 +68,7 @@ struct ServerLimits {
   uint64_t head_bytes = 64ULL << 10;
   uint32_t headers = 200;
   uint32_t connections = 65'536;  // open client connections, all workers together
+  bool operator==(const ServerLimits&) const = default;
 };
 
 struct ServerTimeouts {
@@ -75,6 +76,7 @@ struct ServerTimeouts {
   Milliseconds body{60'000};        // longest silence while a body is awaited
   Milliseconds write{60'000};       // longest time a client may take no byte of an answer
   Milliseconds keep_alive{75'000};  // idle connection between requests
+  bool operator==(const ServerTimeouts&) const = default;
 };
 
 struct Server {
