@@ -176,6 +176,11 @@ Result<NewKey> KeyStore::create(const KeySpec& spec, int64_t wall_ms) {
   return NewKey{std::move(key), std::move(secret)};
 }
 
+Result<int64_t> KeyStore::foreign_changes() {
+  WEIR_TRY(const std::optional<int64_t> version, connection_.query_int64("PRAGMA data_version"));
+  return version.value_or(0);
+}
+
 Result<std::vector<StoredKey>> KeyStore::list(bool with_revoked) {
   WEIR_TRY(store::Statement query,
            connection_.prepare(fmt::format("{}{} ORDER BY id DESC", kSelect,

@@ -61,6 +61,10 @@ class KeyStore {
 
   // Errors: invalid_argument (name), already_exists.
   Result<NewKey> create(const KeySpec& spec, int64_t wall_ms);
+  // A number that differs from the last answer when another connection has changed the file since
+  // (SQLite's data_version): `weir key` beside a running server. This one's own changes do not
+  // count.
+  Result<int64_t> foreign_changes();
   // Newest first.
   Result<std::vector<StoredKey>> list(bool with_revoked = false);
   Result<StoredKey> get(std::string_view id);                          // not_found

@@ -219,11 +219,10 @@ Result<void> ControlPlane::start() {
   WEIR_CHECK_OK(start_admin());
   WEIR_TRY(signals_, net::Signals::open(loop_, {SIGTERM, SIGINT, SIGHUP},
                                         [this](int signal) { on_signal(signal); }));
-  if (!is_demo()) {
-    file_stamp_ = stamp_of(options_.config_path);
-    watch_timer_ = std::make_unique<net::Timer>(loop_, [this] { watch_file(); });
-    watch_timer_->arm(kWatchInterval);
-  }
+  if (!is_demo()) file_stamp_ = stamp_of(options_.config_path);
+  WEIR_TRY(keys_version_, keys_->foreign_changes());
+  watch_timer_ = std::make_unique<net::Timer>(loop_, [this] { watch(); });
+  watch_timer_->arm(kWatchInterval);
   if (!snapshot_->keys_required && !config_.server.listen.is_loopback()) {
     log::warn("open_gateway",
               {{"problem", "no key is configured: everybody who reaches " +
@@ -293,6 +292,24 @@ void ControlPlane::reload_and_log(std::string_view why) {
   }
 }
 
+void ControlPlane::watch() {
+  if (!is_demo()) watch_file();
+  watch_keys();
+  watch_timer_->arm(kWatchInterval);
+}
+
+// Keys that `weir key` made or revoked beside this process.
+void ControlPlane::watch_keys() {
+  const auto version = keys_->foreign_changes();
+  if (!version || *version == keys_version_) return;
+  keys_version_ = *version;
+  if (auto generation = keys_changed(); !generation) {
+    log::error("keys_not_taken_up", {{"problem", generation.error().message()}});
+  } else {
+    log::info("keys_changed", {{"generation", *generation}});
+  }
+}
+
 void ControlPlane::watch_file() {
   const int64_t stamp = stamp_of(options_.config_path);
   // Editors replace files: one that is missing for a moment is no change. One that differs from
@@ -302,7 +319,6 @@ void ControlPlane::watch_file() {
     reload_and_log("the file changed");
   }
   file_stamp_seen_ = stamp;
-  watch_timer_->arm(kWatchInterval);
 }
 
 void ControlPlane::on_signal(int signal) {

@@ -35,8 +35,8 @@ struct ServeOptions {
 
 class ControlPlane final : public admin::Backend {
  public:
-  // How often the configuration file is looked at. A change is read at the second look that finds
-  // the file the same.
+  // How often the configuration file and the key store are looked at. A changed file is read at the
+  // second look that finds it the same.
   static constexpr Milliseconds kWatchInterval{1'000};
 
   explicit ControlPlane(ServeOptions options);
@@ -70,7 +70,9 @@ class ControlPlane final : public admin::Backend {
   Result<void> start_admin();
   Result<uint64_t> publish(const Config& config);
   Result<std::shared_ptr<const net::TlsServerContext>> load_tls(const Server& server) const;
+  void watch();
   void watch_file();
+  void watch_keys();
   void on_signal(int signal);
   void reload_and_log(std::string_view why);
 
@@ -98,6 +100,7 @@ class ControlPlane final : public admin::Backend {
   std::unique_ptr<net::Timer> watch_timer_;
   int64_t file_stamp_ = 0;       // of the file that was read last
   int64_t file_stamp_seen_ = 0;  // at the last look
+  int64_t keys_version_ = 0;     // of the key store at the last look
   bool draining_ = false;
 };
 

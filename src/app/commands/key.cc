@@ -22,7 +22,7 @@ namespace weir::app {
 namespace {
 
 constexpr std::string_view kTakenUp =
-    "A running server takes this up when it reloads: SIGHUP, or POST /api/v1/reload.\n";
+    "A server that runs on this data directory takes it up within a second.\n";
 
 Result<std::string> data_dir(const Arguments& arguments, Terminal& terminal) {
   if (arguments.has("data-dir")) return arguments.value("data-dir");
