@@ -1,3 +1,4 @@
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "dialect/gemini.h"
@@ -78,6 +79,20 @@ TEST(GeminiReply, FinishReasons) {
     ASSERT_TRUE(reply);
     EXPECT_EQ(reply->candidates[0].stop, expected.stop);
   }
+}
+
+TEST(GeminiReply, CallsAreTheReasonWhereTheWordIsNotKnown) {
+  const auto stop = [](std::string_view word) {
+    const auto reply = read_body(fmt::format(
+        R"({{"candidates":[{{"content":{{"parts":[{{"functionCall":{{"name":"f"}}}}]}},)"
+        R"("finishReason":"{}"}}]}})",
+        word));
+    return reply ? reply->candidates[0].stop : StopReason::unset;
+  };
+  EXPECT_EQ(stop("STOP"), StopReason::tool_use);
+  EXPECT_EQ(stop("FUNCTION_CALL"), StopReason::tool_use);
+  EXPECT_EQ(stop("MAX_TOKENS"), StopReason::max_tokens);
+  EXPECT_EQ(stop("OTHER"), StopReason::other);
 }
 
 TEST(GeminiReply, WholeAnswer) {

@@ -50,7 +50,8 @@ StopReason stop_of_gemini(std::string_view finish_reason, bool has_calls) {
     if (finish.word != finish_reason) continue;
     return finish.stop == StopReason::end_turn && has_calls ? StopReason::tool_use : finish.stop;
   }
-  return StopReason::other;
+  // A word that is not known yet must not keep an agent from running the calls it was given.
+  return has_calls ? StopReason::tool_use : StopReason::other;
 }
 
 std::string_view gemini_finish_reason(StopReason stop) {
