@@ -137,7 +137,11 @@ std::string write_anthropic(const ApiError& error, std::string_view request_id) 
   std::string out;
   json::Writer w(out);
   w.begin_object().member("type", "error").key("error").begin_object();
-  w.member("type", anthropic_type(error.type)).member("message", error.message).end_object();
+  w.member("type", anthropic_type(error.type)).member("message", error.message);
+  if (error.code == kThreadUnsupported) {
+    w.key("details").begin_object().member("error_code", error.code).end_object();
+  }
+  w.end_object();
   if (!request_id.empty()) w.member("request_id", request_id);
   w.end_object();
   return out;

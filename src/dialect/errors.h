@@ -11,6 +11,11 @@ namespace weir::dialect {
 // Providers' messages are kept up to this many bytes (HTML error pages, stack traces).
 inline constexpr size_t kErrorMessageBytesMax = 2048;
 
+// Anthropic's code for a request whose `thread`, a conversation kept by the provider, cannot be
+// served. It is this code, in the error's details, that makes the SDK's tool runner send the whole
+// conversation instead.
+inline constexpr std::string_view kThreadUnsupported = "thread_unsupported_request";
+
 // The error that `root` tells, in the form of any provider. `status` is the HTTP status of the
 // answer, or 200 for an error inside a stream: the object's own words decide then.
 ApiError read_error_json(int status, json::Value root);

@@ -222,11 +222,7 @@ net::Task<Answered> attempt(Exchange& x, provider::Pick pick) {
     if (built.error().code() == ErrorCode::unavailable) {
       co_return fail_with(FailureClass::credential, built.error().message());
     }
-    x.error = ApiError{.type = ApiErrorType::invalid_request,
-                       .status = 400,
-                       .message = std::string(built.error().message()),
-                       .code = "invalid_request",
-                       .param = {}};
+    x.error = refusal_of(x, built.error());
     co_return conclude(x, deployment, FailureClass::invalid);
   }
   const Outgoing& outgoing = **built;

@@ -137,6 +137,39 @@ TEST(Journey, TokensAreEstimatedWhereNoProviderCounts) {
   EXPECT_GT(document.root()["input_tokens"].as_int64().value_or(0), 0);
 }
 
+TEST(Journey, TokensAreEstimatedWhereTheProviderCountsForOthers) {
+  TestWorld world;
+  world.account("up", provider::Kind::anthropic);
+  world.model("m", {"up"});
+  const Answer answer = world.post("/v1beta/models/m:countTokens",
+                                   R"({"contents":[{"parts":[{"text":"some words"}]}]})");
+  EXPECT_EQ(answer.status, 200) << answer.body;
+  EXPECT_EQ(answer.header("x-weir-estimated"), "true");
+  EXPECT_THAT(answer.body, HasSubstr("totalTokens"));
+  EXPECT_TRUE(world.requests("up").empty());
+}
+
+TEST(Journey, AConversationKeptByAnthropicIsRefusedElsewhere) {
+  // The SDK's tool runner sends its later turns without the earlier ones, and sends everything
+  // again only when it reads this code.
+  constexpr std::string_view kTurn =
+      R"({"model":"m","max_tokens":9,"messages":[{"role":"user","content":"hi"}],"thread":{"type":"create"}})";
+  TestWorld world;
+  world.account("other");
+  world.model("m", {"other"});
+  const Answer refused = world.post("/v1/messages", kTurn);
+  EXPECT_EQ(refused.status, 400);
+  EXPECT_THAT(refused.body, HasSubstr(R"("details":{"error_code":"thread_unsupported_request"})"));
+  EXPECT_TRUE(world.requests("other").empty());
+
+  TestWorld native;
+  native.account("anthropic", provider::Kind::anthropic);
+  native.model("m", {"anthropic"});
+  native.script("anthropic", json_answer(200, R"({"type":"message","content":[]})"));
+  EXPECT_EQ(native.post("/v1/messages", kTurn).status, 200);
+  EXPECT_THAT(native.last_body("anthropic"), HasSubstr(R"("thread":{"type":"create"})"));
+}
+
 TEST(Journey, AClientThatLeavesCancelsTheProviderAndIsBilledByEstimate) {
   TestWorld world;
   world.account("up");
@@ -345,6 +378,15 @@ TEST(Journey, ClaudeOnVertexTakesItsModelFromThePath) {
   EXPECT_THAT(world.requests("v")[0], HasSubstr("authorization: Bearer ya29.token"));
   EXPECT_THAT(world.last_body("v"), HasSubstr(R"("anthropic_version":"vertex-2023-10-16")"));
   EXPECT_THAT(world.last_body("v"), Not(HasSubstr(R"("model")")));
+
+  world.script("v", json_answer(200, R"({"input_tokens":7})"));
+  const Answer count =
+      world.post("/v1/messages/count_tokens",
+                 R"({"model":"claude","messages":[{"role":"user","content":"hi"}]})");
+  EXPECT_EQ(count.status, 200) << count.body;
+  EXPECT_THAT(world.requests("v")[1], HasSubstr("/models/count-tokens:rawPredict "));
+  EXPECT_THAT(world.last_body("v"), HasSubstr(R"("anthropic_version":"vertex-2023-10-16")"));
+  EXPECT_THAT(world.last_body("v"), HasSubstr(R"("model":"claude-sonnet-4-5")"));
 }
 
 TEST(Journey, WithoutAnAccessTokenAnotherDeploymentIsUsed) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/encoding.h"
+#include "dialect/errors.h"
 #include "dialect/translate.h"
 #include "gateway/multipart.h"
 #include "gateway/stages.h"
@@ -31,7 +32,21 @@ void name_model_in_query(std::string& query, const provider::Deployment& deploym
   query += percent_encode(deployment.model);
 }
 
+// Whether an Anthropic client wants the provider to keep the conversation, and sends or will send
+// only what is new of it.
+bool wants_thread(const Exchange& x) {
+  return x.route.dialect == Dialect::anthropic_messages && x.document.root()["thread"].is_object();
+}
+
 }  // namespace
+
+dialect::ApiError refusal_of(const Exchange& x, const Error& error) {
+  return {.type = dialect::ApiErrorType::invalid_request,
+          .status = 400,
+          .message = std::string(error.message()),
+          .code = std::string(wants_thread(x) ? dialect::kThreadUnsupported : "invalid_request"),
+          .param = {}};
+}
 
 std::string forwarded_query(std::string_view query) {
   std::string kept;
@@ -55,6 +70,12 @@ Result<std::unique_ptr<Outgoing>> Outgoing::build(Exchange& x,
   const provider::Provider& provider = provider::provider_of(deployment.account->kind);
   const auto spoken = provider.dialect(deployment, x.route.operation, x.route.dialect);
   if (!spoken) return fail(ErrorCode::internal, "planned a deployment that cannot serve this");
+  // Elsewhere the field would be dropped, and the model asked with half of the conversation.
+  if (wants_thread(x) && deployment.account->kind != provider::Kind::anthropic) {
+    return fail(ErrorCode::invalid_argument,
+                "thread: only Anthropic's own API keeps conversations, and another provider serves "
+                "this model; send the whole conversation");
+  }
   provider::Call& call = out->call_;
   call.operation = x.route.operation;
   call.dialect = *spoken;

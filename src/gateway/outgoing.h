@@ -56,6 +56,9 @@ class Outgoing {
   int64_t size_change_ = 0;
 };
 
+// What the client is told where build() gave invalid_argument.
+dialect::ApiError refusal_of(const Exchange& x, const Error& error);
+
 // The client's query without Weir's own business: the key and Azure's api-version.
 std::string forwarded_query(std::string_view query);
 

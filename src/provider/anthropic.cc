@@ -9,8 +9,11 @@ using dialect::Dialect;
 std::optional<Dialect> dialect_of(const Deployment&, Operation operation, Dialect client) {
   switch (operation) {
     case Operation::generate:
-    case Operation::count_tokens:
       return Dialect::anthropic_messages;
+    case Operation::count_tokens:
+      // Counts are relayed and never translated: for other clients Weir estimates.
+      if (client == Dialect::anthropic_messages) return client;
+      return std::nullopt;
     case Operation::passthrough:
       if (client == Dialect::anthropic_messages) return Dialect::passthrough;
       return std::nullopt;

@@ -24,7 +24,8 @@ std::optional<Dialect> dialect_of(const Deployment& deployment, Operation operat
     case Operation::embed:
       return Dialect::openai_embeddings;
     case Operation::count_tokens:
-      return is_claude(deployment) ? std::optional(Dialect::anthropic_messages) : std::nullopt;
+      if (is_claude(deployment) && client == Dialect::anthropic_messages) return client;
+      return std::nullopt;
     case Operation::passthrough:
       if (client == Dialect::anthropic_messages || client == Dialect::gemini) return std::nullopt;
       return Dialect::passthrough;

@@ -19,7 +19,7 @@ std::optional<Dialect> dialect_of(const Deployment& deployment, Operation operat
     case Operation::embed:
       return Dialect::openai_embeddings;
     case Operation::count_tokens:
-      if (deployment.dialect == Dialect::anthropic_messages) return Dialect::anthropic_messages;
+      if (deployment.dialect == client && client == Dialect::anthropic_messages) return client;
       return std::nullopt;
     case Operation::passthrough:
       if (client == Dialect::anthropic_messages || client == Dialect::gemini) return std::nullopt;

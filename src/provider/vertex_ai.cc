@@ -24,9 +24,11 @@ std::optional<Dialect> dialect_of(const Deployment& deployment, Operation operat
       if (is_claude(deployment)) return std::nullopt;
       return Dialect::gemini;
     case Operation::count_tokens:
-      if (is_claude(deployment)) return Dialect::anthropic_messages;
-      if (client == Dialect::gemini) return Dialect::gemini;
-      return std::nullopt;
+      // Counts are relayed and never translated: for other clients Weir estimates.
+      if (client != (is_claude(deployment) ? Dialect::anthropic_messages : Dialect::gemini)) {
+        return std::nullopt;
+      }
+      return client;
     case Operation::complete:
     case Operation::respond:
     case Operation::passthrough:
@@ -61,12 +63,13 @@ void add_headers(const Deployment& deployment, const Call& call, http::HeaderMap
 
 void edit(const Deployment& deployment, const Call& call, BodyEdit& body) {
   if (!is_claude(deployment)) return;
+  // rawPredict takes the model from the path, but for token counts from the body; and the version
+  // always from the body.
   if (call.operation == Operation::count_tokens) {
     edit_model(deployment, body);
-    return;
+  } else {
+    body.members.remove("model");
   }
-  // rawPredict takes the model from the path and the version from the body.
-  body.members.remove("model");
   if (!body.root["anthropic_version"].exists()) {
     body.members.set("anthropic_version", json::quoted(kAnthropicVersion));
   }

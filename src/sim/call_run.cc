@@ -220,6 +220,10 @@ std::optional<ApiError> CallRun::check_request() const {
   } else if (!exchange_.head().headers.find("anthropic-version")) {
     return invalid("anthropic-version: header is required");
   }
+  if (root["thread"].is_object()) {
+    return error_of(ApiErrorType::invalid_request, "thread: the simulator keeps no conversations",
+                    std::string(dialect::kThreadUnsupported));
+  }
   if (route_.endpoint == Endpoint::messages && !root["max_tokens"].as_int64()) {
     return invalid("max_tokens: Field required");
   }
