@@ -133,12 +133,13 @@ std::string demo_text(const AnswerRequest& request, std::string_view user_text) 
   const bool cut = quote.size() < trim(user_text).size();
   if (quote.empty()) quote = "nothing yet";
   return fmt::format(
-      "Hello! You said: \"{}{}\"\n\nI am {}, the simulator that is built into Weir, so what I say "
-      "is made up; but everything around it is real. This reply was streamed through the gateway "
-      "token by token, counted, priced and written to the request log, where the console can show "
-      "it to you. To talk to a real model, put an account and a model into weir.yaml: Weir takes "
-      "it up at once, and your client keeps its base URL.",
-      quote, cut ? "..." : "", request.conversation.model);
+      "Hello! You said: \"{}{}\"\n\nI am the simulator that is built into Weir, so what I say is "
+      "made up; but everything around it is real. This reply {} the gateway, was counted, priced "
+      "and written to the request log, where the console can show it to you. To talk to a real "
+      "model, put an account and a model into weir.yaml and start Weir with it: your client keeps "
+      "its base URL.",
+      quote, cut ? "..." : "",
+      request.conversation.stream ? "was streamed token by token through" : "came through");
 }
 
 class AnswerMaker {
