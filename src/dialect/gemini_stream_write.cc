@@ -4,8 +4,9 @@
 namespace weir::dialect::gemini {
 namespace {
 
-// Google's framing: CRLF, no event names, no terminator. Texts go out as they come; a call, an
-// image and the finish with its usage go out whole.
+// Google's framing: CRLF, no event names, no terminator; or, without alt=sse, the elements of one
+// JSON array. Texts go out as they come; a call, an image and the finish with its usage go out
+// whole.
 class GeminiStreamWriter : public StreamWriter {
  public:
   explicit GeminiStreamWriter(const Context& context) : context_(context) {}
@@ -24,11 +25,15 @@ class GeminiStreamWriter : public StreamWriter {
         return;  // Google sends none, and an empty chunk is no chunk to its SDKs
       case EventKind::error:
         ended_ = true;
-        out.append(write_stream_error(Dialect::gemini, event.error, context_.request_id));
+        begin_element(out);
+        out.append(write_error(Dialect::gemini, event.error, context_.request_id));
+        end_element(out);
+        if (!context_.sse) out.push_back(']');
         return;
       case EventKind::end:
         ended_ = true;
         write_end(out);
+        if (!context_.sse) out.push_back(']');
         return;
       default:
         write_candidate_event(event, out);
@@ -107,7 +112,7 @@ class GeminiStreamWriter : public StreamWriter {
   }
 
   void write_chunk(uint32_t candidate, const Part& part, std::string& out) {
-    out.append("data: ");
+    begin_element(out);
     json::Writer w(out);
     w.begin_object().key("candidates").begin_array().begin_object();
     w.key("content").begin_object().key("parts").begin_array();
@@ -120,7 +125,7 @@ class GeminiStreamWriter : public StreamWriter {
   void write_end(std::string& out) {
     if (states_.empty()) states_.resize(1);
     for (uint32_t i = 0; i < states_.size(); ++i) flush(i, states_[i], out);
-    out.append("data: ");
+    begin_element(out);
     json::Writer w(out);
     w.begin_object().key("candidates").begin_array();
     for (size_t i = 0; i < states_.size(); ++i) {
@@ -141,7 +146,15 @@ class GeminiStreamWriter : public StreamWriter {
 
   void write_tail(json::Writer& w, std::string& out) const {
     w.member("modelVersion", model_).member("responseId", id_).end_object();
-    out.append("\r\n\r\n");
+    end_element(out);
+  }
+
+  void begin_element(std::string& out) {
+    out.append(context_.sse ? "data: " : begun_ ? ",\r\n" : "[");
+    begun_ = true;
+  }
+  void end_element(std::string& out) const {
+    if (context_.sse) out.append("\r\n\r\n");
   }
 
   const Context context_;
@@ -149,6 +162,7 @@ class GeminiStreamWriter : public StreamWriter {
   std::string model_;
   Usage usage_;
   std::vector<State> states_;
+  bool begun_ = false;
   bool ended_ = false;
 };
 

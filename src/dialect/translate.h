@@ -33,6 +33,8 @@ struct Context {
   // reasoning_content, Gemini's extra_content). Others refuse a request that holds them.
   bool replay_reasoning = false;
   bool include_usage = true;  // reply writers: the client asked for usage in the stream (OpenAI)
+  // stream writers: the client takes server-sent events; else one JSON array (Gemini only)
+  bool sse = true;
 };
 
 // Whether a client that speaks `from` can be served by a provider that speaks `to` (false for the

@@ -268,7 +268,8 @@ TEST_P(MidStreamTable, TheErrorIsToldInTheClientsDialect) {
   const auto& [fault, path] = GetParam();
   TestWorld world;
   world.account("up");
-  world.script("up", sse_begin(fault.events, fault.end));
+  world.script("up", fault.end == Scripted::End::keep ? sse_answer(fault.events, false)
+                                                      : sse_begin(fault.events, fault.end));
   world.model("m", {"up"});
   const std::string ask =
       path.find("streamGenerate") != std::string::npos
@@ -308,6 +309,12 @@ INSTANTIATE_TEST_SUITE_P(
                                                ledger::Outcome::truncated},
                                      MidStream{"close",
                                                Scripted::End::close,
+                                               {std::string(kRole), std::string(kText)},
+                                               FailureClass::truncated,
+                                               ledger::Outcome::truncated},
+                                     // HTTP's own end, and no terminator of the dialect.
+                                     MidStream{"orderly",
+                                               Scripted::End::keep,
                                                {std::string(kRole), std::string(kText)},
                                                FailureClass::truncated,
                                                ledger::Outcome::truncated},

@@ -89,11 +89,12 @@ Result<std::unique_ptr<Outgoing>> Outgoing::build(Exchange& x,
     out->translated_ = out->embeddings_api_ != client_embeddings_api(x.route);
     call.rest = embeddings_method(out->embeddings_api_);
   }
+  out->client_sse_ =
+      x.route.dialect != Dialect::gemini || x.route.query.find("alt=sse") != std::string_view::npos;
   if (!out->translated_) {
     out->query_ = forwarded_query(x.route.query);
     if (x.route.endpoint == "/realtime") name_model_in_query(out->query_, deployment);
-    call.sse =
-        x.route.dialect != Dialect::gemini || out->query_.find("alt=sse") != std::string::npos;
+    call.sse = out->client_sse_;
     call.query = out->query_;
     call.client_headers = &x.client.head().headers;
   }

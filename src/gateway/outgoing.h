@@ -33,6 +33,11 @@ class Outgoing {
   bool strip_usage_chunk() const { return strip_usage_chunk_; }
   std::string_view head() const { return head_; }
   std::span<const std::string_view> body() const { return pieces_; }
+  // The client takes a stream as events; else, by Gemini's API without alt=sse, as one JSON array.
+  bool client_sse() const { return client_sse_; }
+  std::string_view translated_stream_type() const {
+    return client_sse_ ? "text/event-stream; charset=utf-8" : "application/json; charset=utf-8";
+  }
   // Bytes by which the body differs in size from the client's.
   int64_t size_change() const { return size_change_; }
 
@@ -46,6 +51,7 @@ class Outgoing {
 
   provider::Call call_;
   bool translated_ = false;
+  bool client_sse_ = true;
   dialect::EmbeddingsApi embeddings_api_ = dialect::EmbeddingsApi::openai;
   bool strip_usage_chunk_ = false;
   std::string query_;

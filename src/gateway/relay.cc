@@ -114,7 +114,8 @@ net::Task<RelayEnd> relay(Relay& r) {
     if (!json) co_return co_await relay_bytes(r, {});
     co_return co_await relay_whole(r);
   }
-  if (r.x.stream && events) co_return co_await relay_stream(r);
+  const bool array = !r.outgoing.translated() && !r.outgoing.client_sse();
+  if (r.x.stream && (events || array)) co_return co_await relay_stream(r);
   co_return co_await relay_whole(r);
 }
 

@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include "dialect/relay_meter.h"
 #include "dialect/sse.h"
 #include "dialect/translate.h"
@@ -28,13 +30,18 @@ class StreamSource {
   virtual const ApiError* error() const = 0;
   // Whether feed() already gave the client the bytes that tell error().
   virtual bool error_was_told() const = 0;
+  // What follows an error that was told is part of the form, too: a JSON array must be closed.
+  virtual bool goes_on_behind_error() const { return false; }
   virtual void collect(Exchange& x) const = 0;
+  // The bytes that tell the client an error behind what feed() has given it.
+  virtual std::string tell(const ApiError& error, const Exchange& x) = 0;
 };
 
 class SameDialect final : public StreamSource {
  public:
-  SameDialect(dialect::Dialect dialect, bool strip_usage_chunk)
-      : meter_(dialect::make_relay_meter(dialect, {.strip_usage_chunk = strip_usage_chunk})) {}
+  SameDialect(dialect::Dialect dialect, bool strip_usage_chunk, bool array)
+      : meter_(dialect::make_relay_meter(dialect, {.strip_usage_chunk = strip_usage_chunk})),
+        array_(array) {}
   Result<void> feed(std::string_view bytes, std::vector<std::string_view>& out) override {
     return meter_->feed(bytes, out);
   }
@@ -43,13 +50,21 @@ class SameDialect final : public StreamSource {
   bool complete() const override { return meter_->complete(); }
   const ApiError* error() const override { return meter_->error() ? &*meter_->error() : nullptr; }
   bool error_was_told() const override { return true; }
+  bool goes_on_behind_error() const override { return array_; }
   void collect(Exchange& x) const override {
     x.usage = meter_->usage();
     x.generated_bytes = meter_->generated_bytes();
   }
+  std::string tell(const ApiError& error, const Exchange& x) override {
+    if (!array_) return dialect::write_stream_error(x.route.error_dialect, error, x.id_text);
+    // Only whole elements were let through, and at least one: the content that began the answer.
+    return fmt::format(",\r\n{}\r\n]",
+                       dialect::write_error(x.route.error_dialect, error, x.id_text));
+  }
 
  private:
   std::unique_ptr<dialect::RelayMeter> meter_;
+  const bool array_;  // Gemini's stream as one JSON array
 };
 
 class Translated final : public StreamSource {
@@ -69,6 +84,8 @@ class Translated final : public StreamSource {
     if (auto rest = sse_.finish([this](const dialect::SseEvent& event) { take(event); }); rest) {
       events_.clear();
       reader_->finish(events_);
+      // That the end came too early is judged and told below, the same way for all sources.
+      std::erase_if(events_, [](const auto& event) { return event.kind == EventKind::error; });
       write();
     }
     if (!text_.empty()) out.push_back(text_);
@@ -80,6 +97,11 @@ class Translated final : public StreamSource {
   void collect(Exchange& x) const override {
     x.usage = usage_;
     x.generated_bytes = generated_;
+  }
+  std::string tell(const ApiError& error, const Exchange& /*x*/) override {
+    std::string told;
+    writer_->write({.kind = EventKind::error, .error = error}, told);
+    return told;
   }
 
  private:
@@ -136,13 +158,14 @@ std::unique_ptr<StreamSource> make_source(const Relay& r) {
   const Exchange& x = r.x;
   if (!r.outgoing.translated()) {
     return std::make_unique<SameDialect>(r.outgoing.provider_dialect(),
-                                         r.outgoing.strip_usage_chunk());
+                                         r.outgoing.strip_usage_chunk(), !r.outgoing.client_sse());
   }
   return std::make_unique<Translated>(r.outgoing.provider_dialect(), x.route.dialect,
                                       dialect::Context{.model = x.model_asked,
                                                        .request_id = x.id_text,
                                                        .now_s = x.start_ms / 1000,
-                                                       .include_usage = x.client_wants_usage});
+                                                       .include_usage = x.client_wants_usage,
+                                                       .sse = r.outgoing.client_sse()});
 }
 
 struct Failure {
@@ -203,14 +226,16 @@ net::Task<RelayEnd> relay_stream(Relay& r) {
       if (!ready) continue;
       begun = true;
       x.upstream_time = x.now() - x.started;
-      const std::string type = r.outgoing.translated()
-                                   ? std::string("text/event-stream; charset=utf-8")
-                                   : std::string(r.head.headers.get("content-type"));
+      const std::string_view type = r.outgoing.translated() ? r.outgoing.translated_stream_type()
+                                                            : r.head.headers.get("content-type");
       if (!co_await begin_stream(r, type)) break;
       out.assign(1, held);
     }
     if (!out.empty() && !out.front().empty() && !co_await write_stream(x, out)) break;
-    if (ended || read_error || failure.kind != FailureClass::none) break;
+    if (ended || read_error) break;
+    if (failure.kind != FailureClass::none && !(failure.told && source->goes_on_behind_error())) {
+      break;
+    }
   }
   source->collect(x);
   if (x.client_gone) co_return RelayEnd{};
@@ -223,8 +248,7 @@ net::Task<RelayEnd> relay_stream(Relay& r) {
     co_return RelayEnd{};
   }
   if (!failure.told) {
-    const std::string told =
-        dialect::write_stream_error(x.route.error_dialect, failure.error, x.id_text);
+    const std::string told = source->tell(failure.error, x);
     const std::string_view bytes = told;
     if (!co_await write_stream(x, {&bytes, 1})) co_return RelayEnd{failure.kind, failure.error};
   }

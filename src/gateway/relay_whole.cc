@@ -36,7 +36,8 @@ Result<std::string> translate_whole(Relay& r, const json::Document& document) {
   const dialect::Context context{.model = reply.model.empty() ? x.model_asked : reply.model,
                                  .request_id = x.id_text,
                                  .now_s = x.start_ms / 1000,
-                                 .include_usage = x.client_wants_usage};
+                                 .include_usage = x.client_wants_usage,
+                                 .sse = r.outgoing.client_sse()};
   if (!x.stream) return dialect::write_reply(x.route.dialect, reply, context);
   // The client asked for a stream and the provider answered whole.
   std::string events;
@@ -110,7 +111,7 @@ net::Task<RelayEnd> relay_whole(Relay& r) {
           co_return failed(r, FailureClass::protocol, translated.error().message());
         }
         answer = std::move(*translated);
-        answer_type = x.stream ? "text/event-stream; charset=utf-8" : "application/json";
+        answer_type = x.stream ? r.outgoing.translated_stream_type() : "application/json";
       }
       const std::string_view bytes = r.outgoing.translated() ? answer : body;
       r.timer.cancel();
