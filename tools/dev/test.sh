@@ -15,6 +15,7 @@ Installs and builds what is missing, then runs the suites named, or all but the 
   unit           the *_test.cc beside the code, and the fuzzers' seeds
   integration    the whole server in one process (tests/integration)
   clients        the vendors' SDKs against the program (tests/clients/node, tests/clients/python)
+  replay         recorded answers of real providers, replayed (tests/replay)
   NAME           any other executable tests/NAME/run or tests/NAME/SUB/run
   default        all of these
 and with --all, or by name:
@@ -94,7 +95,7 @@ run_script() {
       export WEIR_BIN=$root/build/$preset/weir
       ;;
   esac
-  case "$suite" in */node | web*) ensure_node || return ;; esac
+  case "$suite" in */node | web* | replay) ensure_node || return ;; esac
   "$script"
 }
 

@@ -1,0 +1,174 @@
+// The accounts of the gateway under test, one for each kind of provider and each way to log in, and
+// what a request to such a provider must look like. The model that clients ask for has the
+// account's name.
+import assert from "node:assert/strict";
+
+import { entraToken, googleToken } from "./upstream.mjs";
+
+export const clientKey = "sk-weir-replay-client-key-000001";
+
+const openaiPaths = {
+  openai_chat: "/chat/completions",
+  openai_completions: "/completions",
+  openai_responses: "/responses",
+  openai_embeddings: "/embeddings",
+  images: "/images/generations",
+  transcription: "/audio/transcriptions",
+  rerank: "/rerank",
+};
+const googleMethods = {
+  gemini: (stream) => (stream ? ":streamGenerateContent?alt=sse" : ":generateContent"),
+  gemini_embedding: () => ":embedContent",
+  gemini_embeddings: () => ":batchEmbedContents",
+};
+const vertex = "/v1/projects/acme/locations/us-central1/publishers";
+const bearer = (token) => ({ authorization: `Bearer ${token}` });
+
+// provider: what weir.yaml calls the kind; upstream: the provider's name for the model; speaks: the
+// dialect in which it answers a conversation; path(dialect, stream); headers: those that must be
+// there; names: whether the body says the model.
+export const accounts = {
+  openai: {
+    provider: "openai",
+    config: "endpoint: ${UPSTREAM}, api_key: sk-up-openai, organization: org-acme",
+    upstream: "gpt-recorded",
+    speaks: "openai_chat",
+    path: (dialect) => `/v1${openaiPaths[dialect]}`,
+    headers: { ...bearer("sk-up-openai"), "openai-organization": "org-acme" },
+    names: true,
+  },
+  compatible: {
+    provider: "openai_compatible",
+    config: "endpoint: ${UPSTREAM}/local/v1, api_key: sk-up-local, headers: { x-team: replay }",
+    upstream: "local-recorded",
+    speaks: "openai_chat",
+    path: (dialect) => `/local/v1${openaiPaths[dialect]}`,
+    headers: { ...bearer("sk-up-local"), "x-team": "replay" },
+    names: true,
+  },
+  "azure-classic": {
+    provider: "azure_openai",
+    config: 'endpoint: ${UPSTREAM}, api_key: sk-up-azure, api_version: "2024-10-21"',
+    upstream: "azure-recorded",
+    speaks: "openai_chat",
+    path: (dialect) => {
+      const place = dialect === "openai_responses" ? "" : "/deployments/azure-recorded";
+      return `/openai${place}${openaiPaths[dialect]}?api-version=2024-10-21`;
+    },
+    headers: { "api-key": "sk-up-azure" },
+    names: true,
+  },
+  "azure-v1": {
+    provider: "azure_openai",
+    config: "endpoint: ${UPSTREAM}, entra: { tenant: tenant-1, client_id: weir, " +
+      "client_secret: sk-up-entra, authority: ${UPSTREAM} }",
+    upstream: "entra-recorded",
+    speaks: "openai_chat",
+    path: (dialect) => `/openai/v1${openaiPaths[dialect]}`,
+    headers: bearer(entraToken),
+    names: true,
+  },
+  anthropic: {
+    provider: "anthropic",
+    config: "endpoint: ${UPSTREAM}, api_key: sk-up-anthropic",
+    upstream: "claude-recorded",
+    speaks: "anthropic_messages",
+    path: () => "/v1/messages",
+    headers: { "x-api-key": "sk-up-anthropic", "anthropic-version": "2023-06-01" },
+    names: true,
+  },
+  "vertex-claude": {
+    provider: "vertex_ai",
+    shares: "vertex",
+    upstream: "claude-vertex-recorded",
+    speaks: "anthropic_messages",
+    path: (_, stream) => `${vertex}/anthropic/models/claude-vertex-recorded:` +
+      (stream ? "streamRawPredict" : "rawPredict"),
+    headers: bearer(googleToken),
+    body: { anthropic_version: "vertex-2023-10-16" },
+  },
+  "compatible-claude": {
+    provider: "openai_compatible",
+    shares: "compatible",
+    dialect: "anthropic_messages",
+    upstream: "claude-local-recorded",
+    speaks: "anthropic_messages",
+    path: () => "/local/v1/messages",
+    headers: bearer("sk-up-local"),
+    names: true,
+  },
+  gemini: {
+    provider: "gemini",
+    config: "endpoint: ${UPSTREAM}, api_key: sk-up-gemini",
+    upstream: "gemini-recorded",
+    speaks: "gemini",
+    path: (dialect, stream) =>
+      `/v1beta/models/gemini-recorded${googleMethods[dialect](stream)}`,
+    headers: { "x-goog-api-key": "sk-up-gemini" },
+  },
+  "vertex-gemini": {
+    provider: "vertex_ai",
+    shares: "vertex",
+    upstream: "gemini-vertex-recorded",
+    speaks: "gemini",
+    path: (dialect, stream) =>
+      `${vertex}/google/models/gemini-vertex-recorded${googleMethods[dialect](stream)}`,
+    headers: bearer(googleToken),
+  },
+};
+
+export function configuration() {
+  const lines = [
+    'server: { listen: "127.0.0.1:0", workers: 2, drain: 2s }',
+    'admin: { listen: "127.0.0.1:0", token: "${ADMIN_TOKEN}" }',
+    // Every recording is answered once: a failure must be seen, not repaired.
+    "defaults:",
+    "  timeouts: { connect: 5s, first_token: 20s, idle: 20s, total: 60s }",
+    "  retries: { attempts: 1 }",
+    `keys: [{ name: replay, key: ${clientKey} }]`,
+    "accounts:",
+    "  - { name: vertex, provider: vertex_ai, endpoint: \"${UPSTREAM}\", project: acme, " +
+      "location: us-central1, service_account: \"${SERVICE_ACCOUNT}\", " +
+      "token_endpoint: \"${UPSTREAM}/token\" }",
+  ];
+  const quoted = (text) => text.replace(/\$\{UPSTREAM\}[^\s,]*/g, '"$&"');
+  for (const [name, { provider, config }] of Object.entries(accounts)) {
+    if (config) lines.push(`  - { name: ${name}, provider: ${provider}, ${quoted(config)} }`);
+  }
+  lines.push("models:");
+  for (const [name, account] of Object.entries(accounts)) {
+    const model = account.provider === "azure_openai" ? "deployment" : "model";
+    const dialect = account.dialect ? `, dialect: ${account.dialect}` : "";
+    lines.push(`  - { name: ${name}, deployments: [{ account: ${account.shares ?? name}, ` +
+      `${model}: ${account.upstream}${dialect} }] }`);
+  }
+  return `${lines.join("\n")}\n`;
+}
+
+// One request, to the right address, with the account's own credentials and no trace of the
+// client's. `dialect` is the API that was spoken to the provider; `array`: the client asked for
+// Gemini's stream as an array. Gives the body, parsed.
+export function checkRequest(plan, name, dialect, stream, array = false) {
+  const account = accounts[name];
+  assert.equal(plan.requests.length, 1, "requests that the provider got");
+  const [request] = plan.requests;
+  assert.equal(request.method, "POST");
+  const target = account.path(dialect, stream);
+  assert.equal(request.url, array ? target.replace("?alt=sse", "") : target);
+  for (const [header, value] of Object.entries(account.headers)) {
+    assert.equal(request.headers[header], value, header);
+  }
+  const whole = JSON.stringify(request);
+  assert.ok(!whole.includes(clientKey), "the client's key reached the provider");
+  if (!/json/.test(request.headers["content-type"])) return undefined;
+  const body = JSON.parse(request.body);
+  for (const [member, value] of Object.entries(account.body ?? {})) {
+    assert.equal(body[member], value, member);
+  }
+  if (account.names) assert.equal(body.model, account.upstream, "model");
+  else if (account.speaks === "anthropic_messages") assert.ok(!("model" in body), "model");
+  if (["openai_chat", "openai_completions"].includes(dialect) && stream) {
+    assert.equal(body.stream_options?.include_usage, true, "stream_options.include_usage");
+  }
+  return body;
+}

@@ -1,0 +1,72 @@
+// The list of checks and how they are run: several at once, each with a name; then those parts that
+// need the ledger, when all rows are there. Prints what failed or was skipped, and the totals in
+// the form that `./dev test` adds up.
+import { inspect } from "node:util";
+
+const atOnce = 16;
+
+export class Checks {
+  constructor(filters) {
+    this.filters = filters;
+    this.list = [];
+    this.skipped = [];
+    this.failed = 0;
+    this.passed = 0;
+  }
+
+  // `run` may return { id, verify(row) } or a list of such: what the ledger must say of a request.
+  add(name, run) {
+    if (this.filters.length > 0 && !this.filters.some((text) => name.includes(text))) return;
+    this.list.push({ name, run });
+  }
+
+  skip(name, reason) {
+    this.skipped.push({ name, reason });
+  }
+
+  async runAll(gateway) {
+    const waiting = [...this.list];
+    const worker = async () => {
+      for (let check = waiting.shift(); check; check = waiting.shift()) {
+        try {
+          check.rows = [await check.run()].flat().filter(Boolean);
+        } catch (error) {
+          check.error = error;
+        }
+      }
+    };
+    await Promise.all(Array.from({ length: atOnce }, worker));
+    const expected = this.list.flatMap((check) => check.rows ?? []);
+    const rows = await gateway.rows(expected.map(({ id }) => id));
+    for (const check of this.list) {
+      try {
+        for (const { id, verify } of check.rows ?? []) {
+          if (!rows.has(id)) throw new Error(`the ledger has no row ${id}`);
+          verify(rows.get(id));
+        }
+      } catch (error) {
+        check.error ??= error;
+      }
+      this.report(check.name, check.error);
+    }
+  }
+
+  report(name, error) {
+    if (error === undefined) {
+      ++this.passed;
+      if (process.env.WEIR_TEST_VERBOSE) console.log(`ok ${name}`);
+      return;
+    }
+    ++this.failed;
+    const text = error instanceof Error ? error.stack : inspect(error);
+    const lines = text.split("\n").filter((line) => !/^\s+at .*(node:|node_modules)/.test(line));
+    console.log(`FAILED ${name}\n${lines.slice(0, 40).join("\n").replace(/^/gm, "    ")}`);
+  }
+
+  // The last line; true where nothing failed.
+  finish() {
+    for (const { name, reason } of this.skipped) console.log(`skipped ${name}: ${reason}`);
+    console.log(`${this.passed} passed, ${this.failed} failed, ${this.skipped.length} skipped`);
+    return this.failed === 0;
+  }
+}

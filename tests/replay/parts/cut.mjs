@@ -1,0 +1,157 @@
+// The provider's stream breaks off after some of its events: the client is told an error in its own
+// dialect and never gets the end that a success has, whichever way the connection went; the ledger
+// says truncated, or error where nothing had been sent yet.
+import assert from "node:assert/strict";
+
+import { accounts, clientKey } from "../lib/accounts.mjs";
+import { answerOf, translatable } from "../lib/answers.mjs";
+import { checkError, isTerminator, isWhole, requestFor, tellsError } from "../lib/clients.mjs";
+import { callSdk, sdkNames } from "../lib/sdks.mjs";
+import { arrayBytes, eventsOf, pieces, readEvents, streamBytes } from "../lib/wire.mjs";
+import { isBroken } from "./translate.mjs";
+
+const mayEnd = /finish_?reason":\s*"|\[DONE\]|message_stop|response\.(in)?completed?"|blockReason/i;
+
+// The number of events after which the answer is whole.
+function wholeAfter(dialect, events, closed) {
+  for (let count = 1; count <= events.length; ++count) {
+    if (!mayEnd.test(events[count - 1])) continue;
+    if (isWhole(dialect, events.slice(0, count), closed)) return count;
+  }
+  return events.length;
+}
+
+// Where to cut: early, in the middle and right before the end. "orderly" ends as HTTP has it, "cut"
+// closes without that, "reset" loses the connection, "torn" closes inside an event.
+function cutsOf(recording) {
+  const events = eventsOf(recording);
+  const cuts = [];
+  const seen = new Set();
+  const add = (count, end, torn = false) => {
+    const last = wholeAfter(recording.dialect, events, end === "orderly") - 1;
+    const at = Math.max(0, Math.min(count, last));
+    const label = `after ${at} of ${events.length} events, ${torn ? "torn" : end}`;
+    if (seen.has(label)) return;
+    seen.add(label);
+    cuts.push({ at, end, torn, label });
+  };
+  add(0, "cut");
+  add(1, "orderly");
+  add(2, "cut");
+  add(Math.floor(events.length / 2), "orderly");
+  add(Math.floor(events.length / 2), "cut", true);
+  add(events.length - 2, "reset");
+  add(events.length - 1, "orderly");
+  add(events.length - 1, "cut");
+  return cuts;
+}
+
+function planFor(upstream, recording, cut) {
+  const { dialect } = recording;
+  const events = eventsOf(recording);
+  let bytes = streamBytes(dialect, events.slice(0, cut.at));
+  if (cut.torn) {
+    // Up to a comma: whatever stands behind it is missing.
+    const next = streamBytes(dialect, [events[cut.at]]).toString();
+    const half = Buffer.from(next.slice(0, Math.floor(next.trimEnd().length / 2)));
+    bytes = Buffer.concat([bytes, half]);
+  }
+  return upstream.plan({ type: "text/event-stream", pieces: pieces(bytes, "odd"), end: cut.end });
+}
+
+// Whether the events that arrived hold something that the client must have been shown.
+function says(recording, cut) {
+  if (cut.end === "reset" || !translatable.includes(recording.dialect)) return false;
+  const { text, calls } = answerOf({ ...recording, lines: recording.lines.slice(0, cut.at) });
+  return text !== "" || calls.length > 0;
+}
+
+function checkRow(row, reply) {
+  const outcome = reply.status === 200 ? "truncated" : "error";
+  assert.equal(row.outcome, outcome);
+  assert.equal(row.status, reply.status);
+  assert.match(row.error_code, /./);
+}
+
+async function cutRaw({ upstream, gateway }, recording, account, client, cut) {
+  const plan = planFor(upstream, recording, cut);
+  const { target, ...request } = requestFor(client, account, plan.prompt, { stream: true });
+  const reply = await gateway.post(target, request);
+  const text = reply.body.toString();
+  if (reply.status === 200) {
+    const { events, rest } = readEvents(text);
+    assert.equal(rest, "", "what stands behind the last blank line");
+    for (const { data } of events) {
+      assert.ok(!isTerminator(client, data), `the end of a success: ${data.slice(0, 200)}`);
+      JSON.parse(data);
+    }
+    const last = events.at(-1);
+    assert.ok(tellsError(client, last.data), `no error: ${last.data.slice(0, 200)}`);
+    checkError(client, JSON.parse(last.data));
+    if (["anthropic_messages", "openai_responses"].includes(client)) {
+      assert.equal(last.event, "error");
+    }
+    const before = events.slice(0, -1).map(({ data }) => data);
+    if (client === recording.dialect) {
+      const sent = eventsOf(recording).slice(0, cut.at);
+      if (cut.end === "reset") assert.deepEqual(before, sent.slice(0, before.length));
+      else assert.deepEqual(before, sent.filter((data) => before.includes(data)));
+    }
+    assert.ok(!isWhole(client, before, false), "the events before the error are a whole answer");
+  } else {
+    assert.equal(reply.status, 502, text.slice(0, 300));
+    assert.ok(!says(recording, cut), "a text that arrived was not shown");
+    checkError(client, JSON.parse(text));
+  }
+  return { id: reply.headers["x-weir-request-id"], verify: (row) => checkRow(row, reply) };
+}
+
+// Gemini's stream as an array has no place behind an element but another one: the error is one.
+async function cutArray({ upstream, gateway }, recording, account) {
+  const bytes = arrayBytes(recording.lines.slice(0, -1)).subarray(0, -3);
+  const plan = upstream.plan(
+    { type: "application/json", pieces: pieces(bytes, "odd"), end: "cut" });
+  const { target, ...request } = requestFor("gemini", account, plan.prompt,
+    { stream: true, array: true });
+  const reply = await gateway.post(target, request);
+  assert.equal(reply.status, 200);
+  const elements = JSON.parse(reply.body);
+  const sent = recording.lines.slice(0, -1).map((line) => JSON.parse(line));
+  assert.deepEqual(elements.slice(0, -1), sent);
+  checkError("gemini", elements.at(-1));
+  return { id: reply.headers["x-weir-request-id"], verify: (row) => checkRow(row, reply) };
+}
+
+async function cutSdk({ upstream, gateway }, recording, account, client, cut) {
+  const plan = planFor(upstream, recording, cut);
+  const { answer, error, head } = await callSdk(client,
+    { url: gateway.url, key: clientKey, model: account, prompt: plan.prompt, stream: true });
+  assert.equal(answer, undefined, "the SDK takes it for an answer");
+  assert.match(error.message, /upstream|ended early|connection|Deployment/);
+  return { id: head.headers.get("x-weir-request-id"), verify: (row) => checkRow(row, head) };
+}
+
+export function addCuts(checks, world, recordings) {
+  const streams = recordings.flatMap((recording) => recording.turns)
+    .filter((recording) => recording.streamed && !isBroken(recording));
+  for (const recording of streams) {
+    const { name, dialect } = recording;
+    const account = recording.accounts.find((known) => accounts[known].speaks === dialect) ??
+      recording.accounts[0];
+    const clients = translatable.includes(dialect) ? translatable : [dialect];
+    for (const client of clients) {
+      for (const cut of cutsOf(recording)) {
+        checks.add(`cut ${name} to ${client}, ${cut.label}`,
+          () => cutRaw(world, recording, account, client, cut));
+      }
+      if (!translatable.includes(client)) continue;
+      for (const cut of cutsOf(recording).slice(3, 5)) {
+        checks.add(`cut ${name} to ${sdkNames[client]}, ${cut.label}`,
+          () => cutSdk(world, recording, account, client, cut));
+      }
+    }
+    if (dialect === "gemini" && recording.lines.length > 1) {
+      checks.add(`cut ${name}, one array`, () => cutArray(world, recording, account));
+    }
+  }
+}
