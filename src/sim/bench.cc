@@ -168,7 +168,11 @@ net::Task<void> Bench::run() {
     if (!co_await wake_.wait_for(until - loop_.now())) break;
   }
   report_.elapsed = loop_.now() - began_;
-  second();
+  const auto whole_seconds = static_cast<size_t>(report_.elapsed / std::chrono::seconds(1));
+  if (report_.seconds.size() < std::min(whole_seconds, kSecondsMax)) {
+    report_.seconds.resize(std::min(whole_seconds, kSecondsMax));
+    report_.seconds.back().open = running_;
+  }
   watch_.destroy_all();
   calls_.destroy_all();
   report_.client = client_.counters();
@@ -238,8 +242,10 @@ net::Task<void> Bench::worker(Nanoseconds first) {
 
 net::Task<void> Bench::watch_seconds() {
   for (size_t i = 1; i < kSecondsMax; ++i) {
-    co_await net::sleep_until(loop_, began_ + std::chrono::seconds(i) - Milliseconds(1));
-    BenchSecond& now = second();
+    co_await net::sleep_until(loop_, began_ + std::chrono::seconds(i));
+    // The second that has just ended, however late this runs.
+    if (report_.seconds.size() < i) report_.seconds.resize(i);
+    BenchSecond& now = report_.seconds[i - 1];
     now.open = running_;
     if (options_.watch_pid > 0) now.rss_bytes = resident_bytes(options_.watch_pid);
   }
@@ -293,12 +299,26 @@ void Bench::note_arrival(Running& running, int64_t generated) {
   if (first) running.first = now;
   if (running.due_.intended - began_ >= options_.warmup) {
     if (first) {
-      report_.ttft.add(now - running.due_.intended);
+      note_first(now - running.due_.intended);
     } else {
       report_.itl.add(now - running.last);
     }
   }
   running.last = now;
+}
+
+void Bench::note_first(Nanoseconds ttft) {
+  report_.ttft.add(ttft);
+  BenchSecond& now = second();
+  const float sample = static_cast<float>(ttft.count()) / 1e6F;
+  ++now.first_tokens;
+  if (now.ttft_ms.size() < BenchSecond::kSamples) {
+    now.ttft_ms.push_back(sample);
+    return;
+  }
+  // Every call has the same chance to be among the samples.
+  const uint32_t place = random_.below(static_cast<uint32_t>(now.first_tokens));
+  if (place < BenchSecond::kSamples) now.ttft_ms[place] = sample;
 }
 
 net::Task<std::string> Bench::read_stream(Running& running, http::ClientExchange& exchange) {
@@ -370,12 +390,6 @@ void Bench::finish(Running& running, const std::string& error) {
   if (keeps(options_.slo_ttft, ttft) && keeps(options_.slo_tpot, tpot) &&
       keeps(options_.slo_e2e, e2e)) {
     ++report_.good;
-  }
-  if (now.ttft_ms.size() < BenchSecond::kSamples) {
-    now.ttft_ms.push_back(static_cast<float>(ttft.count()) / 1e6F);
-  } else {
-    const uint32_t place = random_.below(static_cast<uint32_t>(now.finished));
-    if (place < BenchSecond::kSamples) now.ttft_ms[place] = static_cast<float>(ttft.count()) / 1e6F;
   }
 }
 

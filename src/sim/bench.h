@@ -63,6 +63,7 @@ struct BenchOptions {
 
 struct BenchSecond {
   uint64_t started = 0, finished = 0, failed = 0;
+  uint64_t first_tokens = 0;
   uint64_t open = 0;  // at the end of the second
   int64_t output_tokens = 0;
   uint64_t rss_bytes = 0;      // of watch_pid
@@ -124,6 +125,7 @@ class Bench {
   net::Task<std::string> read_whole(Running& running, http::ClientExchange& exchange);
   void start_waiting();
   void note_arrival(Running& running, int64_t generated);
+  void note_first(Nanoseconds ttft);
   void finish(Running& running, const std::string& error);
   std::shared_ptr<const std::string> body_for(const Arrival& arrival);
   Arrival usual_arrival();

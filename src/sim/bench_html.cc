@@ -239,10 +239,10 @@ std::string bench_html(const BenchOptions& options, const BenchReport& report) {
   row(out, "end to end", report.e2e);
   row(out, "waited for a connection", report.queue);
   out += "</table><p>Times count from the moment a call was meant to start.</p>";
-  if (report.e2e.count() > 0) {
+  if (report.ttft.count() > 0) {
     out += "<h2>Share of calls by time (%)</h2>";
-    std::vector<Series> shares = {share_by_time("first token", "a", report.ttft),
-                                  share_by_time("end to end", "b", report.e2e)};
+    std::vector<Series> shares = {share_by_time("first token", "a", report.ttft)};
+    if (report.e2e.count() > 0) shares.push_back(share_by_time("end to end", "b", report.e2e));
     if (report.itl.count() > 0) shares.push_back(share_by_time("between tokens", "d", report.itl));
     out += Chart(std::move(shares), true).draw("ms");
     out += "<h2>Time to first token, by second (ms)</h2>";

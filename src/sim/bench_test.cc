@@ -153,6 +153,8 @@ TEST(Bench, HoldsStreamsOpenAndCutsThem) {
   EXPECT_EQ(report.unfinished, 200U);
   EXPECT_EQ(report.failed, 0U);
   EXPECT_EQ(report.elapsed, std::chrono::seconds(12));
+  ASSERT_GE(report.seconds.size(), 12U);
+  for (size_t i = 2; i < 11; ++i) EXPECT_EQ(report.seconds[i].open, 200U) << i;
   EXPECT_EQ(world.simulator.calls().totals().aborted, 200U);
 }
 

@@ -15,6 +15,12 @@ namespace weir::sim {
 uint64_t raise_descriptor_limit() {
   rlimit limit{};
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return 0;
+  // A privileged process may go beyond the hard limit; the kernel's own stays.
+  constexpr rlim_t kMost = rlim_t{1} << 20;
+  if (limit.rlim_max < kMost) {
+    const rlimit more{kMost, kMost};
+    if (::setrlimit(RLIMIT_NOFILE, &more) == 0) return kMost;
+  }
   limit.rlim_cur = limit.rlim_max;
   static_cast<void>(::setrlimit(RLIMIT_NOFILE, &limit));
   static_cast<void>(::getrlimit(RLIMIT_NOFILE, &limit));
