@@ -103,6 +103,7 @@ Bench::Bench(net::Loop& loop, net::Dialer& dialer, BenchOptions options,
       targets_(std::move(targets)),
       client_(loop, dialer, client_config(options_)),
       random_(options_.seed),
+      samples_(options_.seed),
       stopped_(loop),
       wake_(loop),
       calls_(loop),
@@ -317,7 +318,7 @@ void Bench::note_first(Nanoseconds ttft) {
     return;
   }
   // Every call has the same chance to be among the samples.
-  const uint32_t place = random_.below(static_cast<uint32_t>(now.first_tokens));
+  const uint32_t place = samples_.below(static_cast<uint32_t>(now.first_tokens));
   if (place < BenchSecond::kSamples) now.ttft_ms[place] = sample;
 }
 

@@ -135,7 +135,8 @@ class Bench {
   BenchOptions options_;
   std::vector<Target> targets_;
   http::Client client_;
-  Random random_;
+  Random random_;   // of prompts: the same load for the same seed
+  Random samples_;  // of which calls are drawn
   BenchReport report_;
   Nanoseconds began_{0};
   std::deque<Due> waiting_;
