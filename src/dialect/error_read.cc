@@ -337,6 +337,15 @@ ApiError read_error_json(int status, json::Value root) {
   return error;
 }
 
+json::Value error_in_openai_chunk(json::Value chunk) {
+  const auto tells = [](json::Value error) {
+    return (error.is_string() && !error.equals("")) || (error.is_object() && error.size() > 0);
+  };
+  if (tells(chunk["error"]) || chunk["object"].equals("error")) return chunk;
+  if (const json::Value groq = chunk["x_groq"]; tells(groq["error"])) return groq;
+  return {};
+}
+
 ApiError read_error(Dialect /*dialect*/, int status, std::string_view body) {
   json::Document document;
   // Providers' bodies are read leniently: a repeated name must not hide the message.

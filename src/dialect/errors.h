@@ -20,6 +20,11 @@ inline constexpr std::string_view kThreadUnsupported = "thread_unsupported_reque
 // answer, or 200 for an error inside a stream: the object's own words decide then.
 ApiError read_error_json(int status, json::Value root);
 
+// What tells an error in a chunk of an OpenAI-style stream, to be read by read_error_json(): the
+// chunk itself, or Groq's `x_groq`. Missing where nothing does: some servers send an `error` that
+// is null or "" with every chunk.
+json::Value error_in_openai_chunk(json::Value chunk);
+
 // The class of an HTTP status alone, and the usual status of a class.
 ApiErrorType error_type_of_status(int status);
 int status_of_error_type(ApiErrorType type);

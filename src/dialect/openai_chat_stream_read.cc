@@ -386,15 +386,13 @@ class Reader final : public StreamReader {
 
  private:
   void read_chunk(json::Value root, const SseEvent& event, StreamEvents& out) {
-    const json::Value error = root["error"];
-    const bool is_error = (error.exists() && !error.is_null()) || event.event == "error" ||
-                          root["object"].equals("error");
-    if (is_error) {
-      const auto status = (error.is_object() ? error : root)["code"].as_int64().value_or(0);
+    json::Value told = error_in_openai_chunk(root);
+    if (event.event == "error" && !told.exists()) told = root;
+    if (told.exists()) {
+      const json::Value error = told["error"];
+      const auto status = (error.is_object() ? error : told)["code"].as_int64().value_or(0);
       const bool is_status = status >= 400 && status <= 599;
-      fail_with(
-          read_error(Dialect::openai_chat, is_status ? static_cast<int>(status) : 500, event.data),
-          out);
+      fail_with(read_error_json(is_status ? static_cast<int>(status) : 500, told), out);
       return;
     }
     const json::Value choices = root["choices"];

@@ -60,6 +60,11 @@ TEST(OpenAiChatStream, UsageWhereverItStands) {
                            kStop})),
             (Lines{"start c", "part text", "text a", "usage 1 1", "text b", "usage 1 2", "part_end",
                    "finish 1", "end"}));
+  // In the choice that ends (Moonshot).
+  EXPECT_EQ(events(stream({R"({"id":"c","choices":[{"index":0,"delta":{"content":"a"},)"
+                           R"("finish_reason":"stop","usage":{"prompt_tokens":1,)"
+                           R"("completion_tokens":2}}]})"})),
+            (Lines{"start c", "part text", "text a", "usage 1 2", "part_end", "finish 1", "end"}));
 }
 
 TEST(OpenAiChatStream, AzuresChunks) {
@@ -233,6 +238,7 @@ TEST(OpenAiChatStream, ErrorsInside) {
       {R"({"error":{"message":"m","code":429}})", ApiErrorType::rate_limit},
       {R"({"id":"c","choices":[],"error":{"message":"m","code":502}})", ApiErrorType::unavailable},
       {R"({"object":"error","message":"m","code":400})", ApiErrorType::invalid_request},
+      {R"({"id":"c","choices":[],"x_groq":{"id":"r","error":"m"}})", ApiErrorType::server},
   };
   for (const auto& row : table) {
     const StreamEvents read =
@@ -242,9 +248,10 @@ TEST(OpenAiChatStream, ErrorsInside) {
     EXPECT_EQ(error_of(read)->message, "m") << row.chunk;
     EXPECT_EQ(read.back().kind, EventKind::error) << row.chunk;
   }
-  EXPECT_EQ(
-      events(stream({R"({"id":"c","error":null,"choices":[{"delta":{"content":"a"}}]})"})).back(),
-      "end");
+  for (const char* none : {"null", R"("")", "{}"}) {
+    const std::string chunk = R"({"id":"c","choices":[{"delta":{"content":"a"}}],"error":)";
+    EXPECT_EQ(events(stream({chunk + none + "}"})).back(), "end") << none;
+  }
 }
 
 TEST(OpenAiChatStream, TooMuchHeldBackIsAnError) {

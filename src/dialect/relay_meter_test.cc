@@ -97,6 +97,9 @@ TEST(RelayMeter, OpenaiChat) {
        StopReason::unset, 2},
       {"error as a string", Dialect::openai_chat, "data: {\"error\":\"busy\"}\n\n", false, false,
        true, StopReason::unset, 0},
+      {"Groq's error", Dialect::openai_chat,
+       cat({kChatText, "data: {\"choices\":[],\"x_groq\":{\"id\":\"r\",\"error\":\"busy\"}}\n\n"}),
+       true, false, true, StopReason::unset, 2},
       {"error null is none", Dialect::openai_chat,
        cat({"data: {\"error\":null,\"choices\":[]}\n\n", kDone}), false, true, false,
        StopReason::unset, 0},
@@ -173,12 +176,17 @@ TEST(RelayMeter, UsageIsCumulativeAndNeverAdded) {
             (Usage{.input = 9, .output = 3, .reported = true}));
 }
 
-TEST(RelayMeter, GroqUsage) {
-  const std::string bytes =
+TEST(RelayMeter, UsageOfGroqAndMoonshot) {
+  const std::string groq =
       "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}],"
       "\"x_groq\":{\"id\":\"r\",\"usage\":{\"prompt_tokens\":4,\"completion_tokens\":5}}}\n\n";
-  EXPECT_EQ(run_whole(Dialect::openai_chat, bytes).usage,
-            (Usage{.input = 4, .output = 5, .reported = true}));
+  const std::string moonshot =
+      "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\","
+      "\"usage\":{\"prompt_tokens\":4,\"completion_tokens\":5}}]}\n\n";
+  for (const std::string& bytes : {groq, moonshot}) {
+    EXPECT_EQ(run_whole(Dialect::openai_chat, bytes).usage,
+              (Usage{.input = 4, .output = 5, .reported = true}));
+  }
 }
 
 TEST(RelayMeter, Anthropic) {

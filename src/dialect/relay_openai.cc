@@ -1,6 +1,7 @@
 // The relay trackers of chat completions and of legacy completions. Completions are relayed in
 // their own dialect only: providers of other dialects have nothing that answers a bare prompt.
 
+#include "dialect/errors.h"
 #include "dialect/relay_tracker.h"
 #include "dialect/usage_json.h"
 
@@ -17,11 +18,6 @@ StopReason stop_of_finish_reason(json::Value reason) {
 
 bool is_nonempty_string(json::Value value) {
   return value.is_string() && !value.equals("");
-}
-
-// An `error` member that tells something; some servers send null or "" with every chunk.
-bool tells_error(json::Value error) {
-  return is_nonempty_string(error) || (error.is_object() && error.size() > 0);
 }
 
 // The strings of one choice that are generated text. `leaf` is the last that was not empty.
@@ -93,8 +89,8 @@ RelayVerdict OpenaiTracker::on_event(const RelayEvent& event, RelayFacts& facts)
     return {};
   }
   const json::Value root = event.root;
-  if (tells_error(root["error"]) || root["object"].equals("error")) {
-    set_error(facts, root);
+  if (const json::Value told = error_in_openai_chunk(root); told.exists()) {
+    set_error(facts, told);
     return {};
   }
   if (event.name == "error") {

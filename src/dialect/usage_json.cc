@@ -139,6 +139,9 @@ Usage usage_of_openai(json::Value object) {
 Usage usage_of_openai_body(json::Value body) {
   Usage usage = usage_of_openai(body["usage"]);
   if (!usage.reported) usage = usage_of_openai(body["x_groq"]["usage"]);
+  for (const json::Value choice : body["choices"].elements()) {
+    if (!usage.reported) usage = usage_of_openai(choice["usage"]);
+  }
   if (usage.reported) add_service_tier(usage, body["service_tier"]);
   return usage;
 }

@@ -17,7 +17,8 @@ namespace weir::dialect {
 // besides OpenAI's own: DeepSeek's prompt_cache_hit_tokens, Mistral's num_cached_tokens, Moonshot's
 // cached_tokens, Alibaba's cache_creation_input_tokens, xAI's num_server_side_tools_used.
 Usage usage_of_openai(json::Value usage);
-// The usage of a whole chat or completions body or chunk: `usage`, else Groq's `x_groq.usage`; with
+// The usage of a whole chat or completions body or chunk: `usage`, else Groq's `x_groq.usage`, else
+// that of a choice, where Moonshot's streams have it; with
 // the `service_tier` that stands beside it. Unreported where there is none (or null).
 Usage usage_of_openai_body(json::Value body);
 // The same for a Response object; billed web and file searches are counted from its `output`.

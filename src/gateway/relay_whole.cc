@@ -95,7 +95,7 @@ net::Task<RelayEnd> relay_whole(Relay& r) {
         co_return failed(r, FailureClass::truncated, "its answer is empty");
       }
       // Some servers send an error with status 200.
-      if (must_be_json && document.root()["error"].is_object() &&
+      if (must_be_json && document.root()["error"].size() > 0 &&
           x.route.operation == Operation::generate) {
         const auto error = dialect::read_error(r.outgoing.provider_dialect(), 500, body);
         co_return RelayEnd{provider::classify_status(error.status, error), error};

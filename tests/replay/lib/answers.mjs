@@ -93,7 +93,8 @@ function openaiStream(chunks) {
         if (!call) calls.push(call = { index: piece.index, id: "", name: "", text: "" });
         call.id ||= piece.id ?? "";
         call.name ||= piece.function?.name ?? "";
-        call.text += piece.function?.arguments ?? "";
+        const text = piece.function?.arguments ?? "";
+        call.text += typeof text === "string" ? text : JSON.stringify(text);
       }
       reason = choice.finish_reason ?? reason;
     }

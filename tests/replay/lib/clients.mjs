@@ -88,7 +88,11 @@ export function checkError(dialect, value) {
   return message;
 }
 
+// Some servers send an empty `error` with every chunk.
+const says = (error) => (typeof error === "string" ? error !== ""
+  : Boolean(error) && Object.keys(error).length > 0);
 const isError = {
+  openai_chat: (value) => says(value.error) || says(value.x_groq?.error),
   openai_responses: (value) => value.type === "error" || value.type === "response.failed",
   anthropic_messages: (value) => value.type === "error",
 };

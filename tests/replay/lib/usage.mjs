@@ -49,7 +49,8 @@ function ofOpenai(object) {
 }
 
 function ofOpenaiBody(body) {
-  const usage = ofOpenai(body.usage) ?? ofOpenai(body.x_groq?.usage);
+  const usage = ofOpenai(body.usage) ?? ofOpenai(body.x_groq?.usage) ??
+    (body.choices ?? []).map((choice) => ofOpenai(choice.usage)).find(Boolean);
   if (usage && body.service_tier) usage.service_tier = tier(body.service_tier);
   return usage;
 }

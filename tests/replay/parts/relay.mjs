@@ -101,7 +101,7 @@ function checkErrorStream(reply, recording, expected, array) {
   const at = expected.findIndex((data) => tellsError(dialect, data));
   const told = JSON.parse(expected[at]);
   const text = reply.body.toString();
-  const words = (told.error ?? told.response?.error ?? told).message ?? "";
+  const words = (told.error ?? told.response?.error ?? told).message ?? told.x_groq?.error ?? "";
   if (reply.status !== 200) {
     // Nothing had been said yet: the status can still tell it.
     assert.ok(reply.status >= 400);
