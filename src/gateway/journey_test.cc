@@ -199,6 +199,35 @@ TEST(Journey, AClientThatLeavesCancelsTheProviderAndIsBilledByEstimate) {
   EXPECT_EQ(world.deployment("m").state->health.failures_in_a_row(), 0U);
 }
 
+TEST(Journey, TheCountOfAStreamsBeginningIsNotTheBill) {
+  // Anthropic tells the input and one token of output before the first word.
+  TestWorld world;
+  world.account("up", provider::Kind::anthropic);
+  world.script(
+      "up",
+      sse_begin(
+          {R"({"type":"message_start","message":{"id":"m","type":"message","role":"assistant","content":[],"model":"c","usage":{"input_tokens":11,"output_tokens":1}}})",
+           R"({"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}})",
+           R"({"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"Hello there, this is text"}})"},
+          Scripted::End::hang));
+  world.model("m", {"up/claude-sonnet-4-5"});
+  const std::string body =
+      R"({"model":"m","max_tokens":99,"stream":true,"messages":[{"role":"user","content":"hi"}]})";
+  auto client = world.connect();
+  const std::string raw =
+      fmt::format("POST /v1/messages HTTP/1.1\r\nhost: weir\r\ncontent-length: {}\r\n\r\n{}",
+                  body.size(), body);
+  ASSERT_EQ(client->try_write(raw).bytes, raw.size());
+  world.loop().run_until_idle();
+  client->close();
+  world.loop().run_until_idle();
+  const ledger::RequestRow row = world.last_row();
+  EXPECT_EQ(row.outcome, ledger::Outcome::aborted);
+  EXPECT_EQ(row.cost_state, ledger::CostState::estimated);
+  EXPECT_EQ(row.usage.input, 11);
+  EXPECT_EQ(row.usage.output, 7);  // 25 bytes
+}
+
 TEST(Journey, RetryAfterIsWaitedForWhenShortAndToldWhenLong) {
   TestWorld world;
   world.account("up");

@@ -191,6 +191,12 @@ Failure judge(const Relay& r, const StreamSource& source, const Error* read_erro
   return {};
 }
 
+void collect(const StreamSource& source, Exchange& x) {
+  source.collect(x);
+  // Counts told on the way (Anthropic's message_start, Gemini's every chunk) are not the answer's.
+  if (!source.complete()) x.usage.reported = false;
+}
+
 }  // namespace
 
 net::Task<RelayEnd> relay_stream(Relay& r) {
@@ -217,7 +223,7 @@ net::Task<RelayEnd> relay_stream(Relay& r) {
     failure = judge(r, *source, read_error ? &*read_error : nullptr, ended);
     if (!begun) {
       if (failure.kind != FailureClass::none && !source->has_content()) {
-        source->collect(x);
+        collect(*source, x);
         co_return RelayEnd{failure.kind, failure.error};
       }
       for (const std::string_view bytes : out) held += bytes;
@@ -237,7 +243,7 @@ net::Task<RelayEnd> relay_stream(Relay& r) {
       break;
     }
   }
-  source->collect(x);
+  collect(*source, x);
   if (x.client_gone) co_return RelayEnd{};
   if (failure.kind == FailureClass::none) {
     if (!co_await x.client.finish()) x.client_gone = true;

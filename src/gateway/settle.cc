@@ -24,8 +24,10 @@ void estimate_usage(Exchange& x) {
   if (x.usage.reported || !reached_provider(x)) return;
   if (x.route.operation == Operation::passthrough) return;
   if (x.usage.total_input() == 0) x.usage.input = x.input_estimate;
-  if (x.usage.total_output() == 0) {
-    x.usage.output = (x.generated_bytes + kBytesPerToken - 1) / kBytesPerToken;
+  // A stream that broke off may have told the count of its beginning.
+  const int64_t generated = (x.generated_bytes + kBytesPerToken - 1) / kBytesPerToken;
+  if (x.usage.total_output() < generated) {
+    x.usage.output += generated - x.usage.total_output();
   }
 }
 

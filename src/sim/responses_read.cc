@@ -42,6 +42,16 @@ void read_content(FieldReader& fields, json::Value content, std::string_view pat
   }
 }
 
+// Calls made together, and their results, are items of their own here and one turn elsewhere.
+void add(Conversation& conversation, Role role, Part part) {
+  auto& messages = conversation.messages;
+  const bool joins = !messages.empty() && messages.back().role == role &&
+                     !messages.back().parts.empty() &&
+                     messages.back().parts.back().kind == part.kind;
+  if (!joins) messages.push_back({.role = role, .parts = {}});
+  messages.back().parts.push_back(std::move(part));
+}
+
 void read_item(FieldReader& fields, json::Value item, const std::string& path,
                Conversation& conversation) {
   const std::string type = item["type"].string_or("message");
@@ -68,11 +78,11 @@ void read_item(FieldReader& fields, json::Value item, const std::string& path,
     part.kind = PartKind::tool_call;
     part.name = item["name"].string_or("");
     part.json = item["arguments"].string_or("{}");
-    conversation.messages.push_back({.role = Role::assistant, .parts = {std::move(part)}});
+    add(conversation, Role::assistant, std::move(part));
   } else if (type == "function_call_output") {
     part.kind = PartKind::tool_result;
     read_content(fields, item["output"], dialect::at_member(path, "output"), part.children);
-    conversation.messages.push_back({.role = Role::user, .parts = {std::move(part)}});
+    add(conversation, Role::user, std::move(part));
   }
   // Other items (reasoning, hosted tools' calls) come back from earlier answers: nothing to do.
 }

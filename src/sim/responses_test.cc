@@ -92,6 +92,18 @@ TEST(Responses, ReadsRequests) {
   EXPECT_EQ(conversation->reasoning->effort, "low");
   EXPECT_TRUE(conversation->stream);
 
+  ASSERT_TRUE(document.parse(
+      R"({"model":"m","input":[{"role":"user","content":"hi"},
+          {"type":"function_call","call_id":"c1","name":"f","arguments":"{}"},
+          {"type":"function_call","call_id":"c2","name":"g","arguments":"{}"},
+          {"type":"function_call_output","call_id":"c1","output":"one"},
+          {"type":"function_call_output","call_id":"c2","output":"two"}]})"));
+  conversation = read_responses_request(document.root());
+  ASSERT_TRUE(conversation);
+  ASSERT_EQ(conversation->messages.size(), 3U);
+  EXPECT_EQ(conversation->messages[1].parts.size(), 2U);
+  EXPECT_EQ(conversation->messages[2].parts[1].children[0].text, "two");
+
   ASSERT_TRUE(document.parse(R"({"model":"m","input":5})"));
   EXPECT_FALSE(read_responses_request(document.root()));
 }

@@ -25,7 +25,7 @@ const schemaOfGoogle = {
   type: "OBJECT",
   properties: {
     city: { type: "STRING", enum: ["Oslo"] },
-    degrees: { type: "INTEGER", minimum: 7 },
+    degrees: { type: "INTEGER" },
     tags: { type: "ARRAY", items: { type: "STRING", enum: ["cold"] }, minItems: "1" },
   },
   required: ["city", "degrees", "tags"],

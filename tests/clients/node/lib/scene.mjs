@@ -57,6 +57,7 @@ export function scenes(world, client, makeClient) {
 
 // What the scenes talk about. The simulator calls a tool when its name is mentioned, with the
 // least arguments that the tool's schema accepts, and quotes the tool's result in the end.
+// The schemas have no bounds, for some SDKs take them out where a provider does not know them.
 export const amber = {
   ask: "Say amber, please.",
   answer: "Amber light falls on the quiet harbor tonight.",
@@ -69,12 +70,12 @@ export const weather = {
     type: "object",
     properties: {
       city: { type: "string", enum: ["Oslo"] },
-      days: { type: "integer", minimum: 2 },
+      days: { type: "integer" },
     },
     required: ["city", "days"],
     additionalProperties: false,
   },
-  arguments: { city: "Oslo", days: 2 },
+  arguments: { city: "Oslo", days: 1 },
   result: "7 degrees",
 };
 export const harbors = {
@@ -86,6 +87,7 @@ export const harbors = {
   result: "Bergen",
 };
 export const both = { ask: "How is the weather, and which harbors are there?" };
+
 export const report = {
   ask: "Report on the city.",
   name: "city_report",
@@ -93,13 +95,13 @@ export const report = {
     type: "object",
     properties: {
       city: { type: "string", enum: ["Oslo"] },
-      degrees: { type: "integer", minimum: 7 },
+      degrees: { type: "integer" },
       tags: { type: "array", items: { type: "string", enum: ["cold"] }, minItems: 1 },
     },
     required: ["city", "degrees", "tags"],
     additionalProperties: false,
   },
-  value: { city: "Oslo", degrees: 7, tags: ["cold"] },
+  value: { city: "Oslo", degrees: 1, tags: ["cold"] },
 };
 // A red square of 2 x 2 pixels.
 export const picture = {
