@@ -266,6 +266,26 @@ TEST(Journey, AFallbackServesWhenTheModelCannot) {
   EXPECT_EQ(row.model, "b");
 }
 
+TEST(Journey, AStoredResponseIsBilledOnce) {
+  TestWorld world;
+  world.account("up");
+  world.model("m", {"up/gpt-4o-2024-11-20"});
+  world.script("up", json_answer(200, R"({"id":"resp_1","object":"response","output":[],)"
+                                      R"("usage":{"input_tokens":5,"output_tokens":7}})"));
+  EXPECT_EQ(world.post("/v1/responses", R"({"model":"m","input":"hi"})").status, 200);
+  EXPECT_EQ(world.last_row().usage.output, 7);
+  EXPECT_GT(world.last_row().cost.nano(), 0);
+  EXPECT_EQ(world.send("GET /v1/responses/resp_1 HTTP/1.1\r\nhost: weir\r\n\r\n").status, 200);
+  EXPECT_EQ(world.post("/v1/responses/resp_1/cancel", "").status, 200);
+  const auto rows = world.rows();
+  ASSERT_EQ(rows.size(), 3U);
+  for (size_t i = 0; i < 2; ++i) {  // newest first
+    EXPECT_EQ(rows[i].usage.output, 0) << i;
+    EXPECT_EQ(rows[i].cost.nano(), 0) << i;
+    EXPECT_EQ(rows[i].cost_state, ledger::CostState::final) << i;
+  }
+}
+
 TEST(Journey, AParkedDeploymentComesBackByATrial) {
   TestWorld world;
   world.account("up");

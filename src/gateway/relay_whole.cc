@@ -100,10 +100,12 @@ net::Task<RelayEnd> relay_whole(Relay& r) {
         const auto error = dialect::read_error(r.outgoing.provider_dialect(), 500, body);
         co_return RelayEnd{provider::classify_status(error.status, error), error};
       }
-      x.usage = dialect::read_usage(r.outgoing.provider_dialect() == Dialect::passthrough
-                                        ? Dialect::openai_chat
-                                        : r.outgoing.provider_dialect(),
-                                    body);
+      if (makes_something(x)) {
+        x.usage = dialect::read_usage(r.outgoing.provider_dialect() == Dialect::passthrough
+                                          ? Dialect::openai_chat
+                                          : r.outgoing.provider_dialect(),
+                                      body);
+      }
       std::string answer;
       if (r.outgoing.translated()) {
         auto translated = translate_whole(r, document);

@@ -58,6 +58,9 @@ net::Task<void> answer_token_estimate(Exchange& x);
 
 // price.cc: what the usage so far costs.
 ledger::Cost price(const Exchange& x);
+// False for requests that read or change what is there (files, batches, stored responses): their
+// answers may repeat the usage of an earlier one.
+bool makes_something(const Exchange& x);
 // Whether some provider gave an answer that it will bill.
 bool reached_provider(const Exchange& x);
 

@@ -21,10 +21,12 @@ const models = [
 // The independent mock has no token endpoints for Entra and Google.
 const withoutTokens = models.filter(({ account }) => !["azure-v1", "vertex"].includes(account));
 
-// Calls that no provider bills, by the names of both books.
-const notBilled = [
-  "models", "entra_token", "google_token", "control", "count_tokens", "gemini_count_tokens",
-  "/messages/count_tokens", ":countTokens",
+// The calls that both books count tokens of, by the names that the books have for them.
+const billed = [
+  "chat", "completions", "responses", "messages", "generate", "embeddings", "embed_content",
+  "batch_embed_contents", "predict",
+  "/chat/completions", "/completions", "/responses", "/messages", ":generateContent",
+  ":streamGenerateContent", "/embeddings", ":embedContent", ":batchEmbedContents",
 ];
 
 class Simulator {
@@ -194,14 +196,14 @@ export class World {
       : `${model} in=${input} cached=${cached} written=${written} out=${output} think=${reasoning}`;
     const told = (await this.upstream.calls())
       .filter((call) => call.outcome === "whole" && call.status === 200)
-      .filter((call) => !notBilled.includes(call.endpoint))
+      .filter((call) => call.method === "POST" && billed.includes(call.endpoint))
       .map(({ model, endpoint, usage: u }) => line(model, endpoint.includes("embed_content"),
         u.input, u.cached, u.cache_write, u.output, u.reasoning));
     const kept = [];
     for (let before = ""; before !== null;) {
       const page = await this.call(`/api/v1/requests?limit=1000${before && `&before=${before}`}`);
       for (const row of page.requests) {
-        if (row.outcome !== "ok" || row.attempts.length === 0 || notBilled.includes(row.endpoint)) {
+        if (row.outcome !== "ok" || row.attempts.length === 0 || !billed.includes(row.endpoint)) {
           continue;
         }
         const u = row.usage;
