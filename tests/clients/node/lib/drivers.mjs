@@ -83,7 +83,8 @@ const ai = (provider) => ({
   async whole(context, ask, options = {}) {
     const limit = options.timeout && AbortSignal.timeout(options.timeout);
     const result = await generateText({
-      model: makers[provider](context), prompt: ask, maxRetries: 0, abortSignal: options.signal ?? limit,
+      model: makers[provider](context), prompt: ask, maxRetries: 0,
+      abortSignal: options.signal ?? limit,
     });
     return result.text;
   },
