@@ -43,13 +43,14 @@ class InFlight {
   const provider::Deployment& deployment_;
 };
 
-void report_success(const provider::Deployment& deployment) {
-  deployment.state->health.succeeded();
-  deployment.account->state->credential.succeeded();
+void report_success(const provider::Deployment& deployment, Nanoseconds started) {
+  deployment.state->health.succeeded(started);
+  deployment.account->state->credential.succeeded(started);
 }
 
 // Tells health and credential what the failure says about them.
 void report_failure(Exchange& x, const provider::Deployment& deployment, FailureClass failure) {
+  const AttemptRecord& record = x.attempts.back();
   provider::Health& health = deployment.state->health;
   provider::Health& credential = deployment.account->state->credential;
   const Nanoseconds now = x.now();
@@ -67,25 +68,24 @@ void report_failure(Exchange& x, const provider::Deployment& deployment, Failure
     case Blame::deployment:
       if (failure == FailureClass::throttled) {
         if (x.retry_after) {
-          health.park_until(now + *x.retry_after);
+          health.park_until(now, now + *x.retry_after);
         } else {
           health.park_backing_off(now, kThrottleFirst, kThrottleMost);
         }
         parked = true;
       } else if (rule.counts_against_health) {
-        parked = health.failed(now);
+        parked = health.failed(record.started, now);
       }
       // The provider answered, so it knows the credential: whatever parked that is over.
       if (failure == FailureClass::throttled || failure == FailureClass::server) {
-        credential.succeeded();
+        credential.succeeded(record.started);
       }
       break;
     case Blame::nobody:
-      health.trial_abandoned();
-      credential.trial_abandoned();
       // An answer to a bad request shows that the deployment is well.
-      if (failure == FailureClass::invalid || failure == FailureClass::content_filter) {
-        report_success(deployment);
+      if (record.status != 0 &&
+          (failure == FailureClass::invalid || failure == FailureClass::content_filter)) {
+        report_success(deployment, record.started);
       }
       break;
   }
@@ -106,19 +106,15 @@ Answered conclude(Exchange& x, const provider::Deployment& deployment, FailureCl
   record.ended = x.now();
   DeploymentCounters& counters = x.worker.counters.deployment(deployment.slot);
   ++counters.attempts[static_cast<size_t>(failure)];
-  if (x.client_gone && failure == FailureClass::none) {
-    deployment.state->health.trial_abandoned();
-    deployment.account->state->credential.trial_abandoned();
-  } else if (failure == FailureClass::none) {
+  if (failure == FailureClass::none && !x.client_gone) {
     counters.duration_s.add(record.ended - record.started);
     if (x.first_byte > record.started) counters.first_token_s.add(x.first_byte - record.started);
-    report_success(deployment);
-  } else if (failure == FailureClass::cancelled) {
-    deployment.state->health.trial_abandoned();
-    deployment.account->state->credential.trial_abandoned();
-  } else {
+    report_success(deployment, record.started);
+  } else if (failure != FailureClass::none && failure != FailureClass::cancelled) {
     report_failure(x, deployment, failure);
   }
+  // What the verdict left undecided, the next request may try: a trial is never kept.
+  if (record.choice == provider::Choice::trial) provider::abandon_trial(deployment);
   return x.client_gone || x.client.response_started() ? Answered::yes : Answered::no;
 }
 
@@ -156,7 +152,7 @@ net::Task<FailureClass> take_error(Exchange& x, const provider::Deployment& depl
                                       ? x.route.error_dialect
                                       : outgoing.provider_dialect();
   ApiError error = dialect::read_error(spoken, head.status, *body);
-  const FailureClass failure = provider::classify_status(head.status, error);
+  const FailureClass failure = provider::classify_answer(head.status, error);
   x.retry_after = provider::retry_after(head.headers, x.worker.loop.clock().wall_ms());
   const bool own_affair = failure == FailureClass::credential || failure == FailureClass::protocol;
   if (!outgoing.translated() && !own_affair && !body->empty()) {

@@ -79,7 +79,7 @@ struct DeploymentState {
 
 // How connections to an account's address are secured, where the defaults do not do.
 struct Transport {
-  std::string ca_file;  // PEM roots beside the system's
+  std::string ca_file;  // PEM roots in place of the system's
   bool verify = true;
   auto operator<=>(const Transport&) const = default;
 };

@@ -70,7 +70,7 @@ std::string target(const Deployment& deployment, const Call& call) {
     return with_query(account.base_path + "/openai/v1" + operation_path(call), call.query);
   }
   std::string path = account.base_path + "/openai";
-  if (!is_resource_path(call)) path += "/deployments/" + deployment.model;
+  if (!is_resource_path(call)) path += "/deployments/" + model_path(deployment.model);
   path = with_query(path + operation_path(call), "api-version=" + account.api_version);
   return with_query(path, call.query);
 }

@@ -3,11 +3,27 @@
 #include <algorithm>
 #include <numeric>
 
+#include "base/encoding.h"
 #include "base/json/writer.h"
+#include "base/text.h"
 
 namespace weir::provider {
 
 using dialect::Dialect;
+
+namespace {
+
+// Adds those tokens of a comma-separated list that are not there yet.
+void add_tokens(std::string& list, std::string_view more) {
+  for (const std::string_view part : split(more, ',')) {
+    const std::string token(trim(part));
+    if (token.empty() || http::has_token(list, token)) continue;
+    if (!list.empty()) list += ',';
+    list += token;
+  }
+}
+
+}  // namespace
 
 std::string_view to_string(Operation operation) {
   switch (operation) {
@@ -81,14 +97,14 @@ Result<void> authenticate_header(const Account& account, std::string_view name,
 }
 
 void forward_anthropic_headers(const Call& call, bool version_header, http::HeaderMap& headers) {
-  std::string betas;
+  // What the account asks for stays, whatever the client adds.
+  std::string betas(headers.get("anthropic-beta"));
   std::string version = "2023-06-01";
   // Betas are flags of the client's own request: they mean nothing when it was translated.
   if (call.client_headers != nullptr) {
     for (const http::Header& header : *call.client_headers) {
       if (http::iequals(header.name, "anthropic-beta")) {
-        if (!betas.empty()) betas += ',';
-        betas += header.value;
+        add_tokens(betas, header.value);
       } else if (http::iequals(header.name, "anthropic-version")) {
         version = header.value;
       }
@@ -101,6 +117,15 @@ void forward_anthropic_headers(const Call& call, bool version_header, http::Head
 std::string google_method(const Call& call) {
   if (!call.stream) return ":generateContent";
   return call.sse ? ":streamGenerateContent?alt=sse" : ":streamGenerateContent";
+}
+
+std::string model_path(std::string_view model) {
+  return percent_encode(model, "/@:!$&'()*+,;=");
+}
+
+std::string google_model_name(std::string_view model) {
+  if (model.starts_with("models/") || model.starts_with("tunedModels/")) return std::string(model);
+  return "models/" + std::string(model);
 }
 
 std::string with_query(std::string path, std::string_view query) {

@@ -81,10 +81,17 @@ Result<void> authenticate_bearer(const Account& account, http::HeaderMap& header
 // The API key in a header of that name, or an access token as Bearer.
 Result<void> authenticate_header(const Account& account, std::string_view name,
                                  http::HeaderMap& headers);
-// The union of the client's anthropic-beta lists, as the provider may see it.
+// anthropic-version, and the union of the client's anthropic-beta lists with the account's own
+// (which stands in `headers` already).
 void forward_anthropic_headers(const Call& call, bool version_header, http::HeaderMap& headers);
 // The method of a Gemini path, with its query: ":streamGenerateContent?alt=sse".
 std::string google_method(const Call& call);
+// A model's name as the end of a path: percent-encoded but for what paths may hold ('/' included:
+// names like "accounts/a/models/m" are several segments).
+std::string model_path(std::string_view model);
+// The same below Google's API: "models/NAME" unless the name says its collection itself
+// ("models/...", "tunedModels/...").
+std::string google_model_name(std::string_view model);
 // The client's query where it means something to the provider, else "".
 std::string with_query(std::string path, std::string_view query);
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 
 #include "base/date.h"
 #include "base/text.h"
@@ -48,6 +49,7 @@ std::optional<double> decimal(std::string_view text) {
   double value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  if (!std::isfinite(value)) return std::nullopt;
   return value;
 }
 
@@ -64,7 +66,7 @@ std::optional<double> duration_ms(std::string_view text) {
   while (!text.empty()) {
     double value = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (error != std::errc() || value < 0) return std::nullopt;
+    if (error != std::errc() || !std::isfinite(value) || value < 0) return std::nullopt;
     text.remove_prefix(static_cast<size_t>(end - text.data()));
     if (text.starts_with("ms")) {
       total += value;
@@ -133,6 +135,10 @@ FailureClass classify_status(int status, const ApiError& error) {
   if (status >= 500) return FailureClass::server;
   if (status >= 400) return FailureClass::invalid;
   return FailureClass::protocol;  // a redirect or an informational answer: not this API
+}
+
+FailureClass classify_answer(int status, const ApiError& error) {
+  return classify_status(status >= 400 ? error.status : status, error);
 }
 
 FailureClass classify_error(const Error& error, bool connected) {

@@ -45,8 +45,11 @@ struct FailureRule {
 };
 const FailureRule& rule_of(FailureClass failure);
 
-// Class of an HTTP answer that is not a success.
+// Class of an error: `status` is its own status (ApiError::status) or the answer's.
 FailureClass classify_status(int status, const dialect::ApiError& error);
+// Class of an HTTP answer that is not a success, with the error read from it. The error's own words
+// come before the answer's status: Gemini answers 400 to a wrong key, Bedrock to throttling.
+FailureClass classify_answer(int status, const dialect::ApiError& error);
 // Class of an attempt that got no usable answer.
 FailureClass classify_error(const Error& error, bool connected);
 

@@ -26,7 +26,8 @@ std::optional<Dialect> dialect_of(const Deployment&, Operation operation, Dialec
 }
 
 std::string target(const Deployment& deployment, const Call& call) {
-  const std::string base = deployment.account->base_path + "/models/" + deployment.model;
+  const std::string base =
+      deployment.account->base_path + "/" + model_path(google_model_name(deployment.model));
   switch (call.operation) {
     case Operation::generate:
       return base + google_method(call);
@@ -48,7 +49,7 @@ void add_headers(const Deployment&, const Call&, http::HeaderMap&) {}
 // The model stands in the path; embedding bodies repeat it, a batch in each of its requests.
 void edit(const Deployment& deployment, const Call& call, BodyEdit& body) {
   if (call.operation != Operation::embed) return;
-  const std::string name = json::quoted("models/" + deployment.model);
+  const std::string name = json::quoted(google_model_name(deployment.model));
   if (body.root["model"].exists()) body.members.set("model", name);
   for (const json::Value request : body.root["requests"].elements()) {
     if (request["model"].exists()) body.nested.push_back(json::set_member(request, "model", name));

@@ -4,6 +4,8 @@
 //
 // Failures that count eject after kFailuresInARow without a success between, for 1 s, 2 s, 4 s ...
 // up to kParkMax; a success forgets. Throttling parks until the moment that the provider named.
+// Attempts that were under way when it was parked say nothing about it any more: a stream that ends
+// well does not cut short the wait that a newer request was told to keep.
 #pragma once
 
 #include <algorithm>
@@ -50,23 +52,28 @@ class Health {
   uint32_t failures_in_a_row() const { return failures_.load(std::memory_order_relaxed); }
   uint32_t ejections() const { return ejections_.load(std::memory_order_relaxed); }
 
-  void succeeded() {
+  // An attempt that began at `started` went well.
+  void succeeded(Nanoseconds started) {
     // The usual case writes nothing: workers share this cache line.
-    if (failures_.load(std::memory_order_relaxed) == 0 &&
-        parked_until_.load(std::memory_order_relaxed) == 0) {
-      return;
-    }
+    const bool parked = parked_until_.load(std::memory_order_relaxed) != 0;
+    if (!parked && failures_.load(std::memory_order_relaxed) == 0) return;
+    if (parked && began_before_parking(started)) return;
+    open();
+  }
+  // What parked it is over: forgets everything.
+  void open() {
     failures_.store(0, std::memory_order_relaxed);
     ejections_.store(0, std::memory_order_relaxed);
     parked_until_.store(0, std::memory_order_relaxed);
     trial_until_.store(0, std::memory_order_relaxed);
   }
-  // A failure that counts. True when it parked the thing.
-  bool failed(Nanoseconds now) {
+  // A failure that counts, of an attempt that began at `started`. True when it parked the thing.
+  bool failed(Nanoseconds started, Nanoseconds now) {
     const bool was_parked = parked_until_.load(std::memory_order_relaxed) != 0;
     const uint32_t failures = failures_.fetch_add(1, std::memory_order_relaxed) + 1;
     if (!was_parked && failures < kFailuresInARow) return false;
-    // Failures of requests that were already under way when it was parked say nothing new.
+    if (was_parked && began_before_parking(started)) return false;
+    // The least unwell is tried while it is parked: that it still fails is no news either.
     if (was_parked && now.count() < parked_until_.load(std::memory_order_relaxed)) return false;
     park_backing_off(now, kParkFirst, kParkMax);
     return true;
@@ -74,10 +81,11 @@ class Health {
   // Parks at once with exponential back-off: for credentials, where one refusal is enough.
   void park_backing_off(Nanoseconds now, Nanoseconds first, Nanoseconds most) {
     const uint32_t step = std::min(ejections_.fetch_add(1, std::memory_order_relaxed), 20U);
-    park_until(now + std::min(first * (int64_t{1} << step), most));
+    park_until(now, now + std::min(first * (int64_t{1} << step), most));
   }
   // Parks until the moment the provider named; a later moment that is already set stands.
-  void park_until(Nanoseconds until) {
+  void park_until(Nanoseconds now, Nanoseconds until) {
+    parked_at_.store(now.count(), std::memory_order_relaxed);
     int64_t current = parked_until_.load(std::memory_order_relaxed);
     while (current < until.count() && !parked_until_.compare_exchange_weak(
                                           current, until.count(), std::memory_order_relaxed)) {
@@ -85,10 +93,16 @@ class Health {
     trial_until_.store(0, std::memory_order_relaxed);
   }
   // The trial ended without saying anything about health (client gone, a 400): the next may try.
+  // Only for whoever was given the trial.
   void trial_abandoned() { trial_until_.store(0, std::memory_order_relaxed); }
 
  private:
+  bool began_before_parking(Nanoseconds started) const {
+    return started.count() < parked_at_.load(std::memory_order_relaxed);
+  }
+
   std::atomic<int64_t> parked_until_{0};  // monotonic ns; 0 = open
+  std::atomic<int64_t> parked_at_{0};     // when it was parked last
   std::atomic<int64_t> trial_until_{0};   // a trial is under way until then
   std::atomic<uint32_t> failures_{0};
   std::atomic<uint32_t> ejections_{0};

@@ -54,6 +54,11 @@ std::string_view to_string(Choice choice) {
   return "unknown";
 }
 
+void abandon_trial(const Deployment& deployment) {
+  deployment.state->health.trial_abandoned();
+  deployment.account->state->credential.trial_abandoned();
+}
+
 Pool::Pool(std::vector<std::shared_ptr<const Deployment>> deployments)
     : deployments_(std::move(deployments)) {
   std::vector<uint32_t> weights;

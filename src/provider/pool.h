@@ -3,7 +3,8 @@
 // one with less in flight for its weight wins. Only when both draws are closed does it look at all.
 //
 // A pool is never emptied: when every deployment is parked, the one whose parking ends first is
-// used all the same, so a wrong verdict costs one attempt and not an outage.
+// used all the same, so a wrong verdict costs one attempt and not an outage. A weight of 0 takes a
+// deployment out: it is never picked, not even then (the configuration has one above 0 per model).
 #pragma once
 
 #include <cstdint>
@@ -47,6 +48,9 @@ struct Pick {
   const Deployment* deployment = nullptr;
   Choice choice = Choice::weighted;
 };
+
+// Gives back the trial that a pick took and no attempt will report on.
+void abandon_trial(const Deployment& deployment);
 
 class Pool {
  public:
@@ -97,9 +101,9 @@ Pick Pool::pick_any(Nanoseconds now, Usable&& usable) const {
   const Deployment* soonest = nullptr;
   Nanoseconds soonest_at{0};
   for (const auto& candidate : deployments_) {
-    if (!usable(*candidate)) continue;
-    const bool open = candidate->weight > 0 && candidate->state->health.is_open(now) &&
-                      candidate->account->state->credential.is_open(now);
+    if (candidate->weight == 0 || !usable(*candidate)) continue;
+    const bool open =
+        candidate->state->health.is_open(now) && candidate->account->state->credential.is_open(now);
     if (open && (best.deployment == nullptr || less_loaded(*candidate, *best.deployment))) {
       // A closed answer here means that another request holds the trial.
       const Health::Gate gate = ask(*candidate, now);

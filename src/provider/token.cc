@@ -88,7 +88,7 @@ class TokenKeeper::Keeping {
       self.entry_.state->token.publish(std::move(token->value),
                                        self.keeper_.loop_.clock().wall_ms());
       // What parked the account was the token's lack or refusal: the new one deserves its trial.
-      if (was_out) self.entry_.state->credential.succeeded();
+      if (was_out) self.entry_.state->credential.open();
       self.keeper_.on_fetch_(self.entry_.account, nullptr);
     } else {
       const Milliseconds wait =

@@ -3,6 +3,8 @@
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 
+#include <algorithm>
+
 #include "base/encoding.h"
 #include "base/json/document.h"
 #include "base/json/writer.h"
@@ -13,6 +15,9 @@ namespace weir::provider {
 namespace {
 
 constexpr int64_t kJwtLifetimeSeconds = 3600;
+// What an endpoint says of a token's life is believed between these.
+constexpr int64_t kLifetimeSecondsMin = 10;
+constexpr int64_t kLifetimeSecondsMax = 86'400;
 constexpr std::string_view kGoogleScope = "https://www.googleapis.com/auth/cloud-platform";
 
 struct FreeKey {
@@ -120,10 +125,13 @@ Result<AccessToken> parse_token_reply(int status, std::string_view body) {
     if (seconds <= 0) {
       seconds = parse_int64(root["expires_in"].string_or("")).value_or(kJwtLifetimeSeconds);
     }
+    seconds = std::clamp(seconds, kLifetimeSecondsMin, kLifetimeSecondsMax);
     return AccessToken{Secret(root["access_token"].string_or("")), Milliseconds(seconds * 1000)};
   }
   std::string why = parsed ? root["error_description"].string_or(root["error"].string_or("")) : "";
-  if (why.empty()) why = std::string(body.substr(0, 200));
+  // What came with a 200 may hold a token under another name: it is not shown.
+  if (why.empty() && status != 200) why = std::string(body.substr(0, 200));
+  if (why.empty()) why = "no access_token";
   return fail(status == 200 ? ErrorCode::protocol_error : ErrorCode::permission_denied,
               fmt::format("the token endpoint answered {}: {}", status, why));
 }

@@ -40,13 +40,18 @@ std::optional<Dialect> dialect_of(const Deployment& deployment, Operation operat
 std::string target(const Deployment& deployment, const Call& call) {
   const Account& account = *deployment.account;
   std::string path = account.base_path + "/v1/projects/" + account.project + "/locations/" +
-                     account.location + "/publishers/";
+                     account.location + "/";
   if (is_claude(deployment)) {
-    path += "anthropic/models/";
+    path += "publishers/anthropic/models/";
     if (call.operation == Operation::count_tokens) return path + "count-tokens:rawPredict";
-    return path + deployment.model + (call.stream ? ":streamRawPredict" : ":rawPredict");
+    return path + model_path(deployment.model) +
+           (call.stream ? ":streamRawPredict" : ":rawPredict");
   }
-  path += "google/models/" + deployment.model;
+  // A tuned model is served by an endpoint of its own, and other publishers' by theirs.
+  const bool names_place =
+      deployment.model.starts_with("endpoints/") || deployment.model.starts_with("publishers/");
+  if (!names_place) path += "publishers/google/models/";
+  path += model_path(deployment.model);
   switch (call.operation) {
     case Operation::count_tokens:
       return path + ":countTokens";
