@@ -1,5 +1,7 @@
 // /metrics: every worker's counters, summed here. Names and units follow Prometheus' conventions;
 // docs/reference/metrics.md lists them.
+#include "admin/metrics.h"
+
 #include "admin/routes.h"
 #include "base/log.h"
 #include "http/head.h"
@@ -131,12 +133,11 @@ void write_deployments(Exposition& out, const Sum& sum, const SlotNames& names) 
              [](const DeploymentCounters& d) { return d.duration_s; });
 }
 
-void write_health(Exposition& out, Backend& backend) {
-  const auto snapshot = backend.snapshot();
+void write_health(Exposition& out, const gateway::Snapshot& snapshot) {
   const Nanoseconds now = SystemClock().monotonic();
   out.family("weir_deployment_open", "gauge",
              "1 while the deployment may be used, 0 while parked.");
-  for (const gateway::Model& model : snapshot->models) {
+  for (const gateway::Model& model : snapshot.models) {
     for (const auto& deployment : model.pool.deployments()) {
       const bool open = deployment->state->health.is_open(now) &&
                         deployment->account->state->credential.is_open(now);
@@ -145,7 +146,7 @@ void write_health(Exposition& out, Backend& backend) {
     }
   }
   out.family("weir_deployment_in_flight", "gauge", "Attempts under way.");
-  for (const gateway::Model& model : snapshot->models) {
+  for (const gateway::Model& model : snapshot.models) {
     for (const auto& deployment : model.pool.deployments()) {
       out.sample("weir_deployment_in_flight",
                  {{"model", model.name}, {"deployment", deployment->name}},
@@ -251,23 +252,34 @@ void write_ledger(Exposition& out, const ledger::LogHealth& health,
 
 }  // namespace
 
-net::Task<Result<Reply>> get_metrics(Backend& backend, const Request&) {
-  const std::vector<WorkerSample> samples = co_await backend.sample();
-  const Sum sum = sum_of(samples, backend.slot_names());
+std::string metrics_text(const MetricsInput& in) {
+  const Sum sum = sum_of(in.samples, in.names);
   Exposition out;
   out.family("weir_build_info", "gauge", "Version of this binary.");
-  out.sample("weir_build_info", {{"version", backend.version()}}, uint64_t{1});
+  out.sample("weir_build_info", {{"version", in.version}}, uint64_t{1});
   out.family("weir_config_generation", "gauge", "Generation of the running configuration.");
-  out.sample("weir_config_generation", {}, backend.snapshot()->generation);
+  out.sample("weir_config_generation", {}, in.snapshot.generation);
   out.family("weir_start_time_seconds", "gauge", "Unix time of the start.");
-  out.sample("weir_start_time_seconds", {}, static_cast<double>(backend.started_ms()) * 1e-3);
-  write_models(out, sum, backend.slot_names());
-  write_deployments(out, sum, backend.slot_names());
-  write_health(out, backend);
-  write_gateway(out, samples);
-  write_http(out, samples);
-  write_ledger(out, backend.ledger_health(), samples);
-  co_return Reply{.content_type = "text/plain; version=0.0.4; charset=utf-8", .body = out.take()};
+  out.sample("weir_start_time_seconds", {}, static_cast<double>(in.started_ms) * 1e-3);
+  write_models(out, sum, in.names);
+  write_deployments(out, sum, in.names);
+  write_health(out, in.snapshot);
+  write_gateway(out, in.samples);
+  write_http(out, in.samples);
+  write_ledger(out, in.ledger, in.samples);
+  return out.take();
+}
+
+net::Task<Result<Reply>> get_metrics(Backend& backend, const Request&) {
+  const std::vector<WorkerSample> samples = co_await backend.sample();
+  const auto snapshot = backend.snapshot();
+  co_return Reply{.content_type = "text/plain; version=0.0.4; charset=utf-8",
+                  .body = metrics_text({.samples = samples,
+                                        .names = backend.slot_names(),
+                                        .snapshot = *snapshot,
+                                        .ledger = backend.ledger_health(),
+                                        .version = backend.version(),
+                                        .started_ms = backend.started_ms()})};
 }
 
 }  // namespace weir::admin

@@ -16,7 +16,7 @@ Command program() {
                    {"weir config explain models.retries", "What a field of the file means"}},
       .subcommands = {serve_command(), check_command(), config_command(), import_command(),
                       key_command(), prices_command(), sim_command(), bench_command(),
-                      version_command()},
+                      reference_command(), version_command()},
   };
 }
 

@@ -75,6 +75,19 @@ Route openai_route(const http::RequestHead& head, std::string_view path, std::st
   return route;
 }
 
+struct GeminiMethod {
+  std::string_view name;
+  Operation operation;
+  bool stream;
+};
+constexpr GeminiMethod kGeminiMethods[] = {
+    {":generateContent", Operation::generate, false},
+    {":streamGenerateContent", Operation::generate, true},
+    {":countTokens", Operation::count_tokens, false},
+    {":embedContent", Operation::embed, false},
+    {":batchEmbedContents", Operation::embed, false},
+};
+
 // Gemini: /v1beta/models/{model}:{method}.
 Route gemini_route(const http::RequestHead& head, std::string_view path) {
   Route route;
@@ -94,19 +107,7 @@ Route gemini_route(const http::RequestHead& head, std::string_view path) {
     route.model = percent_decode(path).value_or("");
     return route;
   }
-  struct Method {
-    std::string_view name;
-    Operation operation;
-    bool stream;
-  };
-  static constexpr Method kMethods[] = {
-      {":generateContent", Operation::generate, false},
-      {":streamGenerateContent", Operation::generate, true},
-      {":countTokens", Operation::count_tokens, false},
-      {":embedContent", Operation::embed, false},
-      {":batchEmbedContents", Operation::embed, false},
-  };
-  for (const Method& method : kMethods) {
+  for (const GeminiMethod& method : kGeminiMethods) {
     if (path.substr(colon) != method.name) continue;
     route.kind = head.method == "POST" ? RouteKind::model_call : RouteKind::method_not_allowed;
     route.operation = method.operation;
@@ -136,6 +137,14 @@ Route route_of(const http::RequestHead& head) {
   for (const std::string_view version : {"/v1beta", "/v1alpha"}) {
     if (take_prefix(path, version)) return gemini_route(head, path);
   }
+  // Google's newer SDKs say /v1: there a method hangs on the model's name by a colon, and lists are
+  // told from OpenAI's by Google's own headers.
+  if (path == "/v1/models" || path.starts_with("/v1/models/")) {
+    const Route route = gemini_route(head, path.substr(3));
+    const bool google =
+        head.headers.find("x-goog-api-client") || head.headers.find("x-goog-api-key");
+    if (google ? route.kind != RouteKind::unknown : !route.rest.empty()) return route;
+  }
   // Anthropic's two endpoints stand in OpenAI's version prefix; the SDK asks for ?beta=true.
   if (path == "/v1/messages" || path == "/v1/messages/count_tokens") {
     const bool post = head.method == "POST";
@@ -164,6 +173,22 @@ Route route_of(const http::RequestHead& head) {
     }
   }
   return {};
+}
+
+std::vector<EndpointRow> endpoints() {
+  std::vector<EndpointRow> rows;
+  for (const Entry& entry : kOpenAi) {
+    rows.push_back({entry.method == "*" ? "any" : entry.method, "/v1" + std::string(entry.path),
+                    entry.operation, entry.dialect});
+  }
+  const Dialect messages = Dialect::anthropic_messages;
+  rows.push_back({"POST", "/v1/messages", Operation::generate, messages});
+  rows.push_back({"POST", "/v1/messages/count_tokens", Operation::count_tokens, messages});
+  for (const GeminiMethod& method : kGeminiMethods) {
+    rows.push_back({"POST", "/v1beta/models/{model}" + std::string(method.name), method.operation,
+                    Dialect::gemini});
+  }
+  return rows;
 }
 
 std::string query_value(std::string_view query, std::initializer_list<std::string_view> names) {

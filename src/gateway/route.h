@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "dialect/conversation.h"
 #include "http/head.h"
@@ -38,6 +39,16 @@ struct Route {
 };
 
 Route route_of(const http::RequestHead& head);
+
+// A path that leads to a provider, in its main form: the same paths stand below Azure's prefixes
+// and /v1alpha. A trailing '*' stands for any rest.
+struct EndpointRow {
+  std::string_view method;  // "any" for every one
+  std::string path;         // "/v1/chat/completions"
+  provider::Operation operation = provider::Operation::generate;
+  dialect::Dialect dialect = dialect::Dialect::openai_chat;
+};
+std::vector<EndpointRow> endpoints();
 
 // The decoded value of the first of these query parameters; empty where there is none.
 std::string query_value(std::string_view query, std::initializer_list<std::string_view> names);

@@ -1,0 +1,47 @@
+// weir reference: the reference pages that are made from the program's own tables.
+#include <ostream>
+#include <string>
+
+#include "app/commands.h"
+#include "app/reference/pages.h"
+
+namespace weir::app {
+namespace {
+
+Command page(std::string_view name, std::string_view summary, std::string (*print)(),
+             Example example) {
+  return {.name = name,
+          .summary = summary,
+          .examples = {example},
+          .run = [print](const Arguments&, Terminal& terminal) {
+            terminal.out << print();
+            return kExitDone;
+          }};
+}
+
+}  // namespace
+
+Command reference_command() {
+  return {
+      .name = "reference",
+      .summary = "Print a page of the reference, in Markdown",
+      .details =
+          "The pages of docs/reference, as they are true of this binary. The page of the\n"
+          "configuration is printed by `weir config reference`.",
+      .examples = {{"weir reference metrics", "What /metrics holds"}},
+      .subcommands =
+          {page("endpoints", "Paths of the model APIs, and who serves them", endpoints_page,
+                {"weir reference endpoints > docs/reference/endpoints.md", "Write the page"}),
+           page("metrics", "What /metrics holds", metrics_page,
+                {"weir reference metrics | grep ledger", "The ledger's metrics"}),
+           page("admin-api", "Paths of the admin API", admin_api_page,
+                {"weir reference admin-api > docs/reference/admin-api.md", "Write the page"}),
+           page("commands", "Help of every command", [] { return commands_page(program()); },
+                {"weir reference commands | less", "Read all of it"}),
+           page("failures", "Classes of failures, and what follows from each",
+                failure_classes_table,
+                {"weir reference failures", "The table in docs/failures.md"})},
+  };
+}
+
+}  // namespace weir::app

@@ -1,0 +1,19 @@
+// The pages of docs/reference/ that are printed from the code's own tables: routes, metric
+// families, the admin API, the command tree; and the failure classes, which stand in
+// docs/failures.md. `weir reference` prints them, a test holds the files against them. Pure.
+#pragma once
+
+#include <string>
+
+#include "app/cli.h"
+
+namespace weir::app {
+
+std::string endpoints_page();
+std::string metrics_page();
+std::string admin_api_page();
+std::string commands_page(const Command& program);
+// A table, without a heading.
+std::string failure_classes_table();
+
+}  // namespace weir::app
