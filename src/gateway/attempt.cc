@@ -56,7 +56,7 @@ void report_failure(Exchange& x, const provider::Deployment& deployment, Failure
   const Nanoseconds now = x.now();
   const provider::FailureRule& rule = provider::rule_of(failure);
   bool parked = false;
-  switch (rule.blame) {
+  switch (record.excused ? Blame::nobody : rule.blame) {
     case Blame::credential:
       if (failure == FailureClass::credential &&
           deployment.account->auth == provider::AuthKind::access_token) {
@@ -89,14 +89,12 @@ void report_failure(Exchange& x, const provider::Deployment& deployment, Failure
       }
       break;
   }
-  log::warn("attempt_failed",
-            {{"request_id", x.id_text},
-             {"deployment", deployment.name},
-             {"failure", provider::to_string(failure)},
-             {"status", x.attempts.back().status},
-             {"parked", parked},
-             {"detail", failure == FailureClass::invalid || !x.error ? std::string_view()
-                                                                     : x.error->message}});
+  log::warn("attempt_failed", {{"request_id", x.id_text},
+                               {"deployment", deployment.name},
+                               {"failure", provider::to_string(failure)},
+                               {"status", x.attempts.back().status},
+                               {"parked", parked},
+                               {"detail", x.attempt_detail}});
 }
 
 // Ends the attempt's record and draws the consequences.
@@ -113,16 +111,17 @@ Answered conclude(Exchange& x, const provider::Deployment& deployment, FailureCl
   } else if (failure != FailureClass::none && failure != FailureClass::cancelled) {
     report_failure(x, deployment, failure);
   }
+  record.retry_after = x.retry_after;
   // What the verdict left undecided, the next request may try: a trial is never kept.
   if (record.choice == provider::Choice::trial) provider::abandon_trial(deployment);
   return x.client_gone || x.client.response_started() ? Answered::yes : Answered::no;
 }
 
 // What the client is told of a provider's error. A refusal of Weir's credential is Weir's affair:
-// the client's own key was good.
+// the client's own key was good, and the provider's sentence may show parts of Weir's.
 ApiError told_error(FailureClass failure, ApiError error, const provider::Deployment& deployment) {
   if (failure == FailureClass::credential) {
-    return provider::error_of(failure, deployment.name, error.message);
+    return provider::error_of(failure, deployment.name, {});
   }
   if (failure == FailureClass::protocol) {
     return provider::error_of(failure, deployment.name, fmt::format("status {}", error.status));
@@ -143,11 +142,20 @@ net::Task<Result<std::string>> read_error_body(Exchange& x, http::ClientExchange
   co_return body;
 }
 
+// What the log may say of a provider's error: nothing of requests that it found fault with, for it
+// may repeat them.
+std::string loggable(FailureClass failure, const ApiError& error,
+                     const provider::Deployment& deployment) {
+  if (failure == FailureClass::invalid || failure == FailureClass::content_filter) return {};
+  return provider::without_secrets(error.message, *deployment.account);
+}
+
 // An answer that is not 2xx: understood, classified, kept for the client.
 net::Task<FailureClass> take_error(Exchange& x, const provider::Deployment& deployment,
                                    const Outgoing& outgoing, http::ClientExchange& upstream,
                                    const http::ResponseHead& head, AttemptTimer& timer) {
   auto body = co_await read_error_body(x, upstream, timer);
+  *body = provider::without_secrets(std::move(*body), *deployment.account);
   const dialect::Dialect spoken = outgoing.provider_dialect() == dialect::Dialect::passthrough
                                       ? x.route.error_dialect
                                       : outgoing.provider_dialect();
@@ -159,6 +167,7 @@ net::Task<FailureClass> take_error(Exchange& x, const provider::Deployment& depl
     x.foreign_error =
         ForeignError{head.status, std::string(head.headers.get("content-type")), std::move(*body)};
   }
+  x.attempt_detail = loggable(failure, error, deployment);
   x.error = told_error(failure, std::move(error), deployment);
   co_return failure;
 }
@@ -166,11 +175,13 @@ net::Task<FailureClass> take_error(Exchange& x, const provider::Deployment& depl
 // The part of the client's body that was not read yet goes straight on to the provider.
 net::Task<Result<void>> stream_body(Exchange& x, http::ClientExchange& upstream,
                                     AttemptTimer& timer) {
+  x.body_spent = true;
   while (true) {
+    timer.wait_for_client();
     auto piece = co_await x.client.read_body();
     if (!piece) {
-      x.client_gone = true;
-      co_return fail(ErrorCode::cancelled, "the client stopped sending");
+      refuse_read_error(x, piece.error());
+      co_return fail(ErrorCode::cancelled, "the client's body ended early");
     }
     if (piece->empty()) break;
     x.bytes_in += static_cast<int64_t>(piece->size());
@@ -179,6 +190,13 @@ net::Task<Result<void>> stream_body(Exchange& x, http::ClientExchange& upstream,
     if (!written) co_return fail(std::move(written).error());
   }
   co_return co_await upstream.finish_body();
+}
+
+// A time-out that says nothing about the deployment: the request's total time ended while an answer
+// was under way, or had been used up by attempts before.
+bool excused(const Exchange& x, const AttemptTimer& timer, FailureClass failure) {
+  return failure == FailureClass::timeout && timer.total_is_over() &&
+         (x.body_spent || x.client.response_started() || x.attempts.size() > 1);
 }
 
 http::ClientRequest request_of(const Exchange& x, const Outgoing& outgoing) {
@@ -204,11 +222,13 @@ net::Task<Answered> attempt(Exchange& x, provider::Pick pick) {
   x.error.reset();
   x.foreign_error.reset();
   x.retry_after.reset();
+  x.attempt_detail.clear();
   x.usage = {};
   x.generated_bytes = 0;
   x.attempts.push_back({.deployment = &deployment, .choice = pick.choice, .started = x.now()});
   const InFlight in_flight(x, deployment);
   const auto fail_with = [&](FailureClass failure, std::string_view detail) {
+    x.attempt_detail = detail;
     x.error = provider::error_of(failure, deployment.name, detail);
     return conclude(x, deployment, failure);
   };
@@ -219,6 +239,8 @@ net::Task<Answered> attempt(Exchange& x, provider::Pick pick) {
       co_return fail_with(FailureClass::credential, built.error().message());
     }
     x.error = refusal_of(x, built.error());
+    // Where it was the request that could not be read, no deployment can be told it.
+    x.attempts.back().refused_here = x.conversation.has_value() || wants_thread(x);
     co_return conclude(x, deployment, FailureClass::invalid);
   }
   const Outgoing& outgoing = **built;
@@ -241,7 +263,7 @@ net::Task<Answered> attempt(Exchange& x, provider::Pick pick) {
     for (const std::string_view piece : outgoing.body()) {
       if (!co_await upstream.write_body(piece)) break;
     }
-    if (auto sent = co_await stream_body(x, upstream, timer); !sent && x.client_gone) {
+    if (auto sent = co_await stream_body(x, upstream, timer); !sent && x.error) {
       co_return conclude(x, deployment, FailureClass::cancelled);
     }
     timer.arm("answer", patience);
@@ -249,8 +271,9 @@ net::Task<Answered> attempt(Exchange& x, provider::Pick pick) {
   auto response = co_await upstream.response();
   if (!response) {
     if (x.client_gone) co_return conclude(x, deployment, FailureClass::cancelled);
-    co_return fail_with(provider::classify_error(response.error(), true),
-                        response.error().message());
+    const FailureClass failure = provider::classify_error(response.error(), true);
+    if (excused(x, timer, failure)) x.attempts.back().excused = true;
+    co_return fail_with(failure, response.error().message());
   }
   const http::ResponseHead& head = **response;
   x.attempts.back().status = head.status;
@@ -273,7 +296,13 @@ net::Task<Answered> attempt(Exchange& x, provider::Pick pick) {
   RelayEnd end = co_await relay(way);
   timer.cancel();
   if (x.client_gone) co_return conclude(x, deployment, FailureClass::none);
-  if (end.failure != FailureClass::none) x.error = std::move(end.error);
+  if (end.failure != FailureClass::none) {
+    if (excused(x, timer, end.failure)) x.attempts.back().excused = true;
+    x.attempt_detail = loggable(end.failure, end.error, deployment);
+    x.error = end.failure == FailureClass::credential
+                  ? told_error(end.failure, std::move(end.error), deployment)
+                  : std::move(end.error);
+  }
   co_return conclude(x, deployment, end.failure);
 }
 

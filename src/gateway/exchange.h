@@ -28,6 +28,12 @@ struct AttemptRecord {
   provider::Choice choice = provider::Choice::weighted;
   provider::FailureClass failure = provider::FailureClass::none;
   int status = 0;  // the provider's; 0: none came
+  // What the provider asked to wait before the next request.
+  std::optional<Milliseconds> retry_after;
+  // Refused here: this deployment cannot be told what the client asks. Nothing was sent.
+  bool refused_here = false;
+  // A time-out of the client's making, or of the attempts before.
+  bool excused = false;
   Nanoseconds started{0};
   Nanoseconds ended{0};
 };
@@ -63,6 +69,7 @@ struct Exchange {
   // read
   std::string body;            // whole, or the part read before streaming began
   bool body_streamed = false;  // the rest of the body is still to be read from the client
+  bool body_spent = false;     // ... and an attempt has begun to: it cannot be sent again
   bool body_is_json = false;
   json::Document document;  // of `body`, when it is JSON
   std::string model_asked;
@@ -90,7 +97,8 @@ struct Exchange {
   std::optional<dialect::ApiError> error;  // what the client is or will be told
   std::optional<ForeignError> foreign_error;
   std::optional<Milliseconds> retry_after;
-  dialect::Dropped dropped;  // what translation could not express
+  std::string attempt_detail;  // what the log says of a failed attempt; no secret, no prompt
+  dialect::Dropped dropped;    // what translation could not express
 
   // relay
   dialect::Usage usage;

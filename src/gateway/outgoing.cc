@@ -32,13 +32,11 @@ void name_model_in_query(std::string& query, const provider::Deployment& deploym
   query += percent_encode(deployment.model);
 }
 
-// Whether an Anthropic client wants the provider to keep the conversation, and sends or will send
-// only what is new of it.
+}  // namespace
+
 bool wants_thread(const Exchange& x) {
   return x.route.dialect == Dialect::anthropic_messages && x.document.root()["thread"].is_object();
 }
-
-}  // namespace
 
 dialect::ApiError refusal_of(const Exchange& x, const Error& error) {
   return {.type = dialect::ApiErrorType::invalid_request,

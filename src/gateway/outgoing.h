@@ -62,6 +62,10 @@ class Outgoing {
   int64_t size_change_ = 0;
 };
 
+// Whether an Anthropic client wants the provider to keep the conversation, and sends or will send
+// only what is new of it.
+bool wants_thread(const Exchange& x);
+
 // What the client is told where build() gave invalid_argument.
 dialect::ApiError refusal_of(const Exchange& x, const Error& error);
 

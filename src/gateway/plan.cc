@@ -146,9 +146,11 @@ provider::Pick plan_next(Exchange& x) {
 bool may_try_again(Exchange& x, provider::FailureClass failure) {
   const provider::FailureRule& rule = provider::rule_of(failure);
   if (x.client_gone) return false;
+  // Nothing was sent, so nothing is sent again: another deployment may be able to be told.
+  if (x.attempts.back().refused_here) return true;
   if (!rule.try_another && !rule.try_same) return false;
   // What was streamed to the first deployment cannot be sent again.
-  if (x.body_streamed) return false;
+  if (x.body_spent) return false;
   if (x.now() - x.started >= x.asked->timeouts.total) return false;
   ModelCounters& counters = x.worker.counters.model(x.asked->slot);
   if (!x.worker.retry_budget(x.asked->slot).spend()) {

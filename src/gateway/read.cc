@@ -15,26 +15,6 @@ using provider::Operation;
 // Bodies that are not JSON are searched for their `model` field up to here, then streamed on.
 constexpr size_t kSearchBytesMax = 256 * 1024;
 
-bool refuse_read_error(Exchange& x, const Error& error) {
-  switch (error.code()) {
-    case ErrorCode::limit_exceeded:
-      return refuse(x, ApiErrorType::too_large, 413, "request_too_large",
-                    fmt::format("The request body is over this server's limit of {} bytes "
-                                "(server.limits.body_bytes).",
-                                x.client.body_limit()));
-    case ErrorCode::timeout:
-      return refuse(x, ApiErrorType::timeout, 408, "request_timeout",
-                    "The request body did not arrive in time.");
-    case ErrorCode::protocol_error:
-      return refuse(x, ApiErrorType::invalid_request, 400, "bad_request_body",
-                    fmt::format("The request body is not valid HTTP: {}.", error.message()));
-    default:
-      x.client_gone = true;
-      return refuse(x, ApiErrorType::unavailable, 499, "client_closed_request",
-                    "The client closed the connection.");
-  }
-}
-
 // Reads until the end, or until `enough` says that the rest may be streamed.
 template <class Enough>
 net::Task<bool> read_pieces(Exchange& x, Enough enough) {
@@ -100,6 +80,26 @@ bool inspect(Exchange& x) {
 }
 
 }  // namespace
+
+bool refuse_read_error(Exchange& x, const Error& error) {
+  switch (error.code()) {
+    case ErrorCode::limit_exceeded:
+      return refuse(x, ApiErrorType::too_large, 413, "request_too_large",
+                    fmt::format("The request body is over this server's limit of {} bytes "
+                                "(server.limits.body_bytes).",
+                                x.client.body_limit()));
+    case ErrorCode::timeout:
+      return refuse(x, ApiErrorType::timeout, 408, "request_timeout",
+                    "The request body did not arrive in time.");
+    case ErrorCode::protocol_error:
+      return refuse(x, ApiErrorType::invalid_request, 400, "bad_request_body",
+                    fmt::format("The request body is not valid HTTP: {}.", error.message()));
+    default:
+      x.client_gone = true;
+      return refuse(x, ApiErrorType::unavailable, 499, "client_closed_request",
+                    "The client closed the connection.");
+  }
+}
 
 net::Task<bool> read(Exchange& x) {
   x.stream = x.route.stream;

@@ -48,6 +48,7 @@ bool is_kept(std::string_view name) {
 
 AttemptTimer::AttemptTimer(Exchange& x, http::ClientExchange& upstream)
     : x_(x), upstream_(upstream), timer_(x.worker.loop, [this] {
+        total_is_over_ = total_;
         upstream_.cancel({ErrorCode::timeout,
                           total_ ? fmt::format("the request's total time of {} ms is over",
                                                x_.asked->timeouts.total.count())
@@ -60,6 +61,11 @@ void AttemptTimer::arm(std::string_view phase, Milliseconds limit) {
   limit_ = limit;
   total_ = left < limit;
   timer_.arm(std::min<Nanoseconds>(limit, left));
+}
+
+void AttemptTimer::wait_for_client() {
+  total_ = true;
+  timer_.arm(x_.asked->timeouts.total - (x_.now() - x_.started));
 }
 
 http::HeaderMap answer_headers(const Relay& r, std::string_view content_type) {

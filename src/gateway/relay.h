@@ -24,14 +24,20 @@ class AttemptTimer {
   AttemptTimer(Exchange& x, http::ClientExchange& upstream);
   // Fails the attempt with `timeout` when that phase lasts longer than `limit`.
   void arm(std::string_view phase, Milliseconds limit);
+  // The client is waited for (it reads slowly, or sends slowly), which the server's own time-outs
+  // bound: only the request's total time goes on.
+  void wait_for_client();
   void cancel() { timer_.cancel(); }
+  // It was the request's total time that ended the attempt.
+  bool total_is_over() const { return total_is_over_; }
 
  private:
   Exchange& x_;
   http::ClientExchange& upstream_;
   std::string_view phase_;
   Milliseconds limit_{0};
-  bool total_ = false;
+  bool total_ = false;  // what is armed is the end of the total time
+  bool total_is_over_ = false;
   net::Timer timer_;
 };
 

@@ -9,6 +9,7 @@ net::Task<RelayEnd> relay_bytes(Relay& r, std::string already_read) {
   const std::string type(r.head.headers.get("content-type"));
   if (!co_await begin_stream(r, type)) co_return RelayEnd{};
   if (!already_read.empty()) {
+    r.timer.wait_for_client();
     const std::string_view piece = already_read;
     if (!co_await write_stream(x, {&piece, 1})) co_return RelayEnd{};
   }
@@ -23,6 +24,7 @@ net::Task<RelayEnd> relay_bytes(Relay& r, std::string already_read) {
                          provider::error_of(failure, r.deployment.name, piece.error().message())};
     }
     if (piece->empty()) break;
+    r.timer.wait_for_client();
     const std::string_view bytes = *piece;
     if (!co_await write_stream(x, {&bytes, 1})) co_return RelayEnd{};
   }

@@ -237,6 +237,7 @@ net::Task<RelayEnd> relay_stream(Relay& r) {
       if (!co_await begin_stream(r, type)) break;
       out.assign(1, held);
     }
+    r.timer.wait_for_client();
     if (!out.empty() && !out.front().empty() && !co_await write_stream(x, out)) break;
     if (ended || read_error) break;
     if (failure.kind != FailureClass::none && !(failure.told && source->goes_on_behind_error())) {

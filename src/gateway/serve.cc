@@ -53,15 +53,25 @@ net::Task<void> answer_here(Exchange& x) {
   co_await answer_error(x);
 }
 
-// Before the same deployment is asked again there is a pause; another one is asked at once.
+// Before the same deployment is asked again there is a pause, at least until its own Retry-After
+// and its parking are over; another one is asked at once.
 Milliseconds pause_before(const Exchange& x, const provider::Deployment& next) {
   uint32_t times = 0;
+  Nanoseconds until =
+      std::max(next.state->health.parked_until(), next.account->state->credential.parked_until());
   for (const AttemptRecord& attempt : x.attempts) {
-    if (attempt.deployment == &next) ++times;
+    if (attempt.deployment != &next) continue;
+    ++times;
+    if (attempt.retry_after) until = std::max(until, attempt.ended + *attempt.retry_after);
   }
   if (times == 0) return Milliseconds{0};
-  if (x.retry_after) return *x.retry_after;
-  return kBackOffFirst * (int64_t{1} << std::min(times - 1, 4U));
+  return std::max(kBackOffFirst * (int64_t{1} << std::min(times - 1, 4U)),
+                  std::chrono::ceil<Milliseconds>(until - x.now()));
+}
+
+// A pick that no attempt is made of.
+void drop(const provider::Pick& pick) {
+  if (pick.choice == provider::Choice::trial) provider::abandon_trial(*pick.deployment);
 }
 
 void nothing_to_try(Exchange& x) {
@@ -82,10 +92,16 @@ net::Task<bool> try_deployments(Exchange& x) {
       co_return false;
     }
     const Milliseconds pause = pause_before(x, *pick.deployment);
-    if (pause > kWaitMax) co_return false;
+    if (pause > kWaitMax) {
+      drop(pick);
+      co_return false;
+    }
     if (pause.count() > 0) {
       co_await net::sleep(x.worker.loop, pause);
-      if (x.client_gone) co_return true;
+      if (x.client_gone) {
+        drop(pick);
+        co_return true;
+      }
     }
     if (co_await attempt(x, pick) == Answered::yes) co_return true;
     if (!may_try_again(x, x.attempts.back().failure)) co_return false;

@@ -21,6 +21,9 @@ bool authenticate(Exchange& x);
 // read.cc: the body, and what routing needs to know of it.
 net::Task<bool> read(Exchange& x);
 
+// What the client is told when its body could not be read.
+bool refuse_read_error(Exchange& x, const Error& error);
+
 // admit.cc: limits and budgets of the key and its team, all local.
 bool admit(Exchange& x);
 

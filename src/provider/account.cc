@@ -24,6 +24,26 @@ std::string_view to_string(Kind kind) {
   return "unknown";
 }
 
+namespace {
+
+// Shorter ones are no secrets but would be found in ordinary words.
+constexpr size_t kSecretBytesMin = 8;
+
+void cross_out(std::string& text, std::string_view secret) {
+  if (secret.size() < kSecretBytesMin) return;
+  for (size_t at = text.find(secret); at != std::string::npos; at = text.find(secret, at)) {
+    text.replace(at, secret.size(), "***");
+  }
+}
+
+}  // namespace
+
+std::string without_secrets(std::string text, const Account& account) {
+  cross_out(text, account.api_key.reveal());
+  if (account.auth == AuthKind::access_token) cross_out(text, account.state->token.get());
+  return text;
+}
+
 std::string TokenSlot::get() const {
   const Secret* token = current_.load(std::memory_order_acquire);
   return token == nullptr ? std::string() : std::string(token->reveal());

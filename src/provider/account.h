@@ -112,4 +112,7 @@ struct Deployment {
   std::shared_ptr<DeploymentState> state;
 };
 
+// The text without the account's credentials, where a provider repeats what it was sent.
+std::string without_secrets(std::string text, const Account& account);
+
 }  // namespace weir::provider
