@@ -131,7 +131,8 @@ class World:
     def _make_google_key(self):
         private, public = self.folder / "google.key", self.folder / "google.pem"
         for command in (
-                ["genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048", "-out", private],
+                ["genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048",
+                 "-out", private],
                 ["pkey", "-in", private, "-pubout", "-out", public]):
             subprocess.run(["openssl", *map(str, command)], check=True, capture_output=True)
         return private.read_text(encoding="utf-8"), public
@@ -192,7 +193,7 @@ class World:
                          u["cache_read"], written, u["output"], u["reasoning"]] += 1
             before = page["next"]
         test.assertGreater(told.total(), 0, "the simulator has answered nothing")
-        test.assertEqual((kept - told, told - kept), ({}, {}), "only in the ledger, only in the sim")
+        test.assertEqual((kept - told, told - kept), ({}, {}), "only in the ledger, only in sim")
 
     def check_log(self, test):
         text = self.weir.text()
