@@ -258,7 +258,7 @@ void append_entries(const StoredKey& key, std::shared_ptr<ledger::LimitCells> ke
   principal.team = key.spec.team;
   principal.models = key.spec.models;
   principal.tags = key.spec.tags;
-  principal.capture = key.spec.capture;
+  if (key.spec.capture) principal.capture = true;
   principal.expires_ms = key.spec.expires_ms;
   principal.masked = key.masked;
   principal.key_limits = std::move(key_limits);

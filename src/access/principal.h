@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -19,7 +20,7 @@ struct Principal {
   std::string team;                 // empty: none
   std::vector<std::string> models;  // names of models it may ask for; empty: all
   std::vector<std::pair<std::string, std::string>> tags;
-  bool capture = false;                             // keep bodies of its requests
+  std::optional<bool> capture;                      // keep bodies of its requests
   int64_t expires_ms = 0;                           // wall time; 0: never
   std::string masked;                               // for display
   std::shared_ptr<ledger::LimitCells> key_limits;   // null: none

@@ -170,7 +170,7 @@ void write_configured(json::Writer& w, const access::Principal& who) {
   w.key("models").begin_array();
   for (const std::string& model : who.models) w.string(model);
   w.end_array();
-  w.member("capture", who.capture);
+  w.member("capture", who.capture.value_or(false));
   write_time(w, "expires", who.expires_ms);
   w.end_object();
 }

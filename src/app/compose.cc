@@ -216,7 +216,7 @@ Result<gateway::Model> Composer::make_model(const Model& model, const Accounts& 
   made.timeouts = {model.timeouts.connect, model.timeouts.first_token, model.timeouts.answer,
                    model.timeouts.idle, model.timeouts.total};
   made.retries = {model.retries.attempts, model.retries.budget.fraction()};
-  made.capture = model.capture.value_or(false);
+  made.capture = model.capture;
   made.created_s = wall_ms / 1000;
   WEIR_TRY(made.slot, model_slot(model.name));
 
@@ -274,7 +274,7 @@ Result<std::vector<access::KeyEntry>> Composer::make_keys(
     who.team = key.team;
     who.models = key.models;
     who.tags.assign(key.tags.begin(), key.tags.end());
-    who.capture = key.capture.value_or(false);
+    who.capture = key.capture;
     who.expires_ms = key.expires ? key.expires->wall_ms : 0;
     who.masked = access::mask_key(key.key.reveal());
     if (has_rules(rules)) who.key_limits = limits_.get("key/" + key.name, rules);

@@ -115,9 +115,12 @@ struct Exchange {
   bool settled = false;
 
   Nanoseconds now() const { return worker.loop.now(); }
+  // A key or a model that says no is obeyed, whoever says yes.
   bool capturing() const {
-    return snapshot->capture.enabled || (principal != nullptr && principal->capture) ||
-           (asked != nullptr && asked->capture);
+    const auto of_key = principal == nullptr ? std::nullopt : principal->capture;
+    const auto of_model = asked == nullptr ? std::nullopt : asked->capture;
+    if (of_key == false || of_model == false) return false;
+    return snapshot->capture.enabled || of_key == true || of_model == true;
   }
 };
 

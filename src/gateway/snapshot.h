@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -37,13 +38,13 @@ struct Model {
   std::vector<std::string> fallbacks;  // names, in order; resolved through the snapshot
   Timeouts timeouts;
   Retries retries;
-  bool capture = false;
+  std::optional<bool> capture;
   int64_t created_s = 0;  // shown by /v1/models
   uint32_t slot = 0;      // index of its counters and retry budget; stable across reloads
 };
 
 struct CaptureRules {
-  bool enabled = false;  // for every request; keys and models switch it on for theirs
+  bool enabled = false;  // for every request; keys and models say otherwise for theirs
   size_t bytes_max = 256 * 1024;
 };
 

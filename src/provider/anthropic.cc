@@ -41,8 +41,12 @@ Result<void> authenticate(const Account& account, http::HeaderMap& headers) {
   return authenticate_header(account, "x-api-key", headers);
 }
 
-void add_headers(const Deployment&, const Call& call, http::HeaderMap& headers) {
+void add_headers(const Deployment& deployment, const Call& call, http::HeaderMap& headers) {
   forward_anthropic_headers(call, true, headers);
+  const std::string& version = deployment.account->api_version;
+  const bool client_says =
+      call.client_headers != nullptr && call.client_headers->find("anthropic-version");
+  if (!version.empty() && !client_says) headers.set("anthropic-version", version);
 }
 
 void edit(const Deployment& deployment, const Call&, BodyEdit& body) {

@@ -134,6 +134,17 @@ TEST_F(CallTest, Anthropic) {
   EXPECT_EQ(edited(R"({"model":"m"})", {}), R"({"model":"claude-x"})");
 }
 
+TEST_F(CallTest, AnthropicVersionIsTheClientsElseTheAccounts) {
+  account_->kind = Kind::anthropic;
+  account_->api_version = "2025-01-01";
+  EXPECT_EQ(headers().get("anthropic-version"), "2025-01-01");
+  http::HeaderList client;
+  client.add("anthropic-version", "2024-01-01");
+  Call call;
+  call.client_headers = &client;
+  EXPECT_EQ(headers(call).get("anthropic-version"), "2024-01-01");
+}
+
 TEST_F(CallTest, BetasOfClientAndAccountAreUnited) {
   account_->kind = Kind::anthropic;
   account_->headers = {{"anthropic-beta", "context-1m"}};

@@ -184,7 +184,8 @@ const ObjectSpec& spec_of<Account>() {
                      "A credential at a provider, with that provider's limits: the unit that is "
                      "pooled.")
           .field("name", &Account::name, "How deployments refer to it.", kRequiredName)
-          .field("provider", &Account::provider, "Whose API it is.", {.required = true})
+          .field("provider", &Account::provider,
+                 "Whose API it is. `bedrock` is refused by this version.", {.required = true})
           .field("endpoint", &Account::endpoint,
                  "Base address, such as `https://acme.openai.azure.com` or "
                  "`http://127.0.0.1:8000/v1`. Required for azure_openai and openai_compatible.",
@@ -210,7 +211,8 @@ const ObjectSpec& spec_of<Account>() {
                  {.as = FieldKind::header_map})
           .field("tls", &Account::tls, "How the provider's certificate is verified.")
           .field("limits", &Account::limits,
-                 "The provider's limits of this account; Weir stays below them.")
+                 "The provider's limits of this account. Read and not yet held: Weir goes by the "
+                 "provider's 429 answers.")
           .field("stream_usage", &Account::stream_usage,
                  "Ask for token counts in OpenAI streams. false for compatible servers that "
                  "refuse `stream_options`; their streams are then counted by estimate.")
@@ -306,7 +308,8 @@ const ObjectSpec& spec_of<Budget>() {
   static const ObjectSpec spec =
       Table<Budget>("Budget", "Money that may be spent in a calendar period, UTC.")
           .field("usd", &Budget::usd, "US dollars.", {.required = true, .min = 1})
-          .field("per", &Budget::per, "The period; `total` never starts again.")
+          .field("per", &Budget::per,
+                 "The period. This version holds `day` and `month`; the others are refused.")
           .done();
   return spec;
 }
@@ -404,8 +407,10 @@ template <>
 const ObjectSpec& spec_of<Capture>() {
   static const ObjectSpec spec =
       Table<Capture>("Capture", "Keeping requests and answers, compressed, for later inspection.")
-          .field("enabled", &Capture::enabled,
-                 "Keep messages of every request. Models and keys can say otherwise.")
+          .field(
+              "enabled", &Capture::enabled,
+              "Keep messages of every request. Models and keys can say otherwise; where one says "
+              "false, nothing is kept.")
           .field("bytes_max", &Capture::bytes_max,
                  "Most bytes kept of each request and of each answer.", {.max = 64LL << 20})
           .field("retention", &Capture::retention, "How long they are kept.",
