@@ -100,6 +100,7 @@ void report_failure(Exchange& x, const provider::Deployment& deployment, Failure
 // Ends the attempt's record and draws the consequences.
 Answered conclude(Exchange& x, const provider::Deployment& deployment, FailureClass failure) {
   AttemptRecord& record = x.attempts.back();
+  record.concluded = true;
   record.failure = failure;
   record.ended = x.now();
   DeploymentCounters& counters = x.worker.counters.deployment(deployment.slot);
@@ -218,6 +219,7 @@ http::ClientRequest request_of(const Exchange& x, const Outgoing& outgoing) {
 
 net::Task<Answered> attempt(Exchange& x, provider::Pick pick) {
   const provider::Deployment& deployment = *pick.deployment;
+  close_attempt(x);  // the one before
   x.deployment = &deployment;
   x.error.reset();
   x.foreign_error.reset();
@@ -270,6 +272,7 @@ net::Task<Answered> attempt(Exchange& x, provider::Pick pick) {
   }
   auto response = co_await upstream.response();
   if (!response) {
+    x.attempts.back().sent = upstream.times().sent != Nanoseconds{0};
     if (x.client_gone) co_return conclude(x, deployment, FailureClass::cancelled);
     const FailureClass failure = provider::classify_error(response.error(), true);
     if (excused(x, timer, failure)) x.attempts.back().excused = true;

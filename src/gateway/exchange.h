@@ -17,6 +17,7 @@
 #include "gateway/worker.h"
 #include "http/exchange.h"
 #include "ledger/admission.h"
+#include "ledger/cost.h"
 #include "provider/failure.h"
 #include "provider/pool.h"
 
@@ -36,6 +37,11 @@ struct AttemptRecord {
   bool excused = false;
   Nanoseconds started{0};
   Nanoseconds ended{0};
+  bool sent = false;  // the whole request went out, where no status came
+  bool concluded = false;
+  bool closed = false;  // what it used and what it costs is known: close_attempt()
+  dialect::Usage usage;
+  ledger::Cost cost;
 };
 
 // The answer of a provider that is passed on although it is an error: its own bytes, where the
@@ -73,6 +79,7 @@ struct Exchange {
   bool body_is_json = false;
   json::Document document;  // of `body`, when it is JSON
   std::string model_asked;
+  bool model_named = false;  // by the request itself, not by x-weir-model or a default
   bool stream = false;
   bool client_wants_usage = false;  // stream_options.include_usage was the client's own wish
   std::string user;
@@ -112,6 +119,7 @@ struct Exchange {
   ledger::Outcome outcome = ledger::Outcome::ok;
   std::string response_capture;
   std::string response_content_type;
+  bool walked = false;  // to the end: else the frame was destroyed on the way, as Weir stopped
   bool settled = false;
 
   Nanoseconds now() const { return worker.loop.now(); }

@@ -3,14 +3,83 @@
 #include "gateway/stages.h"
 
 namespace weir::gateway {
+namespace {
 
+using ledger::Cost;
+using ledger::CostState;
+using provider::FailureClass;
 using provider::Operation;
 
-bool reached_provider(const Exchange& x) {
-  return std::any_of(x.attempts.begin(), x.attempts.end(), [](const AttemptRecord& attempt) {
-    return attempt.status >= 200 && attempt.status < 300;
-  });
+// UTF-8 bytes of generated text a token, over English prose and code.
+constexpr int64_t kBytesPerToken = 4;
+
+bool is_timeout_of_a_whole_answer(const Exchange& x, const AttemptRecord& attempt) {
+  return attempt.failure == FailureClass::timeout && !x.stream;
 }
+
+// Whether the provider will bill this attempt: it began to answer, or had the whole request and was
+// given up on. What it refused or broke before it had generated anything costs nothing.
+bool is_billed(const Exchange& x, const AttemptRecord& attempt) {
+  if (attempt.status == 101) return true;
+  if (attempt.status == 0) {
+    return attempt.sent &&
+           (attempt.failure == FailureClass::cancelled || is_timeout_of_a_whole_answer(x, attempt));
+  }
+  if (attempt.status < 200 || attempt.status > 299) return false;
+  switch (attempt.failure) {
+    case FailureClass::none:
+    case FailureClass::timeout:
+    case FailureClass::reset:
+    case FailureClass::truncated:
+    case FailureClass::protocol:
+    case FailureClass::cancelled:
+      return true;
+    default:
+      return x.generated_bytes > 0 || x.usage.total_output() > 0;
+  }
+}
+
+// What is billed when the provider never said: the client left, the stream broke, or the server
+// does not report. Marked as an estimate by Usage::reported being false.
+void estimate_usage(Exchange& x) {
+  if (x.usage.reported || x.route.operation == Operation::passthrough) return;
+  if (x.usage.total_input() == 0) x.usage.input = x.input_estimate;
+  // A stream that broke off may have told the count of its beginning.
+  const int64_t generated = (x.generated_bytes + kBytesPerToken - 1) / kBytesPerToken;
+  if (x.usage.total_output() < generated) {
+    x.usage.output += generated - x.usage.total_output();
+  }
+}
+
+Cost attempt_cost(const Exchange& x, const AttemptRecord& attempt) {
+  Cost nothing;
+  nothing.state = CostState::final;
+  if (!is_billed(x, attempt)) return nothing;
+  // Counting tokens is free with every provider.
+  if (x.route.operation == Operation::count_tokens || !makes_something(x)) return nothing;
+  // What a relayed endpoint costs is only known where its answer tells usage, of a model that the
+  // request named: the provider's default for it may be any.
+  if (x.route.operation == Operation::passthrough && !(x.usage.reported && x.model_named)) {
+    return {};
+  }
+  const provider::Deployment& deployment = *attempt.deployment;
+  return ledger::cost(x.usage, x.snapshot->prices,
+                      {.provider = provider::to_string(deployment.account->kind),
+                       .model = deployment.base_model,
+                       .location = deployment.account->location,
+                       .wall_ms = x.start_ms});
+}
+
+void add(Cost& sum, const Cost& more) {
+  sum.total += more.total;
+  for (size_t i = 0; i < sum.parts.size(); ++i) sum.parts[i] += more.parts[i];
+  sum.tool_calls += more.tool_calls;
+  sum.state = std::max(sum.state, more.state);
+  sum.unpriced_classes |= more.unpriced_classes;
+  if (more.row != nullptr) sum.row = more.row;
+}
+
+}  // namespace
 
 bool makes_something(const Exchange& x) {
   if (x.route.operation != Operation::passthrough) return true;
@@ -20,19 +89,26 @@ bool makes_something(const Exchange& x) {
          !x.route.rest.ends_with("/cancel");
 }
 
+void close_attempt(Exchange& x) {
+  if (x.attempts.empty() || x.attempts.back().closed) return;
+  AttemptRecord& attempt = x.attempts.back();
+  attempt.closed = true;
+  if (is_billed(x, attempt)) {
+    estimate_usage(x);
+  } else {
+    x.usage = {};
+  }
+  attempt.cost = attempt_cost(x, attempt);
+  attempt.usage = x.usage;
+}
+
 ledger::Cost price(const Exchange& x) {
-  ledger::Cost nothing;
-  nothing.state = ledger::CostState::final;
-  // No provider answered, so nothing is owed; counting tokens is free with every provider.
-  if (x.deployment == nullptr || !reached_provider(x)) return nothing;
-  if (x.route.operation == Operation::count_tokens || !makes_something(x)) return nothing;
-  // What a relayed endpoint costs is only known where its answer tells usage.
-  if (x.route.operation == Operation::passthrough && !x.usage.reported) return {};
-  return ledger::cost(x.usage, x.snapshot->prices,
-                      {.provider = provider::to_string(x.deployment->account->kind),
-                       .model = x.deployment->base_model,
-                       .location = x.deployment->account->location,
-                       .wall_ms = x.start_ms});
+  Cost sum;
+  sum.state = CostState::final;
+  for (const AttemptRecord& attempt : x.attempts) {
+    add(sum, attempt.closed ? attempt.cost : attempt_cost(x, attempt));
+  }
+  return sum;
 }
 
 }  // namespace weir::gateway

@@ -59,6 +59,7 @@ bool inspect(Exchange& x) {
     }
     x.model_asked = model.string_or("");
   }
+  x.model_named = x.model_named || root["model"].is_string();
   if (x.route.dialect != Dialect::gemini) {
     const json::Value stream = root["stream"];
     if (stream.exists() && !stream.is_bool() && !stream.is_null()) {
@@ -104,6 +105,7 @@ bool refuse_read_error(Exchange& x, const Error& error) {
 net::Task<bool> read(Exchange& x) {
   x.stream = x.route.stream;
   x.model_asked = x.route.model;
+  x.model_named = !x.model_asked.empty();
   // Where no body can name a model (files, batches), a header may.
   if (const auto model = x.client.head().headers.find("x-weir-model"); x.model_asked.empty()) {
     x.model_asked = model.value_or("");
@@ -131,6 +133,7 @@ net::Task<bool> read(Exchange& x) {
   if (!boundary.empty() && x.model_asked.empty()) {
     if (const auto field = find_multipart_field(x.body, boundary, "model")) {
       x.model_asked = x.body.substr(field->offset, field->length);
+      x.model_named = true;
     }
   }
   co_return true;

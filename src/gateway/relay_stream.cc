@@ -191,17 +191,31 @@ Failure judge(const Relay& r, const StreamSource& source, const Error* read_erro
   return {};
 }
 
-void collect(const StreamSource& source, Exchange& x) {
-  source.collect(x);
-  // Counts told on the way (Anthropic's message_start, Gemini's every chunk) are not the answer's.
-  if (!source.complete()) x.usage.reported = false;
-}
+// Hands over what was used when the relay ends.
+class Collecting {
+ public:
+  Collecting(const StreamSource& source, Exchange& x) : source_(source), x_(x) {}
+  ~Collecting() {
+    source_.collect(x_);
+    // Counts told on the way (Anthropic's message_start, Gemini's every chunk) are not the
+    // answer's.
+    if (!source_.complete()) x_.usage.reported = false;
+  }
+  Collecting(const Collecting&) = delete;
+  Collecting& operator=(const Collecting&) = delete;
+
+ private:
+  const StreamSource& source_;
+  Exchange& x_;
+};
 
 }  // namespace
 
 net::Task<RelayEnd> relay_stream(Relay& r) {
   Exchange& x = r.x;
   const std::unique_ptr<StreamSource> source = make_source(r);
+  // Whatever way this frame goes: an answer that is cut by Weir's own end is billed as well.
+  const Collecting collecting(*source, x);
   std::string held;
   std::vector<std::string_view> out;
   bool begun = false;
@@ -223,7 +237,6 @@ net::Task<RelayEnd> relay_stream(Relay& r) {
     failure = judge(r, *source, read_error ? &*read_error : nullptr, ended);
     if (!begun) {
       if (failure.kind != FailureClass::none && !source->has_content()) {
-        collect(*source, x);
         co_return RelayEnd{failure.kind, failure.error};
       }
       for (const std::string_view bytes : out) held += bytes;
@@ -244,7 +257,6 @@ net::Task<RelayEnd> relay_stream(Relay& r) {
       break;
     }
   }
-  collect(*source, x);
   if (x.client_gone) co_return RelayEnd{};
   if (failure.kind == FailureClass::none) {
     if (!co_await x.client.finish()) x.client_gone = true;

@@ -158,6 +158,7 @@ net::Task<void> serve(Worker& worker, http::ServerExchange& client) {
   if (answered_without_model(x)) co_return co_await answer_here(x);
   const Settlement settlement(x);
   co_await walk(x);
+  x.walked = true;
 }
 
 }  // namespace weir::gateway

@@ -4,6 +4,7 @@
 
 #include "base/json/writer.h"
 #include "base/log.h"
+#include "base/utf8.h"
 #include "dialect/relay_meter.h"
 #include "gateway/stages.h"
 
@@ -11,28 +12,11 @@ namespace weir::gateway {
 namespace {
 
 using provider::FailureClass;
-using provider::Operation;
 
 constexpr size_t kUserBytesMax = 256;
 constexpr size_t kModelBytesMax = 256;
-// UTF-8 bytes of generated text a token, over English prose and code.
-constexpr int64_t kBytesPerToken = 4;
-
-// What is billed when the provider never said: the client left, the stream broke, or the server
-// does not report. Marked as an estimate by Usage::reported being false.
-void estimate_usage(Exchange& x) {
-  if (x.usage.reported || !reached_provider(x)) return;
-  if (x.route.operation == Operation::passthrough) return;
-  if (x.usage.total_input() == 0) x.usage.input = x.input_estimate;
-  // A stream that broke off may have told the count of its beginning.
-  const int64_t generated = (x.generated_bytes + kBytesPerToken - 1) / kBytesPerToken;
-  if (x.usage.total_output() < generated) {
-    x.usage.output += generated - x.usage.total_output();
-  }
-}
-
 ledger::Outcome outcome_of(const Exchange& x) {
-  if (x.client_gone) return ledger::Outcome::aborted;
+  if (x.client_gone || !x.walked) return ledger::Outcome::aborted;
   if (!x.error) return ledger::Outcome::ok;
   if (x.attempts.empty()) return ledger::Outcome::denied;
   const FailureClass last = x.attempts.back().failure;
@@ -57,8 +41,14 @@ std::string attempts_text(const Exchange& x) {
       w.member("e", provider::to_string(attempt.failure));
     }
     w.member("ms",
-             std::chrono::duration_cast<Milliseconds>(attempt.ended - attempt.started).count())
-        .end_object();
+             std::chrono::duration_cast<Milliseconds>(attempt.ended - attempt.started).count());
+    // The last one's stand in the row itself.
+    if (&attempt != &x.attempts.back() && attempt.usage != dialect::Usage{}) {
+      w.member("in", attempt.usage.total_input())
+          .member("out", attempt.usage.total_output())
+          .member("nano_usd", attempt.cost.total.nano());
+    }
+    w.end_object();
   }
   w.end_array();
   return text;
@@ -99,10 +89,10 @@ ledger::RequestRow make_row(Exchange& x, const ledger::Cost& cost) {
     row.team = x.principal->team;
     row.tags = tags_text(*x.principal);
   }
-  row.user = x.user.substr(0, kUserBytesMax);
+  row.user = std::string(utf8_truncate(x.user, kUserBytesMax));
   row.dialect = dialect::to_string(x.route.dialect);
   row.endpoint = x.route.endpoint;
-  row.model_asked = x.model_asked.substr(0, kModelBytesMax);
+  row.model_asked = std::string(utf8_truncate(x.model_asked, kModelBytesMax));
   if (x.serving != nullptr) row.model = x.serving->name;
   if (x.deployment != nullptr) {
     row.deployment = x.deployment->name;
@@ -135,13 +125,14 @@ void count(Exchange& x, const ledger::RequestRow& row) {
   if (x.asked != nullptr) {
     ++counters.model(x.asked->slot).requests[static_cast<size_t>(row.outcome)];
   }
-  if (x.deployment == nullptr) return;
-  DeploymentCounters& deployment = counters.deployment(x.deployment->slot);
-  deployment.tokens_input += static_cast<uint64_t>(row.usage.total_input());
-  deployment.tokens_cache_read += static_cast<uint64_t>(row.usage.cache_read);
-  deployment.tokens_output += static_cast<uint64_t>(row.usage.total_output());
-  deployment.cost_nano += row.cost.nano();
-  if (row.cost_state == ledger::CostState::unpriced) ++deployment.unpriced;
+  for (const AttemptRecord& attempt : x.attempts) {
+    DeploymentCounters& deployment = counters.deployment(attempt.deployment->slot);
+    deployment.tokens_input += static_cast<uint64_t>(attempt.usage.total_input());
+    deployment.tokens_cache_read += static_cast<uint64_t>(attempt.usage.cache_read);
+    deployment.tokens_output += static_cast<uint64_t>(attempt.usage.total_output());
+    deployment.cost_nano += attempt.cost.total.nano();
+    if (attempt.cost.state == ledger::CostState::unpriced) ++deployment.unpriced;
+  }
 }
 
 }  // namespace
@@ -149,7 +140,11 @@ void count(Exchange& x, const ledger::RequestRow& row) {
 void settle(Exchange& x) {
   if (x.settled) return;
   x.settled = true;
-  estimate_usage(x);
+  if (!x.attempts.empty() && !x.attempts.back().concluded) {
+    x.attempts.back().ended = x.now();
+    x.attempts.back().failure = FailureClass::cancelled;
+  }
+  close_attempt(x);
   const ledger::Cost cost = price(x);
   if (x.admission.held()) {
     x.admission.settle(x.usage.total_input() + x.usage.total_output(), cost.total, x.now(),

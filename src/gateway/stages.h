@@ -59,13 +59,15 @@ net::Task<void> answer_json(Exchange& x, std::string body, int status = 200);
 net::Task<void> answer_models(Exchange& x);
 net::Task<void> answer_token_estimate(Exchange& x);
 
-// price.cc: what the usage so far costs.
+// price.cc: what all attempts so far cost, the ones that another followed included: a provider that
+// had begun to answer bills, whoever answered in the end.
 ledger::Cost price(const Exchange& x);
+// Puts the last attempt's usage (estimated where the provider did not say) and cost into its
+// record. Does nothing the second time.
+void close_attempt(Exchange& x);
 // False for requests that read or change what is there (files, batches, stored responses): their
 // answers may repeat the usage of an earlier one.
 bool makes_something(const Exchange& x);
-// Whether some provider gave an answer that it will bill.
-bool reached_provider(const Exchange& x);
 
 // settle.cc: usage -> cost -> ledger row; limits released; counters. Exactly once.
 void settle(Exchange& x);

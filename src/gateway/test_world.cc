@@ -255,6 +255,11 @@ std::string TestWorld::read_all(net::MemoryStream& stream) {
   }
 }
 
+void TestWorld::drain(Milliseconds patience) {
+  loop_.spawn(server_->drain(patience));
+  loop_.advance(patience + Milliseconds(10));
+}
+
 Answer TestWorld::send(std::string_view raw) {
   const auto stream = connect();
   loop_.spawn([](net::MemoryStream& to, std::string bytes) -> net::Task<void> {

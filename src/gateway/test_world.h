@@ -75,6 +75,10 @@ class TestWorld : private Clients {
   std::unique_ptr<net::MemoryStream> connect();
   std::string read_all(net::MemoryStream& stream);
   void advance(Milliseconds by) { loop_.advance(by); }
+  // Drains the server: what still runs after `patience` is cut.
+  void drain(Milliseconds patience);
+  // Ends the server as a process that stops at once does: requests are destroyed where they stand.
+  void stop() { server_.reset(); }
 
   // The ledger's newest row; fails the test where there is none.
   ledger::RequestRow last_row();

@@ -41,7 +41,8 @@ net::Task<void> pump(Pump p) {
 }  // namespace
 
 bool wants_upgrade(const Exchange& x) {
-  return http::iequals(x.client.head().headers.get("upgrade"), "websocket");
+  return x.route.endpoint == "/realtime" &&
+         http::iequals(x.client.head().headers.get("upgrade"), "websocket");
 }
 
 net::Task<bool> relay_upgraded(Exchange& x, http::ClientExchange& upstream,
@@ -79,10 +80,17 @@ net::Task<bool> relay_upgraded(Exchange& x, http::ClientExchange& upstream,
     provider.cancel(ErrorCode::timeout);
   });
   silence.arm(kSilenceMax);
+  // Told when Weir drains and its patience is over: both ways end, and the session with them.
+  x.client.on_client_gone([&x, &client, &provider] {
+    x.client_gone = true;
+    client.cancel(ErrorCode::cancelled);
+    provider.cancel(ErrorCode::cancelled);
+  });
   net::TaskGroup pumps(x.worker.loop);
   pumps.spawn(pump({client, provider, x.bytes_in, silence}));
   pumps.spawn(pump({provider, client, x.bytes_out, silence}));
   co_await pumps.wait();
+  x.client.on_client_gone({});
   co_return true;
 }
 
