@@ -132,12 +132,11 @@ class Weir:
         self.pid = self._pid_of_weir()
 
     def _started(self):
-        lines = self.lines("started")
-        if lines:
-            return lines[-1]
         check(self.process.poll() is None,
               lambda: f"weir serve ended with {self.process.returncode}: {self.log_text()[-2000:]}")
-        return None
+        # A start that fails ends in plain words: they are shown when the process has ended.
+        lines = self.lines("started") if "weir serve:" not in self.log_text() else []
+        return lines[-1] if lines else None
 
     def _pid_of_weir(self):
         if not self.wrapper:

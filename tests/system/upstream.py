@@ -81,6 +81,11 @@ class Call:
         self.event("[DONE]")
         self.handler.wfile.write(b"0\r\n\r\n")
 
+    def cut(self):
+        """Ends the connection here and now, whoever else holds the socket."""
+        self.handler.close_connection = True
+        self.handler.connection.shutdown(socket.SHUT_RDWR)
+
     def closed_by_peer(self):
         """Waits until Weir closes this connection; False when it does not."""
         connection = self.handler.connection
