@@ -56,7 +56,7 @@ Reply error_reply(int status, std::string_view code, std::string_view message) {
 
 // "host", "host:port" or "[v6]:port" that can only mean this machine.
 bool is_loopback_name(std::string_view host) {
-  if (host.starts_with('[')) return host.substr(0, host.find(']') + 1) == "[::1]";
+  if (host.starts_with("[::1]")) return host.size() == 5 || host[5] == ':';
   host = host.substr(0, host.find(':'));
   return host == "localhost" || host == "127.0.0.1";
 }

@@ -25,6 +25,7 @@ void block_signals(const std::vector<int>& signals) {
   const sigset_t set = set_of(signals);
   ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
   std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);  // a write beyond RLIMIT_FSIZE is an error like a full disk
 }
 
 Result<std::unique_ptr<Signals>> Signals::open(Loop& loop, const std::vector<int>& signals,

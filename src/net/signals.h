@@ -1,6 +1,7 @@
 // Signals as events of the loop, by signalfd. block_signals() runs in main before any thread
 // starts, so that every thread inherits the mask and only the descriptor sees them. One Signals per
-// process and signal. SIGPIPE is ignored as well, for libraries that write to sockets themselves.
+// process and signal. SIGPIPE is ignored as well, for libraries that write to sockets themselves,
+// and SIGXFSZ, so that a file that may not grow is an error and not the end.
 #pragma once
 
 #include <cstdint>
