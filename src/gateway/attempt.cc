@@ -143,12 +143,13 @@ net::Task<Result<std::string>> read_error_body(Exchange& x, http::ClientExchange
   co_return body;
 }
 
-// What the log may say of a provider's error: nothing of requests that it found fault with, for it
-// may repeat them.
-std::string loggable(FailureClass failure, const ApiError& error,
-                     const provider::Deployment& deployment) {
-  if (failure == FailureClass::invalid || failure == FailureClass::content_filter) return {};
-  return provider::without_secrets(error.message, *deployment.account);
+// What the log may say of an error: Weir's own words, but of a provider's the code alone, for its
+// message may repeat the request.
+std::string loggable(const ApiError& error, const provider::Deployment& deployment) {
+  constexpr size_t kCodeBytesMax = 64;
+  const bool own = error.code.starts_with("upstream_");
+  return provider::without_secrets(own ? error.message : error.code.substr(0, kCodeBytesMax),
+                                   *deployment.account);
 }
 
 // An answer that is not 2xx: understood, classified, kept for the client.
@@ -168,7 +169,7 @@ net::Task<FailureClass> take_error(Exchange& x, const provider::Deployment& depl
     x.foreign_error =
         ForeignError{head.status, std::string(head.headers.get("content-type")), std::move(*body)};
   }
-  x.attempt_detail = loggable(failure, error, deployment);
+  x.attempt_detail = loggable(error, deployment);
   x.error = told_error(failure, std::move(error), deployment);
   co_return failure;
 }
@@ -270,6 +271,7 @@ net::Task<Answered> attempt(Exchange& x, provider::Pick pick) {
     }
     timer.arm("answer", patience);
   }
+  x.attempts.back().sent = true;
   auto response = co_await upstream.response();
   if (!response) {
     x.attempts.back().sent = upstream.times().sent != Nanoseconds{0};
@@ -301,7 +303,7 @@ net::Task<Answered> attempt(Exchange& x, provider::Pick pick) {
   if (x.client_gone) co_return conclude(x, deployment, FailureClass::none);
   if (end.failure != FailureClass::none) {
     if (excused(x, timer, end.failure)) x.attempts.back().excused = true;
-    x.attempt_detail = loggable(end.failure, end.error, deployment);
+    x.attempt_detail = loggable(end.error, deployment);
     x.error = end.failure == FailureClass::credential
                   ? told_error(end.failure, std::move(end.error), deployment)
                   : std::move(end.error);

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/log.h"
 #include "gateway/test_world.h"
 
 namespace weir::gateway {
@@ -197,6 +198,64 @@ TEST(Journey, AClientThatLeavesCancelsTheProviderAndIsBilledByEstimate) {
   EXPECT_GT(row.cost.nano(), 0);
   EXPECT_TRUE(world.deployment("m").state->health.is_open(world.loop().now()));
   EXPECT_EQ(world.deployment("m").state->health.failures_in_a_row(), 0U);
+}
+
+TEST(Journey, AClientThatLeavesBeforeTheAnswerIsBilledByEstimate) {
+  TestWorld world;
+  world.account("up");
+  world.script("up", {.end = Scripted::End::hang});
+  world.model("m", {"up/gpt-4o-2024-11-20"});
+  const std::string body = R"({"model":"m","messages":[{"role":"user","content":"hi there"}]})";
+  auto client = world.connect();
+  const std::string raw = fmt::format(
+      "POST /v1/chat/completions HTTP/1.1\r\nhost: weir\r\ncontent-length: {}\r\n\r\n{}",
+      body.size(), body);
+  ASSERT_EQ(client->try_write(raw).bytes, raw.size());
+  world.loop().run_until_idle();
+  ASSERT_EQ(world.requests("up").size(), 1U);
+  client->close();
+  world.loop().run_until_idle();
+  const ledger::RequestRow row = world.last_row();
+  EXPECT_EQ(row.outcome, ledger::Outcome::aborted);
+  EXPECT_EQ(row.cost_state, ledger::CostState::estimated);
+  EXPECT_GT(row.usage.input, 0) << "the provider had the request and will bill it";
+  EXPECT_GT(row.cost.nano(), 0);
+}
+
+TEST(Journey, NeitherAnswerNorLogTellsTheAccountsCredential) {
+  for (const int status : {400, 401, 403, 429, 500}) {
+    log::Capture log;
+    TestWorld world;
+    provider::Account& account = world.account("up");
+    account.headers.emplace_back("x-tenant", "tenant-secret-4711");
+    world.script("up", json_answer(status, R"({"error":{"message":"no sk-provider-secret, )"
+                                           R"(no tenant-secret-4711"}})"));
+    world.model("m", {"up"}).retries.attempts = 1;
+    for (const std::string_view path : {"/v1/chat/completions", "/v1/messages"}) {
+      const Answer answer = world.post(
+          path, R"({"model":"m","max_tokens":9,"messages":[{"role":"user","content":"hi"}]})");
+      EXPECT_GE(answer.status, 400);
+      for (const std::string_view secret : {"sk-provider-secret", "tenant-secret-4711"}) {
+        EXPECT_THAT(answer.body, Not(HasSubstr(std::string(secret)))) << status << path;
+        EXPECT_FALSE(log.contains(secret)) << status << path;
+      }
+    }
+  }
+}
+
+TEST(Journey, ThePromptThatAProviderQuotesIsNotLogged) {
+  for (const int status : {400, 401, 403, 404, 408, 422, 429, 500, 503}) {
+    log::Capture log;
+    TestWorld world;
+    world.account("up");
+    world.script("up", json_answer(status, R"({"error":{"message":"cannot read: my diary"}})"));
+    world.model("m", {"up"}).retries.attempts = 1;
+    const Answer answer = world.post("/v1/chat/completions", R"({"model":"m","messages":[]})");
+    EXPECT_TRUE(log.contains(fmt::to_string(status)));
+    EXPECT_GE(answer.status, 400);
+    EXPECT_EQ(log.count("attempt_failed"), 1U);
+    EXPECT_FALSE(log.contains("diary")) << status;
+  }
 }
 
 TEST(Journey, TheCountOfAStreamsBeginningIsNotTheBill) {
