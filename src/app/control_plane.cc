@@ -5,7 +5,6 @@
 #include <sys/stat.h>
 
 #include <csignal>
-#include <filesystem>
 #include <stdexcept>
 #include <thread>
 
@@ -142,11 +141,8 @@ Result<Config> ControlPlane::load_config() const {
 }
 
 Result<void> ControlPlane::open_stores() {
-  std::error_code error;
-  std::filesystem::create_directories(config_.data_dir, error);
-  if (error) {
-    return fail(ErrorCode::io_error,
-                fmt::format("data_dir {}: {}", config_.data_dir, error.message()));
+  if (auto made = store::make_private_directory(config_.data_dir); !made) {
+    return fail(ErrorCode::io_error, fmt::format("data_dir {}", made.error().message()));
   }
   WEIR_TRY(data_lock_, store::DirectoryLock::take(config_.data_dir));
   WEIR_TRY(access::KeyHasher hasher, access::KeyHasher::open(config_.data_dir));

@@ -11,6 +11,10 @@
 
 namespace weir::store {
 
+// Makes the directory, and those above it, where it is missing: for its owner alone (0700). One
+// that is there stays as it is. io_error.
+Result<void> make_private_directory(const std::string& path);
+
 class DirectoryLock {
  public:
   // Errors: already_exists when another process has it, io_error, permission_denied. A file system

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
+
 #include "store/temporary_directory.h"
 
 namespace weir::store {
@@ -21,6 +23,20 @@ TEST(DirectoryLock, IsHadByOneAndFreeAfterIt) {
     EXPECT_FALSE(DirectoryLock::take(directory.path())) << "moved, not let go";
   }
   EXPECT_TRUE(DirectoryLock::take(directory.path()));
+}
+
+TEST(PrivateDirectory, IsMadeForItsOwnerAndLeftAloneWhereItIs) {
+  TemporaryDirectory directory;
+  const std::string path = directory.path() + "/a/b";
+  ASSERT_TRUE(make_private_directory(path));
+  using std::filesystem::perms;
+  EXPECT_EQ(std::filesystem::status(path).permissions(), perms::owner_all);
+  std::filesystem::permissions(path, perms::owner_all | perms::group_read);
+  ASSERT_TRUE(make_private_directory(path));
+  EXPECT_EQ(std::filesystem::status(path).permissions(), perms::owner_all | perms::group_read);
+  const auto refused = make_private_directory("/proc/none");
+  ASSERT_FALSE(refused);
+  EXPECT_THAT(std::string(refused.error().message()), testing::HasSubstr("/proc/none"));
 }
 
 TEST(DirectoryLock, NamesWhatCannotBeOpened) {

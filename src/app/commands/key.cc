@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <filesystem>
 #include <memory>
 #include <optional>
 #include <ostream>
@@ -17,6 +16,7 @@
 #include "app/nearest.h"
 #include "base/clock.h"
 #include "base/json/writer.h"
+#include "store/directory_lock.h"
 
 namespace weir::app {
 namespace {
@@ -39,9 +39,7 @@ Result<std::string> data_dir(const Arguments& arguments, Terminal& terminal) {
 
 Result<access::KeyStore> open_store(const Arguments& arguments, Terminal& terminal) {
   WEIR_TRY(const std::string folder, data_dir(arguments, terminal));
-  std::error_code error;
-  std::filesystem::create_directories(folder, error);
-  if (error) return fail(ErrorCode::io_error, fmt::format("{}: {}", folder, error.message()));
+  WEIR_CHECK_OK(store::make_private_directory(folder));
   WEIR_TRY(access::KeyHasher hasher, access::KeyHasher::open(folder));
   return access::KeyStore::open(folder, std::make_shared<access::KeyHasher>(std::move(hasher)));
 }
