@@ -76,7 +76,8 @@ def crockford(number):
 
 
 def ids_in(databases):
-    return {crockford(row[0]) for path in databases for row in query(path, "SELECT id FROM request")}
+    return {crockford(row[0]) for path in databases
+            for row in query(path, "SELECT id FROM request")}
 
 
 @test
@@ -115,7 +116,8 @@ def twenty_kills_under_load():
         weir.stop()
         for path in weir.databases():
             rows = query(path, "SELECT count(*), sum(input), sum(cost_nano) FROM request")
-            sums = query(path, "SELECT sum(requests), sum(input_tokens), sum(cost_nano) FROM rollup")
+            sums = query(path, "SELECT sum(requests), sum(input_tokens), sum(cost_nano) "
+                               "FROM rollup")
             equal(rows, sums, "rows and their sums")
 
 

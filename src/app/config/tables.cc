@@ -436,8 +436,10 @@ const ObjectSpec& spec_of<Config>() {
           .field("server", &Config::server, "The listener that serves the model APIs.")
           .field("admin", &Config::admin,
                  "The listener of the console, the admin API and the metrics.")
-          .field("data_dir", &Config::data_dir,
-                 "Folder for the ledger and everything else Weir keeps.", kPath)
+          .field(
+              "data_dir", &Config::data_dir,
+              "Folder for the ledger and everything else Weir keeps; one server at a time uses it.",
+              kPath)
           .field("log", &Config::log, "The program's own log.")
           .field("defaults", &Config::defaults,
                  "What models take where they say nothing themselves.")
