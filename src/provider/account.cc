@@ -41,6 +41,7 @@ void cross_out(std::string& text, std::string_view secret) {
 std::string without_secrets(std::string text, const Account& account) {
   cross_out(text, account.api_key.reveal());
   if (account.auth == AuthKind::access_token) cross_out(text, account.state->token.get());
+  for (const auto& [name, value] : account.headers) cross_out(text, value);
   return text;
 }
 

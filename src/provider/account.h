@@ -112,7 +112,8 @@ struct Deployment {
   std::shared_ptr<DeploymentState> state;
 };
 
-// The text without the account's credentials, where a provider repeats what it was sent.
+// The text without the account's credentials, header values among them, where a provider repeats
+// what it was sent.
 std::string without_secrets(std::string text, const Account& account);
 
 }  // namespace weir::provider
