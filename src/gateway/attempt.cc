@@ -271,7 +271,6 @@ net::Task<Answered> attempt(Exchange& x, provider::Pick pick) {
     }
     timer.arm("answer", patience);
   }
-  x.attempts.back().sent = true;
   auto response = co_await upstream.response();
   if (!response) {
     x.attempts.back().sent = upstream.times().sent != Nanoseconds{0};

@@ -28,8 +28,7 @@ struct AttemptRecord {
   const provider::Deployment* deployment = nullptr;  // lives as long as the snapshot
   provider::Choice choice = provider::Choice::weighted;
   provider::FailureClass failure = provider::FailureClass::none;
-  int status = 0;     // the provider's; 0: none came
-  bool sent = false;  // the provider had the whole request
+  int status = 0;  // the provider's; 0: none came
   // What the provider asked to wait before the next request.
   std::optional<Milliseconds> retry_after;
   // Refused here: this deployment cannot be told what the client asks. Nothing was sent.
