@@ -97,6 +97,8 @@ TestWorld::TestWorld()
       network_(loop_),
       client_(loop_, network_),
       snapshot_(new Snapshot()) {
+  // Zero means "did not happen" in the records of an exchange.
+  loop_.advance(Milliseconds(1));
   ledger::LogOptions options;
   options.data_dir = directory_.path();
   options.retention_days = 0;  // the manual clock lives in the past
