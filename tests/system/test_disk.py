@@ -109,8 +109,8 @@ def check_reported(weir):
     eventually(lambda: weir.metrics()["weir_ledger_rows_spooled"] > 0, "rows wait in the spool")
     status = weir.admin("GET", "/api/v1/status").json()["ledger"]
     check(not status["ok"] and status["problem"], f"status: {status}")
-    check(any(line["level"] in ("error", "warn") and "ledger" in line["event"]
-              for line in weir.lines()), "the log does not tell")
+    eventually(lambda: any(line["level"] in ("error", "warn") and "ledger" in line["event"]
+                           for line in weir.lines()), "the log tells")
 
 
 def check_recovered(weir, rows, total):
