@@ -159,7 +159,7 @@ net::Task<void> answer_error(Exchange& x) {
     fields.set("content-type", "application/json");
     body = dialect::write_error(x.route.error_dialect, *x.error, x.id_text);
   }
-  // Attempts were made and retried here; an SDK that retries on its own would only add load.
+  // Nobody is there to be told.
   if (x.status == 499) co_return;
   add_weir_headers(x, fields);
   x.first_byte = x.now();

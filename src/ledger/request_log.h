@@ -1,9 +1,9 @@
 // The request log: rows from the workers' queues into one SQLite file per UTC day, by one writer
 // thread that commits in groups. Layout of data_dir:
 //
-//   requests-2026-11-22.db   rows and their hourly rollups (one transaction), of requests begun
-//   then captures-2026-11-22.db   kept bodies, zstd meta.db                  rollups of days whose
-//   file was dropped (and other rooms' tables)
+// - requests-2026-11-22.db: rows of requests begun then, and their hourly rollups (one transaction)
+// - captures-2026-11-22.db: kept bodies, zstd
+// - meta.db: rollups of days whose file was dropped, and other rooms' tables
 //
 // A worker hands a row over through its own LogPort: a bounded ring, no lock, no wait, no system
 // call but an occasional wake-up of the writer. Rows that do not fit are dropped and counted. The
