@@ -99,9 +99,10 @@ def a_slow_provider_makes_the_upload_wait():
         made["accounts"][0]["endpoint"] = f"http://127.0.0.1:{server.getsockname()[1]}/v1"
         def provider():
             connection, _ = server.accept()
-            connection.recv(1024)
-            go.wait(120)
             file = connection.makefile("rb")
+            while file.readline() not in (b"\r\n", b""):
+                pass
+            go.wait(120)
             left = total
             try:
                 while left > 0 and (data := file.read1(MEGABYTE)):
