@@ -165,7 +165,8 @@ net::Task<FailureClass> take_error(Exchange& x, const provider::Deployment& depl
   const FailureClass failure = provider::classify_answer(head.status, error);
   x.retry_after = provider::retry_after(head.headers, x.worker.loop.clock().wall_ms());
   const bool own_affair = failure == FailureClass::credential || failure == FailureClass::protocol;
-  if (!outgoing.translated() && !own_affair && !body->empty()) {
+  const bool readable = !head.headers.find("content-encoding");
+  if (!outgoing.translated() && !own_affair && readable && !body->empty()) {
     x.foreign_error =
         ForeignError{head.status, std::string(head.headers.get("content-type")), std::move(*body)};
   }

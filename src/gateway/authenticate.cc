@@ -1,13 +1,40 @@
+#include "base/text.h"
 #include "gateway/stages.h"
 
 namespace weir::gateway {
 
 using dialect::ApiErrorType;
 
+namespace {
+
+// Whether a web page that is not of this machine sent the request from a visitor's browser. Its
+// Origin says so; a page under a name that it has pointed here (DNS rebinding) says its own.
+// Schemes of applications (app://, vscode-webview://) are no pages.
+bool comes_from_foreign_page(const http::RequestHead& head) {
+  const auto origin = head.headers.find("origin");
+  if (!origin) return false;
+  std::string_view host = *origin;
+  if (host == "null") return true;
+  if (!starts_with_ignore_case(host, "http://") && !starts_with_ignore_case(host, "https://")) {
+    return false;
+  }
+  host.remove_prefix(host.find("://") + 3);
+  if (host.starts_with("[::1]")) return host.size() > 5 && host[5] != ':';
+  host = host.substr(0, host.find(':'));
+  return host != "127.0.0.1" && !http::iequals(host, "localhost");
+}
+
+}  // namespace
+
 bool authenticate(Exchange& x) {
   const Snapshot& snapshot = *x.snapshot;
   const std::string_view key = presented_key(x.client.head());
   if (!snapshot.keys_required) {
+    if (comes_from_foreign_page(x.client.head())) {
+      return refuse(x, ApiErrorType::permission, 403, "cross_origin",
+                    "Weir is open (no key is configured), so it does not answer to web pages of "
+                    "other hosts. Configure a key to use it from a page.");
+    }
     // No key is configured: everybody who can connect is served, whatever key an SDK insists on.
     x.principal = snapshot.anonymous.get();
     return true;

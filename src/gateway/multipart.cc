@@ -1,5 +1,7 @@
 #include "gateway/multipart.h"
 
+#include <algorithm>
+
 #include "http/headers.h"
 
 namespace weir::gateway {
@@ -7,6 +9,7 @@ namespace {
 
 constexpr size_t kBoundaryBytesMax = 70;  // RFC 2046 §5.1.1
 constexpr size_t kValueBytesMax = 1024;
+constexpr size_t kHeadBytesMax = 16 * 1024;  // of one part
 
 // Whether a part's head names that field and is no file.
 bool names_field(std::string_view head, std::string_view name) {
@@ -46,25 +49,65 @@ std::string multipart_boundary(std::string_view content_type) {
   return std::string(value);
 }
 
+MultipartSearch::MultipartSearch(std::string_view boundary, std::string_view name)
+    : delimiter_("\r\n--" + std::string(boundary)), name_(name) {}
+
+bool MultipartSearch::look(std::string_view body) {
+  if (at_ == At::start) {
+    // The first delimiter stands at the very beginning; a preamble nobody sends.
+    const std::string first = delimiter_.substr(2) + "\r\n";
+    if (!body.starts_with(std::string_view(first).substr(0, body.size()))) at_ = At::end;
+    if (at_ == At::end || body.size() < first.size()) return at_ == At::end;
+    at_ = At::head;
+    begin_ = searched_ = first.size();
+  }
+  while (at_ != At::end) {
+    if (!(at_ == At::head ? look_at_head(body) : look_at_value(body))) return false;
+  }
+  return true;
+}
+
+// False where more is needed.
+bool MultipartSearch::look_at_head(std::string_view body) {
+  constexpr std::string_view kEnd = "\r\n\r\n";
+  const size_t end = body.find(kEnd, searched_);
+  if (end == std::string_view::npos) {
+    searched_ = std::max(begin_, body.size() - std::min(body.size(), kEnd.size() - 1));
+    if (body.size() - begin_ <= kHeadBytesMax) return false;
+    at_ = At::end;
+    return true;
+  }
+  wanted_ = names_field(body.substr(begin_, end - begin_), name_);
+  begin_ = searched_ = end + kEnd.size();
+  at_ = At::value;
+  return true;
+}
+
+bool MultipartSearch::look_at_value(std::string_view body) {
+  const size_t end = body.find(delimiter_, searched_);
+  if (end == std::string_view::npos) {
+    searched_ = std::max(begin_, body.size() - std::min(body.size(), delimiter_.size() - 1));
+    return false;
+  }
+  searched_ = end;
+  if (wanted_ && end - begin_ <= kValueBytesMax) {
+    found_ = FieldSpan{begin_, end - begin_};
+    at_ = At::end;
+    return true;
+  }
+  const size_t next = end + delimiter_.size();
+  if (body.size() < next + 2) return false;
+  const bool last = body.substr(next, 2) == "--" || ++parts_ == kPartsMax;
+  at_ = last ? At::end : At::head;
+  begin_ = searched_ = next + 2;
+  return true;
+}
+
 std::optional<FieldSpan> find_multipart_field(std::string_view body, std::string_view boundary,
                                               std::string_view name) {
-  const std::string first = "--" + std::string(boundary) + "\r\n";
-  const std::string delimiter = "\r\n--" + std::string(boundary);
-  if (!body.starts_with(first)) return std::nullopt;
-  size_t at = first.size();
-  for (size_t part = 0; part < kPartsMax; ++part) {
-    const size_t head_end = body.find("\r\n\r\n", at);
-    if (head_end == std::string_view::npos) return std::nullopt;
-    const size_t value = head_end + 4;
-    const size_t end = body.find(delimiter, value);
-    if (end == std::string_view::npos) return std::nullopt;
-    if (end - value <= kValueBytesMax && names_field(body.substr(at, head_end - at), name)) {
-      return FieldSpan{value, end - value};
-    }
-    at = end + delimiter.size() + 2;  // behind the CRLF (or the closing "--")
-    if (at > body.size()) return std::nullopt;
-  }
-  return std::nullopt;
+  MultipartSearch search(boundary, name);
+  search.look(body);
+  return search.found();
 }
 
 }  // namespace weir::gateway

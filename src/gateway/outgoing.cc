@@ -184,6 +184,7 @@ Result<void> Outgoing::build_head(const Exchange& x, const provider::Deployment&
   for (const std::string_view name : kForwarded) {
     if (const auto value = from.find(name)) fields.add(name, *value);
   }
+  fields.set("accept-encoding", "identity");
   if (!x.body.empty() || x.body_streamed) {
     const std::string_view type = from.get("content-type");
     fields.set("content-type",

@@ -124,18 +124,25 @@ net::Task<bool> read(Exchange& x) {
   }
 
   const std::string boundary = multipart_boundary(x.client.head().headers.get("content-type"));
-  const bool found = co_await read_pieces(x, [&](const std::string& body) {
-    if (!x.model_asked.empty()) return body.size() >= kSearchBytesMax;
-    if (boundary.empty()) return body.size() >= kSearchBytesMax;
-    return find_multipart_field(body, boundary, "model").has_value();
+  // Uploads of files name no model. Forms do, many behind the file: they are read until they do,
+  // also where the model is known otherwise, for it is put into that field.
+  const bool form = !boundary.empty() && !x.route.endpoint.starts_with("/files");
+  MultipartSearch search(boundary, "model");
+  const bool readable = co_await read_pieces(x, [&](const std::string& body) {
+    return form ? search.look(body) : body.size() >= kSearchBytesMax;
   });
-  if (!found) co_return false;
-  if (!boundary.empty() && x.model_asked.empty()) {
-    if (const auto field = find_multipart_field(x.body, boundary, "model")) {
-      x.model_asked = x.body.substr(field->offset, field->length);
-      x.model_named = true;
-    }
+  if (!readable) co_return false;
+  if (!form || x.route.endpoint == "/responses/*") co_return true;
+  if (!search.found()) {
+    if (!x.route.model.empty()) co_return true;
+    // What Weir cannot find the provider may: the key's models would not hold.
+    co_return refuse(x, ApiErrorType::invalid_request, 400, "missing_model",
+                     "model: expected a form field of that name with a model's name.", "model");
   }
+  if (x.model_asked.empty()) {
+    x.model_asked = x.body.substr(search.found()->offset, search.found()->length);
+  }
+  x.model_named = true;
   co_return true;
 }
 

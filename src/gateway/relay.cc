@@ -11,6 +11,7 @@ namespace weir::gateway {
 namespace {
 
 using dialect::Dialect;
+using provider::FailureClass;
 using provider::Operation;
 
 // Fields of a provider's answer that are about its own accounts, edge network or limits: the
@@ -30,7 +31,7 @@ constexpr std::string_view kKept[] = {"set-cookie",
                                       "content-length",
                                       "content-encoding"};
 constexpr std::string_view kKeptPrefixes[] = {"x-ratelimit-", "anthropic-ratelimit-", "cf-",
-                                              "x-weir-"};
+                                              "x-weir-", "access-control-"};
 
 bool is_kept(std::string_view name) {
   for (const std::string_view kept : kKept) {
@@ -76,6 +77,10 @@ http::HeaderMap answer_headers(const Relay& r, std::string_view content_type) {
       if (is_kept(header.name) || http::is_hop_by_hop(r.head.headers, header.name)) continue;
       fields.add(header.name, header.value);
     }
+    // The bytes go on as they came.
+    if (const std::string_view coding = r.head.headers.get("content-encoding"); !coding.empty()) {
+      fields.add("content-encoding", coding);
+    }
   }
   add_weir_headers(r.x, fields);
   return fields;
@@ -115,10 +120,18 @@ net::Task<bool> write_stream(Exchange& x, std::span<const std::string_view> piec
 net::Task<RelayEnd> relay(Relay& r) {
   const std::string_view type = r.head.headers.get("content-type");
   const bool events = type.find("event-stream") != std::string_view::npos;
+  const std::string_view coding = r.head.headers.get("content-encoding");
+  const bool coded = !coding.empty() && !http::iequals(coding, "identity");
   if (r.x.route.operation == Operation::passthrough) {
     const bool json = type.find("json") != std::string_view::npos;
-    if (!json) co_return co_await relay_bytes(r, {});
+    if (!json || coded) co_return co_await relay_bytes(r, {});
     co_return co_await relay_whole(r);
+  }
+  // Weir asks for no coding, and cannot read what has one.
+  if (coded) {
+    co_return RelayEnd{FailureClass::protocol,
+                       provider::error_of(FailureClass::protocol, r.deployment.name,
+                                          "its answer has a content-encoding")};
   }
   const bool array = !r.outgoing.translated() && !r.outgoing.client_sse();
   if (r.x.stream && (events || array)) co_return co_await relay_stream(r);

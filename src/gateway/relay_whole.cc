@@ -22,6 +22,17 @@ RelayEnd failed(const Relay& r, FailureClass failure, std::string_view detail) {
   return {failure, provider::error_of(failure, r.deployment.name, detail)};
 }
 
+// The bodies that are held have reached their limit: this request ends, and nobody is to blame.
+RelayEnd no_memory(Exchange& x) {
+  ++x.worker.counters.refused_memory;
+  return {FailureClass::cancelled,
+          {.type = dialect::ApiErrorType::overloaded,
+           .status = 503,
+           .message = "Weir holds too many answers at the moment. Try again shortly.",
+           .code = "bodies_limit",
+           .param = {}}};
+}
+
 // The body in the client's dialect.
 Result<std::string> translate_whole(Relay& r, const json::Document& document) {
   Exchange& x = r.x;
@@ -71,12 +82,17 @@ net::Task<RelayEnd> relay_whole(Relay& r) {
       body += *piece;
       held += piece->size();
       r.timer.arm("data", x.asked->timeouts.idle);
-      if (body.size() > kHeldBytesMax && !r.outgoing.translated()) {
+      const bool full = held > Worker::kBodyBytesHeldMax;
+      if (!r.outgoing.translated() && (full || body.size() > kHeldBytesMax)) {
         handed_over = true;
         break;
       }
+      if (full) co_return no_memory(x);
       if (body.size() > kTranslatedBytesMax) {
-        co_return failed(r, FailureClass::protocol, "its answer is over 64 MiB");
+        // Not the deployment's fault: the client asked for that much.
+        co_return RelayEnd{FailureClass::invalid,
+                           provider::error_of(FailureClass::protocol, r.deployment.name,
+                                              "its answer is over 64 MiB")};
       }
     }
     if (!handed_over) {
@@ -86,7 +102,8 @@ net::Task<RelayEnd> relay_whole(Relay& r) {
                                 type.find("json") != std::string_view::npos;
       json::Document document;
       if (must_be_json && r.head.status != 204 && !body.empty()) {
-        if (auto parsed = document.parse(body); !parsed) {
+        // Read leniently: a name that the provider gives twice is not Weir's to refuse.
+        if (auto parsed = document.parse(body, {.unique_keys_levels = 0}); !parsed) {
           co_return failed(
               r, FailureClass::truncated,
               fmt::format("its answer is not whole JSON: {}", parsed.error().message()));
@@ -96,7 +113,7 @@ net::Task<RelayEnd> relay_whole(Relay& r) {
       }
       // Some servers send an error with status 200.
       if (must_be_json && document.root()["error"].size() > 0 &&
-          x.route.operation == Operation::generate) {
+          x.route.operation != Operation::respond && x.route.operation != Operation::passthrough) {
         const auto error = dialect::read_error(r.outgoing.provider_dialect(), 500, body);
         co_return RelayEnd{provider::classify_status(error.status, error), error};
       }

@@ -1,5 +1,8 @@
 #include "gateway/route.h"
 
+#include <algorithm>
+#include <iterator>
+
 #include "base/encoding.h"
 
 namespace weir::gateway {
@@ -9,7 +12,7 @@ using dialect::Dialect;
 using provider::Operation;
 
 struct Entry {
-  std::string_view method;  // "*" = any
+  std::string_view method;  // "*" = those that an API has: kMethods
   std::string_view path;    // behind the prefix; a trailing '*' takes the rest
   Operation operation;
   Dialect dialect;
@@ -33,6 +36,30 @@ constexpr Entry kOpenAi[] = {
     {"POST", "/rerank", Operation::passthrough, Dialect::passthrough},
 };
 
+// TRACE would bring Weir's own key back in its answer; HEAD and OPTIONS have no use here.
+constexpr std::string_view kMethods[] = {"GET", "POST", "PUT", "PATCH", "DELETE"};
+
+bool allows(const Entry& entry, std::string_view method) {
+  if (entry.method != "*") return entry.method == method;
+  return std::find(std::begin(kMethods), std::end(kMethods), method) != std::end(kMethods);
+}
+
+// Whether a segment of the path is "." or "..", in any disguise that a server behind this one may
+// see through. Such a path could leave the endpoint that Weir has checked the key for.
+bool has_dot_segment(std::string_view path) {
+  const auto decoded = percent_decode(path);
+  if (!decoded) return true;
+  std::string_view rest = *decoded;
+  while (true) {
+    const size_t end = std::min(rest.find_first_of("/\\"), rest.size());
+    const std::string_view segment = rest.substr(0, end);
+    const std::string_view name = segment.substr(0, segment.find(';'));
+    if (name == "." || name == "..") return true;
+    if (end == rest.size()) return false;
+    rest.remove_prefix(end + 1);
+  }
+}
+
 bool matches(const Entry& entry, std::string_view path) {
   if (!entry.path.ends_with('*')) return path == entry.path;
   const std::string_view prefix = entry.path.substr(0, entry.path.size() - 1);
@@ -47,7 +74,7 @@ Route openai_route(const http::RequestHead& head, std::string_view path, std::st
   for (const Entry& entry : kOpenAi) {
     if (!matches(entry, path)) continue;
     path_known = true;
-    if (entry.method != "*" && entry.method != head.method) continue;
+    if (!allows(entry, head.method)) continue;
     route.kind = RouteKind::model_call;
     route.operation = entry.operation;
     route.dialect = entry.dialect;
@@ -131,6 +158,7 @@ bool take_prefix(std::string_view& text, std::string_view prefix) {
 Route route_of(const http::RequestHead& head) {
   std::string_view path = head.path;
   std::string_view rest = head.path;
+  if (has_dot_segment(path)) return {};
   if (path == "/healthz") return {.kind = RouteKind::health, .endpoint = "/healthz"};
   if (path == "/readyz") return {.kind = RouteKind::ready, .endpoint = "/readyz"};
 
