@@ -13,6 +13,7 @@ namespace {
 using ledger::RequestRow;
 
 constexpr int64_t kDayMs = 86'400'000;
+constexpr int64_t kTimeMsMax = 253'402'300'799'999;  // 9999-12-31: later is a mistake
 
 std::string text_of(const Request& request, const std::string& name) {
   const auto at = request.query.find(name);
@@ -124,10 +125,10 @@ net::Task<Result<Reply>> list_requests(Backend& backend, const Request& request)
   const auto status = number_of(request, "status_class", 0, 0, 5);
   if (!status) co_return fail(status.error());
   filter.status_class = static_cast<int>(*status);
-  const auto since = number_of(request, "since", 0, 0, INT64_MAX);
+  const auto since = number_of(request, "since", 0, 0, kTimeMsMax);
   if (!since) co_return fail(since.error());
   filter.since_ms = *since;
-  const auto until = number_of(request, "until", 0, 0, INT64_MAX);
+  const auto until = number_of(request, "until", 0, 0, kTimeMsMax);
   if (!until) co_return fail(until.error());
   filter.until_ms = *until;
   if (const std::string before = text_of(request, "before"); !before.empty()) {
@@ -181,9 +182,9 @@ net::Task<Result<Reply>> get_request(Backend& backend, const Request& request) {
 net::Task<Result<Reply>> list_usage(Backend& backend, const Request& request) {
   ledger::SumQuery query;
   const int64_t now_ms = SystemClock().wall_ms();
-  const auto since = number_of(request, "since", now_ms - kDayMs, 0, INT64_MAX);
+  const auto since = number_of(request, "since", now_ms - kDayMs, 0, kTimeMsMax);
   if (!since) co_return fail(since.error());
-  const auto until = number_of(request, "until", now_ms, 0, INT64_MAX);
+  const auto until = number_of(request, "until", now_ms, 0, kTimeMsMax);
   if (!until) co_return fail(until.error());
   query.since_ms = *since;
   query.until_ms = *until;

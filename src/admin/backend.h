@@ -45,7 +45,8 @@ class Backend {
  public:
   virtual ~Backend() = default;
 
-  // One sample per worker; a worker that does not answer within a second is left out.
+  // One sample per worker; of a worker that does not answer within a second its last one: counters
+  // must not seem to go back.
   virtual net::Task<std::vector<WorkerSample>> sample() = 0;
   virtual const SlotNames& slot_names() const = 0;
   virtual std::shared_ptr<const gateway::Snapshot> snapshot() const = 0;

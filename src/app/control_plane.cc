@@ -247,18 +247,18 @@ int ControlPlane::run() {
 
 net::Task<std::vector<admin::WorkerSample>> ControlPlane::sample() {
   struct Gathering {
-    explicit Gathering(net::Loop& loop) : all(loop) {}
-    std::vector<admin::WorkerSample> samples;
+    Gathering(net::Loop& loop, size_t workers) : waiting(workers), all(loop) {}
+    size_t waiting;
     net::Event all;
   };
-  auto gathering = std::make_shared<Gathering>(loop_);
-  const size_t wanted = plane_->workers();
-  plane_->sample(loop_, [gathering, wanted](admin::WorkerSample sample) {
-    gathering->samples.push_back(std::move(sample));
-    if (gathering->samples.size() == wanted) gathering->all.set();
+  auto gathering = std::make_shared<Gathering>(loop_, plane_->workers());
+  samples_.resize(plane_->workers());
+  plane_->sample(loop_, [this, gathering](size_t worker, admin::WorkerSample sample) {
+    samples_[worker] = std::move(sample);
+    if (--gathering->waiting == 0) gathering->all.set();
   });
   co_await gathering->all.wait_for(std::chrono::seconds(1));
-  co_return std::move(gathering->samples);
+  co_return samples_;
 }
 
 Result<uint64_t> ControlPlane::reload() {

@@ -90,6 +90,7 @@ class ControlPlane final : public admin::Backend {
   std::unique_ptr<Composer> composer_;
   std::shared_ptr<const gateway::Snapshot> snapshot_;
   uint64_t generation_ = 0;
+  std::vector<admin::WorkerSample> samples_;  // every worker's last one
   net::TlsTicketKeys ticket_keys_;
   std::unique_ptr<net::Resolver> resolver_;
   std::unique_ptr<TransportClients> clients_;

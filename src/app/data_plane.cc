@@ -244,8 +244,11 @@ void DataPlane::publish_tls(std::shared_ptr<const net::TlsServerContext> tls) {
   for (const auto& thread : threads_) thread->publish_tls(tls);
 }
 
-void DataPlane::sample(net::Loop& loop, const std::function<void(admin::WorkerSample)>& done) {
-  for (const auto& thread : threads_) thread->sample(loop, done);
+void DataPlane::sample(net::Loop& loop, const OnSample& done) {
+  for (size_t i = 0; i < threads_.size(); ++i) {
+    threads_[i]->sample(loop,
+                        [i, done](admin::WorkerSample sample) { done(i, std::move(sample)); });
+  }
 }
 
 void DataPlane::drain(net::Loop& loop, Milliseconds deadline, const std::function<void()>& done) {

@@ -58,8 +58,10 @@ class DataPlane {
   // Any of these may be called from the control thread at any time.
   void publish(std::shared_ptr<const gateway::Snapshot> snapshot);
   void publish_tls(std::shared_ptr<const net::TlsServerContext> tls);
-  // Asks every worker for a copy of its counters; `done` is called on `loop` once per worker.
-  void sample(net::Loop& loop, const std::function<void(admin::WorkerSample)>& done);
+  // Asks every worker for a copy of its counters; `done` is called on `loop` once per worker, with
+  // its index.
+  using OnSample = std::function<void(size_t worker, admin::WorkerSample)>;
+  void sample(net::Loop& loop, const OnSample& done);
   // Lets running requests end within `deadline`; `done` is called on `loop` when all have.
   void drain(net::Loop& loop, Milliseconds deadline, const std::function<void()>& done);
   size_t workers() const { return threads_.size(); }
