@@ -249,6 +249,23 @@ Result<gateway::Model> Composer::make_model(const Model& model, const Accounts& 
   return made;
 }
 
+Result<void> Composer::check_keys(const Config& config,
+                                  const std::vector<access::StoredKey>& stored) const {
+  for (const Team& team : config.teams) {
+    WEIR_CHECK_OK(limit_rules(RateLimits{}, team.budget, "team " + team.name));
+  }
+  std::vector<access::KeyEntry> entries;
+  for (const Key& key : config.keys) {
+    WEIR_CHECK_OK(limit_rules(key.limits, key.budget, "key " + key.name));
+    entries.push_back({hasher_->hash(key.key.reveal()), {}});
+  }
+  for (const access::StoredKey& key : stored) {
+    access::append_entries(key, nullptr, nullptr, entries);
+  }
+  WEIR_CHECK_OK(access::KeyTable::build(hasher_, std::move(entries)));
+  return {};
+}
+
 Result<std::vector<access::KeyEntry>> Composer::make_keys(
     const Config& config, const std::vector<access::StoredKey>& stored) {
   std::map<std::string, std::shared_ptr<ledger::LimitCells>> teams;
@@ -312,7 +329,8 @@ Result<Composition> Composer::compose(const Config& config,
             [](const gateway::Model& a, const gateway::Model& b) { return a.name < b.name; });
 
   WEIR_TRY(snapshot->prices, ledger::PriceBook::shipped(price_overrides(config)));
-  // Last of what can fail: it gives limits that are in use their new values.
+  // Limits that are in use get their new values at once, so nothing may fail behind this.
+  WEIR_CHECK_OK(check_keys(config, stored));
   WEIR_TRY(auto keys, make_keys(config, stored));
   // A key that was made and revoked counts: revoking the last one must not open the gateway.
   snapshot->keys_required = !config.keys.empty() || !stored.empty();

@@ -46,6 +46,8 @@ class Composer {
   Result<std::shared_ptr<const provider::Account>> make_account(
       const Account& account, std::vector<provider::TokenKeeper::Entry>& tokens);
   Result<gateway::Model> make_model(const Model& model, const Accounts& accounts, int64_t wall_ms);
+  // Everything that make_keys() can fail by, without changing anything.
+  Result<void> check_keys(const Config& config, const std::vector<access::StoredKey>& stored) const;
   Result<std::vector<access::KeyEntry>> make_keys(const Config& config,
                                                   const std::vector<access::StoredKey>& stored);
   Result<uint32_t> model_slot(const std::string& name);

@@ -86,6 +86,93 @@ TEST_F(ComposeTest, AnAccountsStateOutlivesAReloadButNotItsKey) {
       << "a new key must not be held back by what parked the old one";
 }
 
+TEST_F(ComposeTest, ARefusedReloadLeavesTheLimitsThatAreInUse) {
+  const std::string key = "keys: [{name: a, key: 0123456789abcdef, limits: {rpm: 100}}";
+  const auto running = compose(std::string(kModels) + key + "]\n");
+  const auto& cells = *running->keys.find("0123456789abcdef", kNow).principal->key_limits;
+  ASSERT_EQ(cells.requests.limit(), 100);
+  std::string lower = key;
+  lower.replace(lower.find("100"), 3, "5");
+  // A key that the store has, too.
+  const Config twice = config_of(std::string(kModels) + lower + "]\n");
+  EXPECT_FALSE(composer_.compose(twice, {stored("0123456789abcdef")}, 9, kNow));
+  EXPECT_EQ(cells.requests.limit(), 100);
+  EXPECT_TRUE(composer_.compose(twice, {}, 9, kNow));
+  EXPECT_EQ(cells.requests.limit(), 5) << "the same cells, with what they have counted";
+}
+
+TEST_F(ComposeTest, AccountsReachTheirProvidersAsThoseWant) {
+  const auto snapshot = compose(
+      "accounts:\n"
+      "  - {name: o, provider: openai, api_key: k}\n"
+      "  - {name: a, provider: anthropic, api_key: k}\n"
+      "  - {name: g, provider: gemini, api_key: k}\n"
+      "  - {name: z, provider: azure_openai, endpoint: \"https://r.openai.azure.com/\", api_key: "
+      "k}\n"
+      "  - {name: l, provider: openai_compatible, endpoint: \"http://h:8000/api/v2/\"}\n"
+      "models: [{name: m, deployments: [{account: o}]}]\n");
+  struct Case {
+    std::string_view name, host, path;
+    uint16_t port;
+    bool tls;
+    provider::AuthKind auth;
+  };
+  using provider::AuthKind;
+  for (const Case& c : {Case{"o", "api.openai.com", "/v1", 443, true, AuthKind::bearer},
+                        Case{"a", "api.anthropic.com", "/v1", 443, true, AuthKind::api_key_header},
+                        Case{"g", "generativelanguage.googleapis.com", "/v1beta", 443, true,
+                             AuthKind::api_key_header},
+                        Case{"z", "r.openai.azure.com", "", 443, true, AuthKind::api_key_header},
+                        Case{"l", "h", "/api/v2", 8000, false, AuthKind::none}}) {
+    const auto at = std::find_if(snapshot->accounts.begin(), snapshot->accounts.end(),
+                                 [&](const auto& account) { return account->name == c.name; });
+    ASSERT_NE(at, snapshot->accounts.end()) << c.name;
+    EXPECT_EQ((*at)->origin.host, c.host);
+    EXPECT_EQ((*at)->origin.port, c.port) << c.name;
+    EXPECT_EQ((*at)->origin.tls, c.tls) << c.name;
+    EXPECT_EQ((*at)->base_path, c.path) << c.name;
+    EXPECT_EQ((*at)->auth, c.auth) << c.name;
+  }
+}
+
+TEST_F(ComposeTest, SlotsAndHealthStayWithTheirNames) {
+  const std::string two =
+      "accounts: [{name: up, provider: openai_compatible, endpoint: \"http://h/v1\"}]\n"
+      "models:\n"
+      "  - {name: a, deployments: [{account: up, model: x}]}\n"
+      "  - {name: b, deployments: [{account: up, model: x}]}\n";
+  const auto first = compose(two);
+  const auto& of_a = first->find_model("a")->pool.deployments()[0];
+  const auto& of_b = first->find_model("b")->pool.deployments()[0];
+  EXPECT_EQ(of_a->state, of_b->state) << "one place at the provider has one health";
+  EXPECT_NE(of_a->slot, of_b->slot) << "but is counted for each model";
+  // The other order, and one model less.
+  const auto next = compose(
+      "accounts: [{name: up, provider: openai_compatible, endpoint: \"http://h/v1\"}]\n"
+      "models: [{name: b, deployments: [{account: up, model: x}]}]\n");
+  EXPECT_EQ(next->find_model("b")->slot, first->find_model("b")->slot);
+  EXPECT_EQ(next->find_model("b")->pool.deployments()[0]->slot, of_b->slot);
+  EXPECT_EQ(next->find_model("b")->pool.deployments()[0]->state, of_b->state);
+  EXPECT_EQ(next->find_model("a"), nullptr);
+  EXPECT_EQ(composer_.slot_names().models, (std::vector<std::string>{"a", "b"}));
+}
+
+TEST_F(ComposeTest, ATeamsBudgetIsSharedByItsKeys) {
+  const auto snapshot = compose(
+      std::string(kModels) +
+      "teams: [{name: t, budget: {usd: 5, per: day}}]\n"
+      "keys: [{name: a, key: 0123456789abcdef, team: t}, {name: b, key: fedcba9876543210, team: t},"
+      " {name: c, key: 00112233445566778899}]\n");
+  const auto* a = snapshot->keys.find("0123456789abcdef", kNow).principal;
+  const auto* b = snapshot->keys.find("fedcba9876543210", kNow).principal;
+  const auto* c = snapshot->keys.find("00112233445566778899", kNow).principal;
+  ASSERT_TRUE(a != nullptr && b != nullptr && c != nullptr);
+  ASSERT_NE(a->team_limits, nullptr);
+  EXPECT_EQ(a->team_limits, b->team_limits);
+  EXPECT_EQ(c->team_limits, nullptr);
+  EXPECT_EQ(a->key_limits, nullptr);
+}
+
 TEST_F(ComposeTest, AReloadThatNobodyMeansIsRefused) {
   const Config open = config_of(std::string(kModels));
   const Config locked =

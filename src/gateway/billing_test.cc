@@ -129,6 +129,22 @@ TEST(Billing, AClientThatLeavesBeforeTheAnswerPaysForItsQuestion) {
   EXPECT_GT(row.cost.nano(), 0);
 }
 
+TEST(Billing, AClientThatHangsUpAtTheTerminatorHadItsAnswer) {
+  TestWorld world;
+  world.account("up");
+  world.script("up", sse_begin({std::string(kText), "[DONE]"}, Scripted::End::hang));
+  world.model("m", {on("up")});
+  auto client = world.connect();
+  const std::string raw = raw_post("/v1/chat/completions", kAskStream);
+  ASSERT_EQ(client->try_write(raw).bytes, raw.size());
+  world.loop().run_until_idle();
+  EXPECT_THAT(world.read_all(*client), HasSubstr("[DONE]"));
+  client->close();
+  world.loop().run_until_idle();
+  EXPECT_EQ(world.last_row().outcome, Outcome::ok);
+  EXPECT_EQ(world.worker().counters.client_aborts, 0U);
+}
+
 TEST(Billing, ARequestThatWeirsEndCutsIsARowWithWhatItUsed) {
   TestWorld world;
   world.account("up");

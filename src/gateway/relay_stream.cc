@@ -219,6 +219,7 @@ net::Task<RelayEnd> relay_stream(Relay& r) {
   std::string held;
   std::vector<std::string_view> out;
   bool begun = false;
+  bool all_told = false;  // the client has the dialect's own end
   Failure failure;
   while (true) {
     r.timer.arm(begun ? "data" : "first token",
@@ -252,14 +253,17 @@ net::Task<RelayEnd> relay_stream(Relay& r) {
     }
     r.timer.wait_for_client();
     if (!out.empty() && !out.front().empty() && !co_await write_stream(x, out)) break;
+    all_told = source->complete();
     if (ended || read_error) break;
     if (failure.kind != FailureClass::none && !(failure.told && source->goes_on_behind_error())) {
       break;
     }
   }
+  // SDKs hang up at the terminator without waiting for HTTP's own end.
+  if (all_told) x.client_gone = false;
   if (x.client_gone) co_return RelayEnd{};
   if (failure.kind == FailureClass::none) {
-    if (!co_await x.client.finish()) x.client_gone = true;
+    if (!co_await x.client.finish() && !all_told) x.client_gone = true;
     co_return RelayEnd{};
   }
   if (failure.kind == FailureClass::cancelled && x.client.client_gone()) {
