@@ -12,7 +12,7 @@
 
 namespace weir::gateway {
 
-inline constexpr size_t kFailureClasses = 15;
+inline constexpr size_t kFailureClasses = 16;
 inline constexpr size_t kOutcomes = 5;
 
 // What one deployment did for this worker, by Deployment::slot.

@@ -94,6 +94,10 @@ std::vector<Fault> faults() {
   all.push_back(
       refused("dns_failure", ErrorCode::dns_failure, FailureClass::connect, "upstream_connect"));
   all.push_back(refused("tls_failure", ErrorCode::tls_failure, FailureClass::tls, "upstream_tls"));
+  Fault local = refused("no_descriptor", ErrorCode::io_error, FailureClass::local, "no_connection");
+  local.status = 503;
+  local.counts = false;
+  all.push_back(local);
   all.push_back({.name = "connect_timeout",
                  .cause = [](TestWorld& world, const std::string& a) { world.black_hole(a); },
                  .failure = FailureClass::timeout,

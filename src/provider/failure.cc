@@ -37,6 +37,7 @@ constexpr Row kRows[] = {
     {FailureClass::not_found, "not_found", {Blame::nobody, false, true, false}},
     {FailureClass::invalid, "invalid", {Blame::nobody, false, false, false}},
     {FailureClass::content_filter, "content_filter", {Blame::nobody, false, false, false}},
+    {FailureClass::local, "local", {Blame::nobody, false, true, false}},
     {FailureClass::cancelled, "cancelled", {Blame::nobody, false, false, false}},
 };
 
@@ -156,8 +157,11 @@ FailureClass classify_error(const Error& error, bool connected) {
       return connected ? FailureClass::reset : FailureClass::connect;
     case ErrorCode::closed:
       return connected ? FailureClass::truncated : FailureClass::connect;
-    case ErrorCode::protocol_error:
     case ErrorCode::limit_exceeded:
+      return connected ? FailureClass::protocol : FailureClass::local;
+    case ErrorCode::io_error:
+      return connected ? FailureClass::reset : FailureClass::local;
+    case ErrorCode::protocol_error:
     case ErrorCode::invalid_argument:
       return FailureClass::protocol;
     default:
@@ -222,6 +226,9 @@ ApiError error_of(FailureClass failure, std::string_view deployment, std::string
     case FailureClass::credential:
       return say(ApiErrorType::unavailable, 503, "upstream_credential",
                  "the provider refused Weir's credential");
+    case FailureClass::local:
+      return say(ApiErrorType::unavailable, 503, "no_connection",
+                 "Weir could not open a connection");
     case FailureClass::cancelled:
       return say(ApiErrorType::unavailable, 503, "cancelled", "the call was stopped");
     default:

@@ -30,6 +30,7 @@ enum class FailureClass : uint8_t {
   not_found,       // 404: model or deployment does not exist there
   invalid,         // 400, 422 and the other 4xx: the request's own fault
   content_filter,  // a policy of the provider: the request's own fault
+  local,           // Weir itself could not open a connection: descriptors, a limit of its own
   cancelled,       // our client left, or Weir is shutting down
 };
 std::string_view to_string(FailureClass failure);

@@ -138,6 +138,9 @@ TEST(FailureTable, ErrorsBeforeAndAfterConnectingDiffer) {
   EXPECT_EQ(classify_error({ErrorCode::connection_reset, ""}, false), FailureClass::connect);
   EXPECT_EQ(classify_error({ErrorCode::connection_reset, ""}, true), FailureClass::reset);
   EXPECT_EQ(classify_error({ErrorCode::closed, ""}, true), FailureClass::truncated);
+  EXPECT_EQ(classify_error({ErrorCode::limit_exceeded, ""}, false), FailureClass::local);
+  EXPECT_EQ(classify_error({ErrorCode::io_error, ""}, false), FailureClass::local);
+  EXPECT_EQ(classify_error({ErrorCode::limit_exceeded, ""}, true), FailureClass::protocol);
   EXPECT_EQ(classify_error({ErrorCode::timeout, ""}, false), FailureClass::timeout);
   EXPECT_EQ(classify_error({ErrorCode::cancelled, ""}, true), FailureClass::cancelled);
 }
