@@ -153,12 +153,24 @@ bool take_prefix(std::string_view& text, std::string_view prefix) {
   return true;
 }
 
+// A path that leads out of its endpoint, or that cannot be decoded to know: no endpoint at all, told
+// in the dialect that its first segments speak.
+Route no_route(std::string_view path) {
+  Route route;
+  if (path.starts_with("/v1beta/") || path.starts_with("/v1alpha/")) {
+    route.dialect = route.error_dialect = Dialect::gemini;
+  } else if (path.starts_with("/v1/messages/")) {
+    route.dialect = route.error_dialect = Dialect::anthropic_messages;
+  }
+  return route;
+}
+
 }  // namespace
 
 Route route_of(const http::RequestHead& head) {
   std::string_view path = head.path;
   std::string_view rest = head.path;
-  if (has_dot_segment(path)) return {};
+  if (has_dot_segment(path)) return no_route(path);
   if (path == "/healthz") return {.kind = RouteKind::health, .endpoint = "/healthz"};
   if (path == "/readyz") return {.kind = RouteKind::ready, .endpoint = "/readyz"};
 

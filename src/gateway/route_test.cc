@@ -68,6 +68,11 @@ TEST(Route, PathsOfSdks) {
       {"POST", "/openai/responses", RouteKind::model_call, Dialect::openai_responses, ""},
       {"POST", "/v1/messages", RouteKind::model_call, Dialect::anthropic_messages, ""},
       {"POST", "/v2/chat/completions", RouteKind::unknown, Dialect::openai_chat, ""},
+      // What leads out of its endpoint is refused in the dialect that it seems to speak.
+      {"POST", "/v1beta/models/%:generateContent", RouteKind::unknown, Dialect::gemini, ""},
+      {"POST", "/v1beta/models/..%2f..%2fetc:generateContent", RouteKind::unknown, Dialect::gemini,
+       ""},
+      {"POST", "/v1/messages/../files", RouteKind::unknown, Dialect::anthropic_messages, ""},
       {"POST", "/", RouteKind::unknown, Dialect::openai_chat, ""},
   };
   for (const Case& c : cases) {
