@@ -5,7 +5,7 @@
 #include "base/encoding.h"
 #include "base/json/writer.h"
 #include "dialect/embeddings.h"
-#include "dialect/gemini_words.h"
+#include "dialect/gemini/words.h"
 #include "dialect/usage_json.h"
 #include "dialect/wire.h"
 

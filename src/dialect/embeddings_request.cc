@@ -3,7 +3,7 @@
 
 #include "base/json/writer.h"
 #include "dialect/embeddings.h"
-#include "dialect/gemini_words.h"
+#include "dialect/gemini/words.h"
 #include "dialect/wire.h"
 
 namespace weir::dialect {

@@ -1,7 +1,7 @@
 #include <algorithm>
 
 #include "base/json/scan.h"
-#include "dialect/relay_meter.h"
+#include "dialect/relay/meter.h"
 
 namespace weir::dialect {
 namespace {

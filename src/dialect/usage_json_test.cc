@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "dialect/relay_meter.h"
+#include "dialect/relay/meter.h"
 
 namespace weir::dialect {
 namespace {

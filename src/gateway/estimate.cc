@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "dialect/relay_meter.h"
+#include "dialect/relay/meter.h"
 
 namespace weir::gateway {
 namespace {

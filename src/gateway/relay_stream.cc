@@ -1,6 +1,6 @@
 #include <fmt/format.h>
 
-#include "dialect/relay_meter.h"
+#include "dialect/relay/meter.h"
 #include "dialect/sse.h"
 #include "dialect/translate.h"
 #include "gateway/relay.h"

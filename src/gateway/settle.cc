@@ -5,7 +5,7 @@
 #include "base/json/writer.h"
 #include "base/log.h"
 #include "base/utf8.h"
-#include "dialect/relay_meter.h"
+#include "dialect/relay/meter.h"
 #include "gateway/stages.h"
 
 namespace weir::gateway {

@@ -7,7 +7,7 @@
 #include <fstream>
 
 #include "base/json/document.h"
-#include "dialect/relay_meter.h"
+#include "dialect/relay/meter.h"
 #include "sim/bench_request.h"
 
 namespace weir::sim {

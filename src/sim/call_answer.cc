@@ -6,7 +6,7 @@
 #include "base/json/splice.h"
 #include "base/json/writer.h"
 #include "dialect/errors.h"
-#include "dialect/relay_meter.h"
+#include "dialect/relay/meter.h"
 #include "sim/answer.h"
 #include "sim/call_run.h"
 #include "sim/completions.h"

@@ -1,0 +1,166 @@
+#include <algorithm>
+
+#include "dialect/anthropic_messages/anthropic_messages.h"
+#include "dialect/usage_json.h"
+#include "dialect/usage_write.h"
+#include "dialect/wire.h"
+
+namespace weir::dialect::anthropic_messages {
+namespace {
+
+void read_block(json::Value block, std::vector<Part>& parts) {
+  const json::Value type = block["type"];
+  Part part;
+  if (type.equals("text")) {
+    part.text = block["text"].string_or("");
+    if (part.text.empty()) return;
+  } else if (type.equals("thinking")) {
+    part.kind = PartKind::thinking;
+    part.text = block["thinking"].string_or("");
+    part.signature = block["signature"].string_or("");
+  } else if (type.equals("redacted_thinking")) {
+    part.kind = PartKind::redacted_thinking;
+    part.data = block["data"].string_or("");
+  } else if (type.equals("tool_use")) {
+    const json::Value input = block["input"];
+    const std::string json = input.is_object() ? compact_json(input.raw()) : "{}";
+    if (block["name"].equals(kJsonToolName)) {
+      part.text = json;
+    } else {
+      part.kind = PartKind::tool_call;
+      part.id = block["id"].string_or("");
+      part.name = block["name"].string_or("");
+      part.json = json;
+    }
+  } else {
+    return;  // a block of the provider's own tools
+  }
+  parts.push_back(std::move(part));
+}
+
+bool has_call(const std::vector<Part>& parts) {
+  return std::any_of(parts.begin(), parts.end(),
+                     [](const Part& part) { return part.kind == PartKind::tool_call; });
+}
+
+void write_block(json::Writer& w, const Part& part) {
+  switch (part.kind) {
+    case PartKind::text:
+    case PartKind::refusal:
+      w.begin_object().member("type", "text").member("text", part.text).end_object();
+      return;
+    case PartKind::thinking:
+      w.begin_object().member("type", "thinking").member("thinking", part.text);
+      w.member("signature", part.signature).end_object();
+      return;
+    case PartKind::redacted_thinking:
+      w.begin_object().member("type", "redacted_thinking").member("data", part.data).end_object();
+      return;
+    case PartKind::tool_call:
+      w.begin_object().member("type", "tool_use").member("id", part.id);
+      w.member("name", part.name).member_raw("input", object_text(part.json)).end_object();
+      return;
+    default:
+      return;  // pictures and sound: this API's models give none
+  }
+}
+
+}  // namespace
+
+StopReason stop_of_stop_reason(std::string_view reason) {
+  if (reason.empty()) return StopReason::unset;
+  if (reason == "end_turn") return StopReason::end_turn;
+  if (reason == "max_tokens") return StopReason::max_tokens;
+  if (reason == "stop_sequence") return StopReason::stop_sequence;
+  if (reason == "tool_use") return StopReason::tool_use;
+  if (reason == "pause_turn") return StopReason::pause_turn;
+  if (reason == "refusal") return StopReason::refusal;
+  if (reason == "model_context_window_exceeded") return StopReason::context_window;
+  return StopReason::other;
+}
+
+std::string_view stop_reason_of_stop(StopReason stop, bool calls) {
+  switch (stop) {
+    case StopReason::max_tokens:
+      return "max_tokens";
+    case StopReason::stop_sequence:
+      return "stop_sequence";
+    case StopReason::tool_use:
+      return "tool_use";
+    case StopReason::content_filter:
+    case StopReason::refusal:
+      return "refusal";
+    case StopReason::pause_turn:
+      return "pause_turn";
+    case StopReason::context_window:
+      return "model_context_window_exceeded";
+    case StopReason::unset:
+      return calls ? "tool_use" : "end_turn";
+    case StopReason::end_turn:
+    case StopReason::malformed_tool_call:
+    case StopReason::other:
+      return "end_turn";
+  }
+  return "end_turn";
+}
+
+Result<Reply> read_reply(json::Value root) {
+  if (!root["content"].is_array()) {
+    return fail(ErrorCode::protocol_error, "the provider's answer has no content");
+  }
+  Reply reply;
+  reply.id = root["id"].string_or("");
+  reply.model = root["model"].string_or("");
+  Candidate& candidate = reply.candidates.emplace_back();
+  for (const json::Value block : root["content"].elements()) read_block(block, candidate.parts);
+  candidate.stop = stop_of_stop_reason(root["stop_reason"].string_or(""));
+  candidate.stop_sequence = root["stop_sequence"].string_or("");
+  if (candidate.stop == StopReason::tool_use && !has_call(candidate.parts)) {
+    candidate.stop = StopReason::end_turn;  // the call was the answer itself
+  }
+  reply.usage = usage_of_anthropic(root["usage"]);
+  return reply;
+}
+
+std::string write_reply(const Reply& reply, const Context& context) {
+  static const Candidate kNothing;
+  const Candidate& candidate = reply.candidates.empty() ? kNothing : reply.candidates.front();
+  std::string out;
+  json::Writer w(out);
+  w.begin_object();
+  w.member("id", reply.id.empty() ? "msg_" + context.request_id : reply.id);
+  w.member("type", "message").member("role", "assistant");
+  w.member("model", context.model.empty() ? reply.model : context.model);
+  w.key("content").begin_array();
+  for (const Part& part : candidate.parts) write_block(w, part);
+  w.end_array();
+  w.member("stop_reason", stop_reason_of_stop(candidate.stop, has_call(candidate.parts)));
+  w.key("stop_sequence");
+  if (candidate.stop_sequence.empty()) {
+    w.null();
+  } else {
+    w.string(candidate.stop_sequence);
+  }
+  w.key("usage");
+  write_usage_anthropic(w, reply.usage);
+  w.end_object();
+  return out;
+}
+
+}  // namespace weir::dialect::anthropic_messages
+
+namespace weir::dialect {
+
+const Codec& codec_anthropic_messages() {
+  static constexpr Codec kCodec = {
+      .read_request = anthropic_messages::read_request,
+      .write_request = anthropic_messages::write_request,
+      .read_reply = anthropic_messages::read_reply,
+      .write_reply = anthropic_messages::write_reply,
+      .make_stream_reader = anthropic_messages::make_stream_reader,
+      .make_stream_writer = anthropic_messages::make_stream_writer,
+  };
+  return kCodec;
+}
+
+}  // namespace weir::dialect

@@ -1,0 +1,584 @@
+#include <algorithm>
+#include <charconv>
+
+#include "dialect/anthropic_messages/anthropic_messages.h"
+#include "dialect/anthropic_messages/schema.h"
+#include "dialect/reasoning.h"
+#include "dialect/wire.h"
+
+namespace weir::dialect::anthropic_messages {
+namespace {
+
+// The API's own limits.
+constexpr size_t kToolNameMax = 128;
+constexpr size_t kBreakpointsMax = 4;
+constexpr size_t kUserMax = 256;
+constexpr int64_t kThinkingMin = 1024;
+
+constexpr std::string_view kJsonInstruction =
+    "Answer with one JSON object and nothing else: no text around it and no code fence.";
+
+// What stands in for a user turn that the API demands and the client did not have.
+constexpr std::string_view kPlaceholder = "Continue.";
+
+bool is_blank(std::string_view text) {
+  return text.find_first_not_of(" \t\r\n\f\v") == std::string_view::npos;
+}
+
+bool is_thinking(const Part& part) {
+  return part.kind == PartKind::thinking || part.kind == PartKind::redacted_thinking;
+}
+
+std::optional<double> number_of(std::string_view text) {
+  double value = 0;
+  const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (code != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return value;
+}
+
+// A turn as the API wants it: roles alternate, so neighbors of one role are one turn.
+struct Turn {
+  Role role = Role::user;
+  std::vector<const Part*> parts;
+};
+
+class RequestWriter {
+ public:
+  RequestWriter(const Conversation& conversation, const Context& context, Dropped& dropped)
+      : in_(conversation),
+        context_(context),
+        dropped_(dropped),
+        traits_(traits_of(context.base_model.empty() ? model() : context.base_model)) {}
+
+  Result<std::string> write() {
+    for (const Tool& tool : in_.tools) {
+      if (is_plain_name(tool.name, kToolNameMax)) continue;
+      return fail(ErrorCode::invalid_argument,
+                  "tools: the name \"" + tool.name +
+                      "\" is not 1 to 128 letters, digits, '_' and '-', which is what the "
+                      "provider's API accepts");
+    }
+    gather_turns();
+    if (turns_.empty()) {
+      return fail(ErrorCode::invalid_argument,
+                  "messages: expected at least one message with content that can be sent");
+    }
+    decide();
+    count_breakpoints();
+    w_.begin_object().member("model", model()).member("max_tokens", max_tokens_);
+    write_tools();
+    write_system();
+    w_.key("messages").begin_array();
+    for (size_t i = 0; i < turns_.size(); ++i) write_turn(turns_[i], i + 1 == turns_.size());
+    w_.end_array();
+    write_thinking();
+    write_sampling();
+    write_rest();
+    w_.end_object();
+    return std::move(out_);
+  }
+
+ private:
+  std::string_view model() const { return context_.model.empty() ? in_.model : context_.model; }
+  void drop(std::string_view path) { note(dropped_, path); }
+
+  // --- the turns ---
+
+  void gather_turns() {
+    for (const Message& message : in_.messages) {
+      if (!message.name.empty()) drop("messages.name");
+      for (const Part& part : message.parts) {
+        if (!can_send(part, message.role)) continue;
+        if (turns_.empty() || turns_.back().role != message.role) {
+          turns_.push_back({message.role, {}});
+        }
+        turns_.back().parts.push_back(&part);
+      }
+    }
+    for (Turn& turn : turns_) order(turn);
+    // Instructions alone are a request in other dialects: they are said by the user then.
+    if (turns_.empty() && !joined_text(in_.system, "").empty()) {
+      system_is_user_ = true;
+      Turn& turn = turns_.emplace_back();
+      for (const Part& part : in_.system) {
+        if (can_send(part, Role::user)) turn.parts.push_back(&part);
+      }
+      if (turn.parts.empty()) turns_.clear();
+    }
+    if (!turns_.empty() && turns_.front().role == Role::assistant) {
+      placeholder_.text = kPlaceholder;
+      turns_.insert(turns_.begin(), Turn{Role::user, {&placeholder_}});
+    }
+  }
+
+  bool can_send(const Part& part, Role role) {
+    switch (part.kind) {
+      case PartKind::text:
+      case PartKind::refusal:
+        return !is_blank(part.text);  // the API refuses blank text
+      case PartKind::image:
+        if (role == Role::user && (!part.data.empty() || !part.url.empty())) return true;
+        drop("image");
+        return false;
+      case PartKind::document:
+        if (role == Role::user && is_document(part)) return true;
+        drop("document");
+        return false;
+      case PartKind::audio:
+        drop("audio");
+        return false;
+      case PartKind::thinking:
+        // Without its signature, and from another provider, thinking is refused.
+        if (role == Role::assistant && !part.signature.empty()) return true;
+        drop("thinking");
+        return false;
+      case PartKind::redacted_thinking:
+        return role == Role::assistant && !part.data.empty();
+      case PartKind::tool_call:
+        return role == Role::assistant;
+      case PartKind::tool_result:
+        return role == Role::user;
+    }
+    return false;
+  }
+
+  static bool is_document(const Part& part) {
+    if (!part.text.empty() || !part.url.empty()) return true;
+    return !part.data.empty() && part.media_type == "application/pdf";
+  }
+
+  // Results stand before all else in a user turn; thinking opens an assistant turn. Thinking that
+  // came between calls stays where it is: its order is signed too.
+  static void order(Turn& turn) {
+    const auto first = [&](const Part* part) {
+      return turn.role == Role::user ? part->kind == PartKind::tool_result : is_thinking(*part);
+    };
+    if (turn.role == Role::assistant && first(turn.parts.front())) return;
+    std::vector<const Part*> ordered;
+    for (const Part* part : turn.parts) {
+      if (first(part)) ordered.push_back(part);
+    }
+    for (const Part* part : turn.parts) {
+      if (!first(part)) ordered.push_back(part);
+    }
+    turn.parts = std::move(ordered);
+  }
+
+  // --- what depends on several fields ---
+
+  void decide() {
+    const ResponseFormat& format = in_.format;
+    json_tool_ = format.kind == FormatKind::json_schema && !traits_.structured_output;
+    native_schema_ = format.kind == FormatKind::json_schema && traits_.structured_output;
+    forced_ = json_tool_ || in_.tool_choice.kind == ToolChoiceKind::required ||
+              in_.tool_choice.kind == ToolChoiceKind::named;
+    if (forced_ && traits_.no_forced_tool) {
+      drop("tool_choice");
+      forced_ = false;
+    }
+    max_tokens_ = in_.max_output_tokens.value_or(context_.default_max_tokens);
+    if (in_.reasoning) decide_thinking(*in_.reasoning);
+  }
+
+  void decide_thinking(const Reasoning& reasoning) {
+    const auto budget = wanted_budget(reasoning);
+    if (budget == 0) {
+      thinking_ = Thinking::off;
+      return;
+    }
+    if (!budget && reasoning.effort.empty()) return;
+    // "Thinking may not be enabled when tool_choice forces tool use."
+    if (forced_) return drop("reasoning");
+    if (traits_.adaptive_thinking) {
+      thinking_ = Thinking::adaptive;
+      return;
+    }
+    // In a tool loop the turn being answered must begin with the thinking that led to it.
+    if (last_calls_lack_thinking()) return drop("reasoning");
+    budget_ =
+        std::max(budget.value_or(-1) < 0 ? *budget_of_effort("medium") : *budget, kThinkingMin);
+    if (!in_.max_output_tokens) {
+      max_tokens_ += budget_;  // the answer keeps the room it has without thinking
+    } else if (budget_ >= max_tokens_) {
+      budget_ = std::max(max_tokens_ / 2, kThinkingMin);
+      if (budget_ >= max_tokens_) return drop("reasoning");
+    }
+    thinking_ = Thinking::budget;
+  }
+
+  bool last_calls_lack_thinking() const {
+    if (turns_.back().role != Role::user || turns_.size() < 2) return false;
+    if (turns_.back().parts.front()->kind != PartKind::tool_result) return false;
+    return !is_thinking(*turns_[turns_.size() - 2].parts.front());
+  }
+
+  // The API takes four breakpoints. The later ones cover the longer prefixes: those stay.
+  void count_breakpoints() {
+    size_t count = 0;
+    for (const Tool& tool : in_.tools) count += tool.cache ? 1 : 0;
+    for (const Part& part : in_.system) count += part.cache && !system_is_user_ ? 1 : 0;
+    for (const Turn& turn : turns_) {
+      for (const Part* part : turn.parts) count += part->cache && !is_thinking(*part) ? 1 : 0;
+    }
+    if (count <= kBreakpointsMax) return;
+    breakpoints_skipped_ = count - kBreakpointsMax;
+    drop("cache_control");
+  }
+
+  // --- writing ---
+
+  void write_cache(const std::optional<CacheControl>& cache) {
+    if (!cache) return;
+    if (breakpoints_skipped_ > 0) {
+      --breakpoints_skipped_;
+      return;
+    }
+    w_.key("cache_control").begin_object().member("type", "ephemeral");
+    if (cache->ttl == "1h") w_.member("ttl", "1h");
+    w_.end_object();
+  }
+
+  void write_system() {
+    const bool instruct = in_.format.kind == FormatKind::json_object;
+    std::vector<const Part*> parts;
+    for (const Part& part : in_.system) {
+      if (part.kind == PartKind::text && !is_blank(part.text)) parts.push_back(&part);
+    }
+    if (system_is_user_) parts.clear();
+    if (parts.empty() && !instruct) return;
+    w_.key("system");
+    if (parts.empty()) {
+      w_.string(kJsonInstruction);
+    } else if (parts.size() == 1 && !parts[0]->cache && !instruct) {
+      w_.string(parts[0]->text);
+    } else {
+      w_.begin_array();
+      for (const Part* part : parts) write_text(part->text, part->cache);
+      if (instruct) write_text(kJsonInstruction, std::nullopt);
+      w_.end_array();
+    }
+  }
+
+  void write_text(std::string_view text, const std::optional<CacheControl>& cache) {
+    w_.begin_object().member("type", "text").member("text", text);
+    write_cache(cache);
+    w_.end_object();
+  }
+
+  void write_turn(const Turn& turn, bool last) {
+    w_.begin_object().member("role", turn.role == Role::user ? "user" : "assistant");
+    w_.key("content").begin_array();
+    for (size_t i = 0; i < turn.parts.size(); ++i) {
+      const Part& part = *turn.parts[i];
+      const bool end = last && turn.role == Role::assistant && i + 1 == turn.parts.size();
+      if (end && part.kind == PartKind::text) {
+        // "final assistant content cannot end with trailing whitespace"
+        const size_t size = part.text.find_last_not_of(" \t\r\n\f\v") + 1;
+        write_text(std::string_view(part.text).substr(0, size), part.cache);
+      } else {
+        write_part(part);
+      }
+    }
+    w_.end_array().end_object();
+  }
+
+  void write_part(const Part& part) {
+    switch (part.kind) {
+      case PartKind::text:
+      case PartKind::refusal:
+        write_text(part.text, part.cache);
+        return;
+      case PartKind::thinking:
+        w_.begin_object().member("type", "thinking").member("thinking", part.text);
+        w_.member("signature", part.signature).end_object();
+        return;
+      case PartKind::redacted_thinking:
+        w_.begin_object().member("type", "redacted_thinking").member("data", part.data);
+        w_.end_object();
+        return;
+      case PartKind::image:
+      case PartKind::document:
+        write_source(part);
+        return;
+      case PartKind::tool_call:
+        w_.begin_object().member("type", "tool_use").member("id", plain_id(part.id));
+        w_.member("name", part.name).member_raw("input", object_text(part.json));
+        write_cache(part.cache);
+        w_.end_object();
+        return;
+      case PartKind::tool_result:
+        write_tool_result(part);
+        return;
+      case PartKind::audio:
+        return;
+    }
+  }
+
+  void write_source(const Part& part) {
+    const bool document = part.kind == PartKind::document;
+    w_.begin_object().member("type", document ? "document" : "image");
+    w_.key("source").begin_object();
+    if (document && !part.text.empty()) {
+      w_.member("type", "text").member("media_type", "text/plain").member("data", part.text);
+    } else if (!part.data.empty()) {
+      w_.member("type", "base64").member("media_type", part.media_type).member("data", part.data);
+    } else {
+      w_.member("type", "url").member("url", part.url);
+    }
+    w_.end_object();
+    if (document && !part.name.empty()) w_.member("title", part.name);
+    write_cache(part.cache);
+    w_.end_object();
+  }
+
+  void write_tool_result(const Part& result) {
+    w_.begin_object().member("type", "tool_result").member("tool_use_id", plain_id(result.id));
+    std::vector<const Part*> children;
+    for (const Part& part : result.children) {
+      const bool kind = part.kind == PartKind::text || part.kind == PartKind::image ||
+                        part.kind == PartKind::document;
+      if (kind && can_send(part, Role::user)) children.push_back(&part);
+    }
+    if (children.size() == 1 && children[0]->kind == PartKind::text && !children[0]->cache) {
+      w_.member("content", children[0]->text);
+    } else if (!children.empty()) {
+      w_.key("content").begin_array();
+      for (const Part* part : children) {
+        Part plain = *part;
+        if (plain.cache) drop("tool_result.cache_control");
+        plain.cache.reset();
+        write_part(plain);
+      }
+      w_.end_array();
+    }
+    if (result.is_error) w_.member("is_error", true);
+    write_cache(result.cache);
+    w_.end_object();
+  }
+
+  void write_tools() {
+    if (in_.tools.empty() && !json_tool_) {
+      if (in_.tool_choice.kind != ToolChoiceKind::unset) drop("tool_choice");
+      return;
+    }
+    w_.key("tools").begin_array();
+    for (const Tool& tool : in_.tools) {
+      if (tool.strict.value_or(false)) drop("tools.strict");
+      w_.begin_object().member("name", tool.name);
+      if (!tool.description.empty()) w_.member("description", tool.description);
+      write_input_schema(tool.schema);
+      write_cache(tool.cache);
+      w_.end_object();
+    }
+    if (json_tool_) {
+      w_.begin_object().member("name", kJsonToolName);
+      w_.member("description", in_.format.description.empty()
+                                   ? std::string_view("Give the final answer with this tool.")
+                                   : std::string_view(in_.format.description));
+      write_input_schema(in_.format.schema);
+      w_.end_object();
+    }
+    w_.end_array();
+    write_tool_choice();
+  }
+
+  void write_input_schema(std::string_view schema) {
+    w_.key("input_schema");
+    json::Document document;
+    if (schema.empty() || !document.parse(schema) || !document.root().is_object()) {
+      w_.raw(R"({"type":"object","properties":{}})");
+      return;
+    }
+    if (document.root()["type"].exists()) {
+      w_.raw(schema);
+      return;
+    }
+    // The API demands the type, which a schema without parameters may lack.
+    w_.begin_object().member("type", "object");
+    for (const auto& [key, value] : document.root().members()) w_.member_raw(key, value.raw());
+    w_.end_object();
+  }
+
+  void write_tool_choice() {
+    const bool one = in_.parallel_tool_calls && !*in_.parallel_tool_calls;
+    ToolChoiceKind kind = in_.tool_choice.kind;
+    std::string_view name = in_.tool_choice.name;
+    if (json_tool_) {
+      // Of several tools the model may choose one, the answer among them.
+      kind = in_.tools.empty() ? ToolChoiceKind::named : ToolChoiceKind::required;
+      name = kJsonToolName;
+    }
+    const bool forcing = kind == ToolChoiceKind::required || kind == ToolChoiceKind::named;
+    if (forcing && !forced_) kind = ToolChoiceKind::automatic;
+    if (kind == ToolChoiceKind::unset) {
+      if (!one) return;
+      kind = ToolChoiceKind::automatic;
+    }
+    w_.key("tool_choice").begin_object();
+    switch (kind) {
+      case ToolChoiceKind::none:
+        w_.member("type", "none");
+        break;
+      case ToolChoiceKind::required:
+        w_.member("type", "any");
+        break;
+      case ToolChoiceKind::named:
+        w_.member("type", "tool").member("name", name);
+        break;
+      case ToolChoiceKind::automatic:
+      case ToolChoiceKind::unset:
+        w_.member("type", "auto");
+        break;
+    }
+    if (kind != ToolChoiceKind::none && in_.parallel_tool_calls) {
+      w_.member("disable_parallel_tool_use", one);
+    }
+    w_.end_object();
+  }
+
+  void write_thinking() {
+    std::string_view effort;
+    if (thinking_ == Thinking::budget) {
+      w_.key("thinking").begin_object().member("type", "enabled");
+      w_.member("budget_tokens", budget_).end_object();
+    } else if (thinking_ == Thinking::adaptive) {
+      effort = effort_word();
+      w_.key("thinking").begin_object().member("type", "adaptive");
+      // Later models keep their thoughts to themselves unless asked.
+      if (traits_.xhigh_effort && in_.reasoning->include_thoughts.value_or(true)) {
+        w_.member("display", "summarized");
+      }
+      w_.end_object();
+    } else if (thinking_ == Thinking::off && traits_.adaptive_thinking) {
+      switch (traits_.thinking_off) {
+        case ModelTraits::Off::disabled:
+          write_thinking_type("disabled");
+          break;
+        case ModelTraits::Off::between_tools:
+          write_thinking_type("between_tools");
+          break;
+        case ModelTraits::Off::low_effort:
+          effort = "low";
+          break;
+      }
+    }  // before adaptive thinking, off is what is not asked for
+    if (effort.empty() && !native_schema_) return;
+    w_.key("output_config").begin_object();
+    if (!effort.empty()) w_.member("effort", effort);
+    if (native_schema_) {
+      w_.key("format").begin_object().member("type", "json_schema");
+      w_.member_raw("schema", structured_schema(in_.format.schema, dropped_)).end_object();
+    }
+    w_.end_object();
+  }
+
+  void write_thinking_type(std::string_view type) {
+    w_.key("thinking").begin_object().member("type", type).end_object();
+  }
+
+  std::string_view effort_word() const {
+    const std::string_view effort = wanted_effort(*in_.reasoning);
+    if (effort == "minimal") return "low";
+    if (effort == "xhigh" && !traits_.xhigh_effort) return "max";
+    if (effort == "low" || effort == "medium" || effort == "high" || effort == "xhigh") {
+      return effort;
+    }
+    return {};
+  }
+
+  void write_sampling() {
+    // Thinking takes no temperature and no top_k, and top_p from 0.95 on.
+    const bool refused =
+        traits_.no_sampling || thinking_ == Thinking::budget || thinking_ == Thinking::adaptive;
+    if (!in_.temperature.empty()) {
+      const double value = number_of(in_.temperature).value_or(1);
+      if (refused) {
+        if (value != 1) drop("temperature");
+      } else if (value > 1) {
+        // OpenAI and Gemini go to 2, this API to 1, and up to there the numbers mean the same: a
+        // higher one is cut, not scaled.
+        drop("temperature");
+        w_.member("temperature", 1);
+      } else {
+        w_.member_raw("temperature", in_.temperature);
+      }
+    }
+    if (!in_.top_p.empty()) {
+      if (refused || (traits_.one_sampling && !in_.temperature.empty())) {
+        if (number_of(in_.top_p).value_or(1) != 1) drop("top_p");
+      } else {
+        w_.member_raw("top_p", in_.top_p);
+      }
+    }
+    if (!in_.top_k.empty()) {
+      if (refused) {
+        drop("top_k");
+      } else {
+        w_.member_raw("top_k", in_.top_k);
+      }
+    }
+    if (!in_.frequency_penalty.empty()) drop("frequency_penalty");
+    if (!in_.presence_penalty.empty()) drop("presence_penalty");
+    if (!in_.seed.empty()) drop("seed");
+    if (in_.logprobs.value_or(false)) drop("logprobs");
+    if (in_.candidates.value_or(1) != 1) drop("n");
+  }
+
+  void write_rest() {
+    std::vector<const std::string*> stops;
+    for (const std::string& stop : in_.stop) {
+      if (is_blank(stop)) {
+        drop("stop");  // "each stop sequence must contain non-whitespace"
+      } else {
+        stops.push_back(&stop);
+      }
+    }
+    if (!stops.empty()) {
+      w_.key("stop_sequences").begin_array();
+      for (const std::string* stop : stops) w_.string(*stop);
+      w_.end_array();
+    }
+    if (in_.user.size() > kUserMax) {
+      drop("user");
+    } else if (!in_.user.empty()) {
+      w_.key("metadata").begin_object().member("user_id", in_.user).end_object();
+    }
+    const std::string_view tier = in_.service_tier;
+    if (tier == "auto" || tier == "priority") {
+      w_.member("service_tier", "auto");
+    } else if (tier == "default" || tier == "standard" || tier == "standard_only") {
+      w_.member("service_tier", "standard_only");
+    } else if (!tier.empty()) {
+      drop("service_tier");
+    }
+    if (in_.stream) w_.member("stream", true);
+  }
+
+  enum class Thinking : uint8_t { unset, off, budget, adaptive };
+
+  const Conversation& in_;
+  const Context& context_;
+  Dropped& dropped_;
+  const ModelTraits traits_;
+  std::vector<Turn> turns_;
+  Part placeholder_;
+  bool system_is_user_ = false;
+  bool json_tool_ = false;
+  bool native_schema_ = false;
+  bool forced_ = false;
+  Thinking thinking_ = Thinking::unset;
+  int64_t budget_ = 0;
+  int64_t max_tokens_ = 0;
+  size_t breakpoints_skipped_ = 0;
+  std::string out_;
+  json::Writer w_{out_};
+};
+
+}  // namespace
+
+Result<std::string> write_request(const Conversation& conversation, const Context& context,
+                                  Dropped& dropped) {
+  return RequestWriter(conversation, context, dropped).write();
+}
+
+}  // namespace weir::dialect::anthropic_messages
