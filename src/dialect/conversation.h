@@ -28,6 +28,7 @@ enum class Dialect : uint8_t {
   openai_embeddings,
   anthropic_messages,
   gemini,
+  bedrock_converse,  // of providers only: no client speaks it to Weir
   passthrough,
 };
 std::string_view to_string(Dialect dialect);
@@ -44,6 +45,8 @@ enum class PartKind : uint8_t {
   thinking,           // assistant: text + signature
   redacted_thinking,  // assistant: opaque data in `data`
   refusal,            // assistant: text
+  native,  // a block that only its own dialect has (a tool that the provider runs): json = its
+           // source text, origin = that dialect. Written back to that dialect only
 };
 
 // A cache breakpoint behind this part (Anthropic cache_control). ttl "5m" or "1h".
@@ -52,19 +55,44 @@ struct CacheControl {
   bool operator==(const CacheControl&) const = default;
 };
 
+// What backs a stretch of an answer's text. Positions count Unicode code points and are -1 where
+// unknown.
+struct Citation {
+  enum class Kind : uint8_t { url, document, file };
+  Kind kind = Kind::url;
+  std::string url = {};
+  std::string title = {};       // of the page or document
+  std::string cited_text = {};  // the words of the source
+  std::string file_id = {};
+  std::string unit = {};        // document: what source_* count: "char", "page", "block"
+  int64_t document_index = -1;  // document: which of the request's documents
+  int64_t source_start = -1, source_end = -1;  // in the source, end exclusive
+  int64_t text_start = -1, text_end = -1;      // in the answer's part, end exclusive
+  std::string native = {};  // the dialect's own object as JSON text, for its own clients
+  bool operator==(const Citation&) const = default;
+};
+
 struct Part {
   PartKind kind = PartKind::text;
   std::string text = {};  // text, thinking, refusal; document: plain text instead of data
-  std::string id = {};  // tool_call, tool_result: the call's id; image, document: provider file id
+  std::string id = {};  // tool_call, tool_result: the call's id; image, document: provider file
+                        // id; thinking: id of Responses' reasoning item
   std::string name = {};  // tool_call, tool_result (where known): tool name; document: file name
   std::string json = {};  // tool_call: arguments as JSON text
   std::string media_type = {};  // image, document, audio: "image/png"
   std::string data = {};        // image, document, audio: base64; redacted_thinking: opaque
   std::string url = {};         // image, document: URL instead of data
   std::string detail = {};      // image: OpenAI's "low" | "high" | "auto"
-  std::string signature = {};  // thinking: provider's signature; tool_call: Gemini thoughtSignature
+  // thinking: the provider's signature or Responses' encrypted_content; tool_call and text:
+  // Gemini's thoughtSignature
+  std::string signature = {};
+  // The dialect of the provider that made `signature`, `data` of redacted_thinking or `json` of a
+  // native part; nobody else can read them. passthrough = not known
+  Dialect origin = Dialect::passthrough;
+  bool freeform = false;  // tool_call: its input is `text`, not JSON (OpenAI's custom tools)
   bool is_error = false;       // tool_result
-  std::vector<Part> children = {};  // tool_result: text and images
+  std::vector<Part> children = {};  // tool_result: text, images and documents
+  std::vector<Citation> citations = {};  // text
   std::optional<CacheControl> cache = {};
 
   bool operator==(const Part&) const = default;
@@ -83,6 +111,14 @@ struct Tool {
   std::string schema = {};  // JSON Schema of the arguments, as source text; empty = no parameters
   std::optional<bool> strict = {};
   std::optional<CacheControl> cache = {};
+  // OpenAI's custom tool: its input is text; `format` is its grammar's object as JSON text. To a
+  // dialect without them it is a function with one string, "input".
+  bool freeform = false;
+  std::string format = {};
+  // A tool that the provider runs (web search, code interpreter): the whole object as JSON text and
+  // the dialect that knows it; `name` is its type there.
+  std::string native = {};
+  Dialect origin = Dialect::passthrough;
   bool operator==(const Tool&) const = default;
 };
 
@@ -109,6 +145,7 @@ struct Reasoning {
   std::string effort = {};  // "none" | "minimal" | "low" | "medium" | "high" | "xhigh" | ""
   std::optional<int64_t> budget_tokens = {};  // 0 = off, -1 = the model decides
   std::optional<bool> include_thoughts = {};  // the answer shall carry the thinking
+  std::string summary = {};  // Responses: "auto" | "concise" | "detailed"
   bool operator==(const Reasoning&) const = default;
 };
 
@@ -131,6 +168,14 @@ struct Conversation {
   std::optional<int64_t> top_logprobs;
   std::string user;  // end-user id: OpenAI user / safety_identifier, Anthropic metadata
   std::string service_tier;
+  std::string metadata;          // the client's own pairs: a JSON object's text (OpenAI)
+  std::string verbosity;         // "low" | "medium" | "high" (OpenAI)
+  std::string prompt_cache_key;  // OpenAI
+  // Responses: the answer that this call goes on from, whether the answer shall be kept (its
+  // default is true) and whether the reasoning shall come encrypted, to be sent back.
+  std::string previous_response_id;
+  std::optional<bool> store;
+  bool encrypted_reasoning = false;
   bool stream = false;
   bool stream_usage = false;  // the client asked for usage in the stream (OpenAI)
   Dropped dropped;  // what the reader could not keep; write_request() passes it on to its caller

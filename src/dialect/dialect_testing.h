@@ -143,8 +143,8 @@ inline std::vector<Written> written_events(std::string_view bytes) {
 // A stream on one line each, easy to compare: "start", "part text", "text abc", "end" ...
 inline std::vector<std::string> summary(const StreamEvents& events) {
   constexpr std::string_view kParts[] = {
-      "text",        "image",    "document",          "audio",  "tool_call",
-      "tool_result", "thinking", "redacted_thinking", "refusal"};
+      "text",        "image",    "document",          "audio",   "tool_call",
+      "tool_result", "thinking", "redacted_thinking", "refusal", "native"};
   std::vector<std::string> lines;
   for (const StreamEvent& e : events) {
     switch (e.kind) {
@@ -154,6 +154,9 @@ inline std::vector<std::string> summary(const StreamEvents& events) {
       case EventKind::part_start:
         lines.push_back("part " + std::string(kParts[static_cast<size_t>(e.part_kind)]) +
                         (e.id.empty() ? "" : " " + e.id + " " + e.name));
+        break;
+      case EventKind::citation:
+        lines.push_back("citation " + e.citation.url + e.citation.title);
         break;
       case EventKind::text_delta:
         lines.push_back("text " + e.text);

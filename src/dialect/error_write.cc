@@ -209,6 +209,7 @@ std::string write_stream_error(Dialect dialect, const ApiError& error,
       out.append("data: ").append(write_gemini(error)).append("\r\n\r\n");
       break;
     case Dialect::openai_embeddings:
+    case Dialect::bedrock_converse:
     case Dialect::passthrough:
       break;  // no format to tell it in: the connection is cut, which no client takes for success
   }

@@ -84,18 +84,30 @@ class EventList {
   StreamEvents& events_;
 };
 
+void add_signature(EventList& list, const Part& part) {
+  if (part.signature.empty()) return;
+  StreamEvent& event = list.add(EventKind::signature);
+  event.text = part.signature;
+  event.origin = part.origin;
+}
+
 void add_part(EventList& list, const Part& part) {
   StreamEvent& start = list.add(EventKind::part_start);
   start.part_kind = part.kind;
   start.id = part.id;
   start.name = part.name;
   start.media_type = part.media_type;
+  start.origin = part.origin;
+  start.freeform = part.freeform;
   list.add_text(EventKind::text_delta, part.text);
   // Before the arguments: OpenAI's writer puts it on the chunk that opens the call.
-  if (part.kind == PartKind::tool_call) list.add_text(EventKind::signature, part.signature);
+  if (part.kind == PartKind::tool_call) add_signature(list, part);
   list.add_text(EventKind::args_delta, part.json);
-  if (part.kind != PartKind::tool_call) list.add_text(EventKind::signature, part.signature);
+  if (part.kind != PartKind::tool_call) add_signature(list, part);
   list.add_text(EventKind::data, part.data);
+  for (const Citation& citation : part.citations) {
+    list.add(EventKind::citation).citation = citation;
+  }
   list.add(EventKind::part_end);
 }
 
@@ -136,6 +148,8 @@ void ReplyBuilder::add(const StreamEvent& event) {
     part.id = event.id;
     part.name = event.name;
     part.media_type = event.media_type;
+    part.origin = event.origin;
+    part.freeform = event.freeform;
     return;
   }
   if (candidate.parts.empty()) return;
@@ -147,14 +161,18 @@ void ReplyBuilder::add(const StreamEvent& event) {
     case EventKind::args_delta:
       part.json.append(event.text);
       break;
+    case EventKind::citation:
+      part.citations.push_back(event.citation);
+      break;
     case EventKind::signature:
+      if (event.origin != Dialect::passthrough) part.origin = event.origin;
       part.signature.append(event.text);
       break;
     case EventKind::data:
       part.data.append(event.text);
       break;
     case EventKind::part_end:
-      if (part.kind == PartKind::tool_call && part.json.empty()) part.json = "{}";
+      if (part.kind == PartKind::tool_call && !part.freeform && part.json.empty()) part.json = "{}";
       break;
     default:
       break;

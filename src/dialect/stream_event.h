@@ -23,6 +23,7 @@ enum class EventKind : uint8_t {
   args_delta,  // fragment of a tool call's JSON arguments
   signature,   // signature of the thinking part or tool call that is open
   data,        // opaque payload of a redacted_thinking part, or base64 of an image/audio part
+  citation,    // backs the text part that is open
   part_end,
   logprobs,  // OpenAI logprobs object as JSON text
   finish,    // stop, stop_sequence of a candidate
@@ -69,6 +70,11 @@ struct StreamEvent {
   std::string id;    // start: reply id; part_start of a tool call: call id
   std::string name;  // start: model; part_start of a tool call: tool name; finish: stop sequence
   std::string media_type;  // part_start of image, document or audio
+  // part_start and signature: whose signature, opaque data or native block it is (Part::origin). A
+  // native part is part_start (id, name) and one args_delta with its JSON.
+  Dialect origin = Dialect::passthrough;
+  bool freeform = false;  // part_start of a tool call: its deltas are text_delta, not args_delta
+  Citation citation;
   int64_t created = 0;
   Usage usage;
   ApiError error;

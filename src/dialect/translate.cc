@@ -18,6 +18,7 @@ const Codec* find_codec(Dialect dialect) {
     case Dialect::openai_completions:
     case Dialect::openai_responses:
     case Dialect::openai_embeddings:
+    case Dialect::bedrock_converse:
     case Dialect::passthrough:
       return nullptr;
   }
@@ -46,6 +47,8 @@ std::string_view to_string(Dialect dialect) {
       return "anthropic_messages";
     case Dialect::gemini:
       return "gemini";
+    case Dialect::bedrock_converse:
+      return "bedrock_converse";
     case Dialect::passthrough:
       return "passthrough";
   }

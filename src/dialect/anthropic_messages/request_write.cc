@@ -138,6 +138,10 @@ class RequestWriter {
         return role == Role::assistant;
       case PartKind::tool_result:
         return role == Role::user;
+      case PartKind::native:
+        if (part.origin == Dialect::anthropic_messages) return true;
+        drop(part.name);
+        return false;
     }
     return false;
   }
@@ -308,6 +312,9 @@ class RequestWriter {
         return;
       case PartKind::tool_result:
         write_tool_result(part);
+        return;
+      case PartKind::native:
+        w_.raw(part.json);
         return;
       case PartKind::audio:
         return;

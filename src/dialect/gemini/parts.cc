@@ -165,6 +165,7 @@ void write_reply_part(json::Writer& w, const Part& part) {
       return;
     case PartKind::tool_result:
     case PartKind::redacted_thinking:
+    case PartKind::native:
       return;  // no answer has the one; the other is another vendor's secret
   }
 }

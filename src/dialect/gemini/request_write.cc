@@ -124,6 +124,7 @@ class RequestWriter {
       case PartKind::thinking:
       case PartKind::redacted_thinking:
       case PartKind::tool_result:
+      case PartKind::native:
         return false;
     }
     return false;

@@ -78,6 +78,7 @@ std::unique_ptr<RelayMeter> make_relay_meter(Dialect dialect, const RelayMeterOp
     case Dialect::gemini:
       return make_gemini_relay_meter();
     case Dialect::openai_embeddings:
+    case Dialect::bedrock_converse:
     case Dialect::passthrough:
       break;
   }
@@ -103,6 +104,7 @@ Usage read_usage(Dialect dialect, std::string_view body) {
       return usage_of_anthropic(root["usage"]);
     case Dialect::gemini:
       return usage_of_gemini_body(root);
+    case Dialect::bedrock_converse:
     case Dialect::passthrough:
       break;
   }
