@@ -75,8 +75,8 @@ struct Citation {
 struct Part {
   PartKind kind = PartKind::text;
   std::string text = {};  // text, thinking, refusal; document: plain text instead of data
-  std::string id = {};  // tool_call, tool_result: the call's id; image, document: provider file
-                        // id; thinking: id of Responses' reasoning item
+  std::string id = {};    // tool_call, tool_result: the call's id; image, document: provider file
+                          // id; thinking: id of Responses' reasoning item
   std::string name = {};  // tool_call, tool_result (where known): tool name; document: file name
   std::string json = {};  // tool_call: arguments as JSON text
   std::string media_type = {};  // image, document, audio: "image/png"
@@ -90,8 +90,8 @@ struct Part {
   // native part; nobody else can read them. passthrough = not known
   Dialect origin = Dialect::passthrough;
   bool freeform = false;  // tool_call: its input is `text`, not JSON (OpenAI's custom tools)
-  bool is_error = false;       // tool_result
-  std::vector<Part> children = {};  // tool_result: text, images and documents
+  bool is_error = false;  // tool_result
+  std::vector<Part> children = {};       // tool_result: text, images and documents
   std::vector<Citation> citations = {};  // text
   std::optional<CacheControl> cache = {};
 
@@ -145,7 +145,7 @@ struct Reasoning {
   std::string effort = {};  // "none" | "minimal" | "low" | "medium" | "high" | "xhigh" | ""
   std::optional<int64_t> budget_tokens = {};  // 0 = off, -1 = the model decides
   std::optional<bool> include_thoughts = {};  // the answer shall carry the thinking
-  std::string summary = {};  // Responses: "auto" | "concise" | "detailed"
+  std::string summary = {};                   // Responses: "auto" | "concise" | "detailed"
   bool operator==(const Reasoning&) const = default;
 };
 

@@ -32,8 +32,8 @@ struct Context {
   // openai_compatible servers that want their own members of an earlier answer back (DeepSeek's
   // reasoning_content, Gemini's extra_content). Others refuse a request that holds them.
   bool replay_reasoning = false;
-  // reply and stream writers: the request that is answered, where known. Responses repeats it in its
-  // answer; custom tools are told from functions by it. Outlives the writer.
+  // reply and stream writers: the request that is answered, where known. Responses repeats it in
+  // its answer; custom tools are told from functions by it. Outlives the writer.
   const Conversation* asked = nullptr;
   bool include_usage = true;  // reply writers: the client asked for usage in the stream (OpenAI)
   // stream writers: the client takes server-sent events; else one JSON array (Gemini only)

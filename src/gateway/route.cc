@@ -153,8 +153,8 @@ bool take_prefix(std::string_view& text, std::string_view prefix) {
   return true;
 }
 
-// A path that leads out of its endpoint, or that cannot be decoded to know: no endpoint at all, told
-// in the dialect that its first segments speak.
+// A path that leads out of its endpoint, or that cannot be decoded to know: no endpoint at all,
+// told in the dialect that its first segments speak.
 Route no_route(std::string_view path) {
   Route route;
   if (path.starts_with("/v1beta/") || path.starts_with("/v1alpha/")) {
