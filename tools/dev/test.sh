@@ -95,7 +95,7 @@ run_script() {
       export WEIR_BIN=$root/build/$preset/weir
       ;;
   esac
-  case "$suite" in */node | web* | replay) ensure_node || return ;; esac
+  case "$suite" in */node | web* | replay | matrix) ensure_node || return ;; esac
   "$script"
 }
 

@@ -63,8 +63,17 @@ export class Checks {
     console.log(`FAILED ${name}\n${lines.slice(0, 40).join("\n").replace(/^/gm, "    ")}`);
   }
 
-  // The last line; true where nothing failed.
-  finish() {
+  // Ends both, checks how they ended and prints the last line; true where nothing failed.
+  async close(gateway, upstream) {
+    const log = gateway.log();
+    const code = await gateway.stop();
+    this.report("weir ends cleanly", code === 0 ? undefined : `${code}\n${log.slice(-4000)}`);
+    const told = log.split("\n").filter((line) => /"level":"error"/.test(line));
+    this.report("the log tells no error of Weir's own", told.length ? told.join("\n") : undefined);
+    this.report("the upstream understood every request",
+      upstream.surprises.length ? upstream.surprises.join("\n") : undefined);
+    await upstream.stop();
+    gateway.remove();
     for (const { name, reason } of this.skipped) console.log(`skipped ${name}: ${reason}`);
     console.log(`${this.passed} passed, ${this.failed} failed, ${this.skipped.length} skipped`);
     return this.failed === 0;

@@ -1,5 +1,5 @@
-// The gateway under test: `weir serve` with the accounts of accounts.mjs, its ledger, and a plain
-// HTTP client that shows what arrives byte for byte.
+// The gateway under test: `weir serve` with a suite's configuration, its ledger, and a plain HTTP
+// client that shows what arrives byte for byte.
 import { spawn } from "node:child_process";
 import { mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { Agent, request } from "node:http";
@@ -7,18 +7,19 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
-import { clientKey, configuration } from "./accounts.mjs";
-
-const adminToken = "admin-token-of-the-replay-suite";
+const adminToken = "admin-token-of-the-suite";
 const startMs = 30_000;
 const rowsMs = 20_000;
 
 export class Gateway {
-  static async start(upstream) {
+  // `configuration`: weir.yaml, with ${UPSTREAM} for the provider's address, ${ADMIN_TOKEN} and
+  // ${SERVICE_ACCOUNT}; `key`: with which post() calls.
+  static async start(upstream, { configuration, key }) {
     const gateway = new Gateway();
-    gateway.folder = mkdtempSync(path.join(tmpdir(), "weir-replay-"));
+    gateway.key = key;
+    gateway.folder = mkdtempSync(path.join(tmpdir(), "weir-suite-"));
     gateway.agent = new Agent({ keepAlive: true });
-    const config = gateway.write("weir.yaml", configuration());
+    const config = gateway.write("weir.yaml", configuration);
     const serviceAccount = gateway.write("service-account.json", JSON.stringify({
       type: "service_account",
       project_id: "acme",
@@ -83,7 +84,7 @@ export class Gateway {
       const call = request(`${this.url}${target}`, {
         method: "POST",
         agent: this.agent,
-        headers: { authorization: `Bearer ${clientKey}`, "content-type": "application/json",
+        headers: { authorization: `Bearer ${this.key}`, "content-type": "application/json",
           ...headers },
       }, (response) => {
         const chunks = [];
