@@ -4,6 +4,7 @@
 
 #include "app/commands.h"
 #include "app/reference/pages.h"
+#include "dialect/losses.h"
 
 namespace weir::app {
 namespace {
@@ -32,6 +33,9 @@ Command reference_command() {
       .subcommands =
           {page("endpoints", "Paths of the model APIs, and who serves them", endpoints_page,
                 {"weir reference endpoints > docs/reference/endpoints.md", "Write the page"}),
+           page("dialects", "What a translation cannot carry, and what happens instead",
+                dialect::dialects_markdown,
+                {"weir reference dialects > docs/reference/dialects.md", "Write the page"}),
            page("metrics", "What /metrics holds", metrics_page,
                 {"weir reference metrics | grep ledger", "The ledger's metrics"}),
            page("admin-api", "Paths of the admin API", admin_api_page,

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "app/commands.h"
+#include "dialect/losses.h"
 
 namespace weir::app {
 namespace {
@@ -24,6 +25,7 @@ std::string source_file(const std::string& path) {
 TEST(ReferencePages, AreUpToDate) {
   const std::pair<std::string, std::string> pages[] = {
       {"endpoints", endpoints_page()},
+      {"dialects", dialect::dialects_markdown()},
       {"metrics", metrics_page()},
       {"admin-api", admin_api_page()},
       {"commands", commands_page(program())},
