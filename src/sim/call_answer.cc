@@ -174,13 +174,14 @@ dialect::Reply CallRun::make_reply(const dialect::Conversation& conversation) co
       .seed = sim_.config.seed,
       .output_tokens = settings.output_tokens.value_or(sim_.config.output_tokens),
       .demo = sim_.config.demo};
+  const ScriptedReply* scripted = rule_ && rule_->reply ? &*rule_->reply : nullptr;
   const AnswerRequest request{
       .conversation = conversation,
       .dialect = route_.dialect,
       .input = sim_.prompt_cache.input_usage(conversation, route_.dialect, sim_.loop.now()),
       .call = call_.id,
       .now_s = sim_.wall_s(),
-      .script = rule_ && rule_->reply ? &*rule_->reply : nullptr};
+      .script = filled_ ? &*filled_ : scripted};
   return make_answer(request, answer_settings);
 }
 

@@ -280,9 +280,13 @@ void CallRun::pick_rule() {
   facts.key = key_;
   facts.last_user_text = conversation_ ? std::string_view(user_text_) : std::string_view(body_);
   facts.stream = call_.stream;
+  facts.conversation = conversation_ ? &*conversation_ : nullptr;
   rule_ = sim_.script.pick(facts, sim_.rates);
   if (!rule_) return;
   call_.rule = rule_->id;
+  if (rule_->reply && rule_->take) {
+    filled_ = fill_reply(*rule_->reply, take_text(*rule_->take, facts).value_or(""));
+  }
   if (!rule_->fault) return;
   call_.fault = std::string(to_string(rule_->fault->kind));
   sender_->set_fault(&*rule_->fault);

@@ -72,6 +72,7 @@ class CallRun {
   std::string user_text_;
   bool stream_usage_ = false;
   std::shared_ptr<const Rule> rule_;
+  std::optional<ScriptedReply> filled_;  // the rule's reply with what it took from the call
   HeaderFields limit_headers_;
   std::optional<Sender> sender_;
 };

@@ -1,6 +1,7 @@
 #include "sim/prompt.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include "sim/words.h"
 
@@ -104,6 +105,38 @@ std::string last_tool_result(const Conversation& conversation) {
     if (text.empty()) text = "nothing";
   }
   return text;
+}
+
+namespace {
+
+std::string tool_of_call(const Conversation& conversation, std::string_view id) {
+  for (auto message = conversation.messages.rbegin(); message != conversation.messages.rend();
+       ++message) {
+    for (const Part& part : message->parts) {
+      if (part.kind == PartKind::tool_call && part.id == id) return part.name;
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+std::vector<ToolResult> latest_results(const Conversation& conversation) {
+  auto message = conversation.messages.end();
+  while (message != conversation.messages.begin() &&
+         std::prev(message)->role == dialect::Role::user) {
+    --message;
+  }
+  std::vector<ToolResult> results;
+  for (; message != conversation.messages.end(); ++message) {
+    for (const Part& part : message->parts) {
+      if (part.kind != PartKind::tool_result) continue;
+      ToolResult& result = results.emplace_back(part.name, part.text);
+      if (result.name.empty()) result.name = tool_of_call(conversation, part.id);
+      for (const Part& child : part.children) result.text += child.text;
+    }
+  }
+  return results;
 }
 
 bool PromptCache::known(uint64_t hash, Nanoseconds now) const {

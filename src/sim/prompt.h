@@ -32,6 +32,14 @@ int64_t prompt_tokens(const dialect::Conversation& conversation);
 std::string last_user_text(const dialect::Conversation& conversation);
 std::string last_tool_result(const dialect::Conversation& conversation);
 
+// The results of tools that the user's side brought after the model's last turn, whether in one
+// message or in several, and whatever text stands around them.
+struct ToolResult {
+  std::string name;  // of the tool, found by the call's id where the result does not say
+  std::string text;
+};
+std::vector<ToolResult> latest_results(const dialect::Conversation& conversation);
+
 class PromptCache {
  public:
   // Prompts without breakpoints are cached from this many tokens on, in steps of kStepTokens, as

@@ -74,12 +74,17 @@ void read_item(FieldReader& fields, json::Value item, const std::string& path,
   }
   Part part;
   part.id = item["call_id"].string_or("");
-  if (type == "function_call") {
+  if (type == "function_call" || type == "custom_tool_call") {
     part.kind = PartKind::tool_call;
     part.name = item["name"].string_or("");
-    part.json = item["arguments"].string_or("{}");
+    part.freeform = type == "custom_tool_call";
+    if (part.freeform) {
+      part.text = item["input"].string_or("");
+    } else {
+      part.json = item["arguments"].string_or("{}");
+    }
     add(conversation, Role::assistant, std::move(part));
-  } else if (type == "function_call_output") {
+  } else if (type == "function_call_output" || type == "custom_tool_call_output") {
     part.kind = PartKind::tool_result;
     read_content(fields, item["output"], dialect::at_member(path, "output"), part.children);
     add(conversation, Role::user, std::move(part));
@@ -89,8 +94,10 @@ void read_item(FieldReader& fields, json::Value item, const std::string& path,
 
 void read_tools(FieldReader& fields, json::Value root, Conversation& conversation) {
   for (const json::Value tool : fields.array(root, "tools").elements()) {
-    if (!tool["type"].equals("function")) continue;
+    const bool custom = tool["type"].equals("custom");
+    if (!custom && !tool["type"].equals("function")) continue;
     dialect::Tool& out = conversation.tools.emplace_back();
+    out.freeform = custom;
     out.name = tool["name"].string_or("");
     out.description = tool["description"].string_or("");
     if (tool["parameters"].is_object()) out.schema = std::string(tool["parameters"].raw());

@@ -62,6 +62,39 @@ TEST(Responses, StreamsEveryEventOfTheLadder) {
   EXPECT_EQ(response.raw(), write_responses_reply(sample()));
 }
 
+TEST(Responses, CustomToolsTakeText) {
+  Reply reply = sample();
+  Part& call = reply.candidates[0].parts[1];
+  call.freeform = true;
+  call.json.clear();
+  call.text = "*** Begin \"Patch\"";
+  auto writer = make_responses_stream_writer();
+  std::string bytes;
+  for (const dialect::StreamEvent& event : dialect::events_of(reply)) writer->write(event, bytes);
+  EXPECT_NE(bytes.find("event: response.custom_tool_call_input.delta"), std::string::npos);
+  EXPECT_NE(bytes.find("event: response.custom_tool_call_input.done"), std::string::npos);
+  EXPECT_EQ(bytes.find("function_call_arguments"), std::string::npos);
+  json::Document document;
+  const std::string whole = write_responses_reply(reply);
+  ASSERT_TRUE(document.parse(whole));
+  json::Value item;
+  for (const json::Value last : document.root()["output"].elements()) item = last;
+  EXPECT_TRUE(item["type"].equals("custom_tool_call"));
+  EXPECT_TRUE(item["input"].equals("*** Begin \"Patch\""));
+
+  ASSERT_TRUE(document.parse(
+      R"({"model":"m","input":[{"role":"user","content":"hi"},
+          {"type":"custom_tool_call","call_id":"c1","name":"apply_patch","input":"text"},
+          {"type":"custom_tool_call_output","call_id":"c1","output":"done"}],
+          "tools":[{"type":"custom","name":"apply_patch"}]})"));
+  auto conversation = read_responses_request(document.root());
+  ASSERT_TRUE(conversation);
+  EXPECT_TRUE(conversation->tools.at(0).freeform);
+  ASSERT_EQ(conversation->messages.size(), 3U);
+  EXPECT_EQ(conversation->messages[1].parts[0].text, "text");
+  EXPECT_EQ(conversation->messages[2].parts[0].children[0].text, "done");
+}
+
 TEST(Responses, ACutAnswerIsIncomplete) {
   Reply reply = sample();
   reply.candidates[0].stop = dialect::StopReason::max_tokens;

@@ -21,10 +21,12 @@ bool is_message(PartKind kind) {
   return kind == PartKind::text || kind == PartKind::refusal;
 }
 
-std::string item_id(PartKind kind, std::string_view reply_id, size_t index) {
-  const std::string_view prefix = is_message(kind)              ? "msg"
-                                  : kind == PartKind::tool_call ? "fc"
-                                                                : "rs";
+std::string item_id(const Part& part, std::string_view reply_id, size_t index) {
+  const bool call = part.kind == PartKind::tool_call;
+  const std::string_view prefix = is_message(part.kind)   ? "msg"
+                                  : call && part.freeform ? "ctc"
+                                  : call                  ? "fc"
+                                                          : "rs";
   // The unique end of "resp_sim0123...".
   const size_t cut = reply_id.find('_');
   return fmt::format("{}_{}_{}", prefix,
@@ -51,6 +53,10 @@ void write_item(json::Writer& w, const Part& part, std::string_view id, bool don
     w.key("content").begin_array();
     if (done) write_content_part(w, part, true);
     w.end_array().member("role", "assistant");
+  } else if (part.kind == PartKind::tool_call && part.freeform) {
+    w.member("type", "custom_tool_call").member("status", done ? "completed" : "in_progress");
+    w.member("input", done ? std::string_view(part.text) : std::string_view());
+    w.member("call_id", part.id).member("name", part.name);
   } else if (part.kind == PartKind::tool_call) {
     w.member("type", "function_call").member("status", done ? "completed" : "in_progress");
     w.member("arguments", done ? std::string_view(part.json) : std::string_view());
@@ -103,7 +109,7 @@ void write_response(json::Writer& w, const Reply& reply, std::string_view status
   if (over && !reply.candidates.empty()) {
     size_t index = 0;
     for (const Part& part : reply.candidates.front().parts) {
-      write_item(w, part, item_id(part.kind, reply.id, index++), true);
+      write_item(w, part, item_id(part, reply.id, index++), true);
     }
   }
   w.end_array().member("parallel_tool_calls", true).key("previous_response_id").null();
@@ -158,7 +164,7 @@ class Writer final : public dialect::StreamWriter {
  private:
   const Part& part() const { return reply_.reply().candidates.front().parts.back(); }
   size_t index() const { return reply_.reply().candidates.front().parts.size() - 1; }
-  std::string id() const { return item_id(part().kind, reply_.reply().id, index()); }
+  std::string id() const { return item_id(part(), reply_.reply().id, index()); }
 
   template <class Members>
   void send(std::string_view type, std::string& out, Members members) {
@@ -202,7 +208,8 @@ class Writer final : public dialect::StreamWriter {
     const PartKind kind = part().kind;
     const bool call = kind == PartKind::tool_call;
     if (!call && !is_message(kind)) return;  // reasoning is told whole
-    const std::string_view type = call ? "response.function_call_arguments.delta"
+    const std::string_view type = call && part().freeform ? "response.custom_tool_call_input.delta"
+                                  : call                  ? "response.function_call_arguments.delta"
                                   : kind == PartKind::refusal ? "response.refusal.delta"
                                                               : "response.output_text.delta";
     send(type, out, [&](json::Writer& w) {
@@ -214,7 +221,12 @@ class Writer final : public dialect::StreamWriter {
 
   void end_item(std::string& out) {
     const PartKind kind = part().kind;
-    if (kind == PartKind::tool_call) {
+    if (kind == PartKind::tool_call && part().freeform) {
+      send("response.custom_tool_call_input.done", out, [&](json::Writer& w) {
+        place(w, false);
+        w.member("input", part().text);
+      });
+    } else if (kind == PartKind::tool_call) {
       send("response.function_call_arguments.done", out, [&](json::Writer& w) {
         place(w, false);
         w.member("name", part().name).member("arguments", part().json);

@@ -7,13 +7,20 @@
 // A rule as JSON (every member but one of fault, reply and raw may be left out):
 //
 //   {"match": "weather",              text in the last user message
+//    "tool": "Read",                  a tool that the call offers
+//    "system": "You are",             text in the system prompt
+//    "result_of": "Read",             a tool whose result the last turn brought
+//    "result": "the word is",         text in the results that it brought
+//    "take": {"after": "word is ", "until": "."},  finds text there (where it brought none: in the
+//                                     user's), which "${taken}" in reply stands for
 //    "model": "gpt-4o", "dialect": "openai_chat", "endpoint": "chat", "path": "/deployments/",
 //    "key": "last characters of the key", "stream": true,
-//    "after": 2, "times": 3,          leave the first two such calls alone, act on three (0: on
-//    all) "rate": 0.05,                    act on this share of the calls, by the seed "fault":
-//    {"kind": "status", "status": 429, "retry_after": "2"}, "reply": {"text": "...", "thinking":
-//    "...", "refusal": "...", "stop": "max_tokens",
-//              "tool_calls": [{"name": "get_weather", "arguments": {"city": "Oslo"}}],
+//    "after": 2, "times": 3,          leave the first two such calls alone, act on three (0: all)
+//    "rate": 0.05,                    act on this share of the calls, by the seed
+//    "fault": {"kind": "status", "status": 429, "retry_after": "2"},
+//    "reply": {"text": "...", "thinking": "...", "refusal": "...", "stop": "max_tokens",
+//              "tool_calls": [{"name": "get_weather", "arguments": {"city": "Oslo"}},
+//                             {"name": "apply_patch", "input": "text for a custom tool"}],
 //              "usage": {"input": 10, "cached": 5, "output": 7, "reasoning": 2}},
 //    "raw": {"chunks": [...]},        see RawReply
 //    "latency": {"first_token_ms": 300, "token_ms": 20}}
@@ -106,10 +113,17 @@ struct RawReply {
   Nanoseconds pause{0};    // between writes
 };
 
+// The text between two others; until the end of the line where `until` is empty.
+struct Take {
+  std::string after, until;
+};
+
 struct Rule {
   uint64_t id = 0;  // given by Script::add
   std::string name;
   std::string match, model, endpoint, path, key;
+  std::string tool, system, result_of, result;  // of the conversation
+  std::optional<Take> take;
   std::optional<dialect::Dialect> dialect;
   std::optional<bool> stream;
   uint64_t after = 0;
@@ -121,13 +135,19 @@ struct Rule {
   std::optional<RawReply> raw;
 };
 
-// What rules look at.
+// What rules look at. The conversation is null for calls that are none; it outlives the facts.
 struct CallFacts {
   Endpoint endpoint = Endpoint::unknown;
   dialect::Dialect dialect = dialect::Dialect::passthrough;
   std::string_view model, path, key, last_user_text;
   bool stream = false;
+  const dialect::Conversation* conversation = nullptr;
 };
+
+// What the rule takes from the call; nothing where it is not there.
+std::optional<std::string> take_text(const Take& take, const CallFacts& facts);
+// The reply with `taken` in the places of "${taken}": text as it is, JSON as part of a string.
+ScriptedReply fill_reply(ScriptedReply reply, std::string_view taken);
 
 class Script {
  public:

@@ -156,13 +156,18 @@ void read_tool_calls(FieldReader& fields, json::Value calls, ScriptedReply& repl
   size_t index = 0;
   for (const json::Value call : calls.elements()) {
     const std::string path = dialect::at_index("reply.tool_calls", index++);
-    check_members(fields, call, path, {"id", "name", "arguments", "signature"});
+    check_members(fields, call, path, {"id", "name", "arguments", "input", "signature"});
     dialect::Part part;
     part.kind = PartKind::tool_call;
     part.id = fields.string(call, "id", path);
     part.name = fields.string(call, "name", path);
     part.signature = fields.string(call, "signature", path);
-    part.json = call["arguments"].exists() ? text_or_source(call["arguments"]) : "{}";
+    part.freeform = call["input"].exists();
+    if (part.freeform) {
+      part.text = fields.string(call, "input", path);
+    } else {
+      part.json = call["arguments"].exists() ? text_or_source(call["arguments"]) : "{}";
+    }
     if (part.name.empty()) fields.fail(path, "a tool call needs a name");
     reply.parts.push_back(std::move(part));
   }
@@ -298,8 +303,9 @@ Result<Rule> parse_rule(json::Value value) {
   if (!value.is_object()) return fail(ErrorCode::invalid_argument, "a rule is a JSON object");
   FieldReader fields;
   check_members(fields, value, {},
-                {"name", "match", "model", "endpoint", "path", "key", "dialect", "stream", "after",
-                 "times", "rate", "latency", "fault", "reply", "raw"});
+                {"name",   "match", "model",   "endpoint",  "path",   "key",  "dialect",
+                 "stream", "tool",  "system",  "result_of", "result", "take", "after",
+                 "times",  "rate",  "latency", "fault",     "reply",  "raw"});
   Rule rule;
   rule.name = fields.string(value, "name");
   rule.match = fields.string(value, "match");
@@ -307,6 +313,15 @@ Result<Rule> parse_rule(json::Value value) {
   rule.endpoint = fields.string(value, "endpoint");
   rule.path = fields.string(value, "path");
   rule.key = fields.string(value, "key");
+  rule.tool = fields.string(value, "tool");
+  rule.system = fields.string(value, "system");
+  rule.result_of = fields.string(value, "result_of");
+  rule.result = fields.string(value, "result");
+  if (const json::Value take = fields.object(value, "take"); take.exists()) {
+    check_members(fields, take, "take", {"after", "until"});
+    rule.take = Take{fields.string(take, "after", "take"), fields.string(take, "until", "take")};
+    if (rule.take->after.empty()) fields.fail("take.after", "says behind which text to begin");
+  }
   read_dialect(fields, value, rule);
   rule.stream = fields.boolean(value, "stream");
   rule.after = static_cast<uint64_t>(count(fields, value, "after", {}, 0));

@@ -52,6 +52,105 @@ TEST(Script, TheFirstRuleThatFitsDecides) {
   EXPECT_EQ(script.pick(facts("a", "hello"), random)->reply->parts[0].text, "third");
 }
 
+// A conversation that has come as far as the results of two tools, in one message or in two.
+dialect::Conversation after_tools(bool apart) {
+  dialect::Conversation conversation;
+  conversation.system.emplace_back().text = "You are an agent.";
+  conversation.tools.resize(2);
+  conversation.tools[0].name = "Read";
+  conversation.tools[1].name = "Write";
+  conversation.messages.resize(3);
+  conversation.messages[0].parts.emplace_back().text = "What is the secret?";
+  conversation.messages[1].role = dialect::Role::assistant;
+  for (const auto& [id, name] : {std::pair{"c1", "Read"}, std::pair{"c2", "Bash"}}) {
+    dialect::Part& call = conversation.messages[1].parts.emplace_back();
+    call.kind = dialect::PartKind::tool_call;
+    call.id = id;
+    call.name = name;
+  }
+  for (const auto& [id, text] :
+       {std::pair{"c1", "the word is \"amber\".\n"}, std::pair{"c2", "exit code 7"}}) {
+    dialect::Part result;
+    result.kind = dialect::PartKind::tool_result;
+    result.id = id;
+    result.children.emplace_back().text = text;
+    if (apart && conversation.messages.back().parts.size() == 1) {
+      conversation.messages.emplace_back();
+    }
+    conversation.messages.back().parts.push_back(std::move(result));
+  }
+  // Agents put reminders beside the results.
+  conversation.messages.emplace_back().parts.emplace_back().text = "Be brief.";
+  return conversation;
+}
+
+TEST(Script, FollowsAConversation) {
+  struct Case {
+    std::string_view members;
+    bool fits;
+  };
+  constexpr Case kCases[] = {
+      {R"("result_of":"Read")", true},
+      {R"("result_of":"Bash","result":"code 7")", true},
+      {R"("result_of":"Read","result":"code 7")", false},
+      {R"("result_of":"Write")", false},
+      {R"("result":"the word is")", true},
+      {R"("tool":"Write")", true},
+      {R"("tool":"Bash")", false},
+      {R"("system":"an agent")", true},
+      {R"("system":"a robot")", false},
+      {R"("match":"Be brief","result_of":"Read")", true},
+      {R"("take":{"after":"code "})", true},
+      {R"("take":{"after":"word is ","until":"!"})", false},
+      {R"("take":{"after":"What is "})", false},
+  };
+  for (const bool apart : {false, true}) {
+    const dialect::Conversation conversation = after_tools(apart);
+    for (const Case& one : kCases) {
+      Script script = script_of("{" + std::string(one.members) + R"(,"reply":{"text":"yes"}})");
+      Random random(1);
+      CallFacts call = facts("a", "Be brief.");
+      call.conversation = &conversation;
+      EXPECT_EQ(script.pick(call, random) != nullptr, one.fits) << one.members;
+    }
+  }
+}
+
+TEST(Script, ResultsOfEarlierTurnsAreOver) {
+  dialect::Conversation conversation = after_tools(false);
+  conversation.messages.emplace_back().role = dialect::Role::assistant;
+  conversation.messages.emplace_back().parts.emplace_back().text = "And now?";
+  CallFacts call = facts("a", "And now?");
+  Random random(1);
+  Script script = script_of(
+      R"([{"result_of":"Read","reply":{"text":"late"}},{"tool":"Read","reply":{"text":"now"}}])");
+  EXPECT_EQ(script.pick(call, random), nullptr) << "a call that is no conversation";
+  call.conversation = &conversation;
+  EXPECT_EQ(script.pick(call, random)->reply->parts[0].text, "now");
+}
+
+TEST(Script, WhatWasTakenGoesIntoTheReply) {
+  const dialect::Conversation conversation = after_tools(false);
+  CallFacts call = facts("a", "the word is blue.");
+  const auto rules = parse(
+      R"({"take":{"after":"the word is ","until":"."},
+          "reply":{"text":"${taken}, ${taken}","tool_calls":[
+            {"name":"Write","arguments":{"content":"it is ${taken}"}},
+            {"name":"apply_patch","input":"+${taken}"}]}})");
+  ASSERT_TRUE(rules);
+  const Rule& rule = rules->front();
+  EXPECT_EQ(take_text(*rule.take, call), "blue");  // no results: the user's text
+  call.conversation = &conversation;
+  const auto taken = take_text(*rule.take, call);
+  ASSERT_EQ(taken, R"("amber")");
+  const ScriptedReply reply = fill_reply(*rule.reply, *taken);
+  EXPECT_EQ(reply.parts[0].text, R"("amber", "amber")");
+  EXPECT_EQ(reply.parts[1].json, R"({"content":"it is \"amber\""})");
+  EXPECT_TRUE(reply.parts[2].freeform);
+  EXPECT_EQ(reply.parts[2].text, R"(+"amber")");
+  EXPECT_FALSE(parse(R"({"take":{"until":"."},"reply":{"text":"x"}})"));
+}
+
 TEST(Script, RateActsOnThatShareAndTheSameOnesForASeed) {
   const std::string_view text = R"({"rate":0.1,"fault":{"kind":"status","status":500}})";
   std::vector<int> hits[2];

@@ -297,6 +297,60 @@ TEST(Simulator, ScriptedAnswersByMatch) {
   }
 }
 
+// The second turn of an agent's loop, as each dialect says it.
+TEST(Simulator, ScriptsFollowAnAgentInEveryDialect) {
+  SimTestClient client;
+  const Answer added = client.post("/sim/v1/script",
+                                   R"([{"result_of":"read_file","take":{"after":"word: "},
+           "reply":{"tool_calls":[{"name":"write_file","arguments":{"content":"${taken}"}}]}},
+          {"tool":"read_file","system":"an agent","reply":{"tool_calls":[{"name":"read_file"}]}}])");
+  ASSERT_EQ(added.status, 200) << added.body;
+  struct Turn {
+    std::string path, head, first, second;
+  };
+  const std::string chat_tools =
+      R"("tools":[{"type":"function","function":{"name":"read_file","parameters":{"type":"object"}}}])";
+  const std::string claude_tools =
+      R"("tools":[{"name":"read_file","input_schema":{"type":"object"}}])";
+  const std::vector<Turn> turns = {
+      {"/v1/chat/completions",
+       R"({"model":"m",)" + chat_tools +
+           R"(,"messages":[{"role":"system","content":"an agent"},{"role":"user","content":"go"})",
+       "]}",
+       R"(,{"role":"assistant","tool_calls":[{"id":"c1","type":"function","function":{"name":"read_file","arguments":"{}"}}]},
+          {"role":"tool","tool_call_id":"c1","content":"word: \"amber\""}]})"},
+      {"/v1/responses",
+       R"({"model":"m","instructions":"an agent","tools":[{"type":"function","name":"read_file"}],
+           "input":[{"role":"user","content":"go"})",
+       "]}",
+       R"(,{"type":"function_call","call_id":"c1","name":"read_file","arguments":"{}"},
+          {"type":"function_call_output","call_id":"c1","output":"word: \"amber\""}]})"},
+      {"/v1/messages",
+       R"({"model":"m","max_tokens":999,"system":"an agent",)" + claude_tools +
+           R"(,"messages":[{"role":"user","content":"go"})",
+       "]}",
+       R"(,{"role":"assistant","content":[{"type":"tool_use","id":"c1","name":"read_file","input":{}}]},
+          {"role":"user","content":[{"type":"tool_result","tool_use_id":"c1","content":"word: \"amber\""},
+                                    {"type":"text","text":"a reminder"}]}]})"},
+      {"/v1beta/models/m:generateContent",
+       R"({"systemInstruction":{"parts":[{"text":"an agent"}]},
+           "tools":[{"functionDeclarations":[{"name":"read_file"}]}],
+           "contents":[{"role":"user","parts":[{"text":"go"}]})",
+       "]}",
+       R"(,{"role":"model","parts":[{"functionCall":{"name":"read_file","args":{}}}]},
+          {"role":"user","parts":[{"functionResponse":{"name":"read_file","response":{"output":"word: amber"}}}]}]})"}};
+  for (const Turn& turn : turns) {
+    Request ask{.path = turn.path, .body = turn.head + turn.first};
+    ask.headers = {{"anthropic-version", "2023-06-01"}};
+    const Answer first = client.ask(ask);
+    EXPECT_NE(first.body.find("read_file"), std::string::npos) << turn.path << first.body;
+    ask.body = turn.head + turn.second;
+    const Answer second = client.ask(ask);
+    EXPECT_NE(second.body.find("write_file"), std::string::npos) << turn.path << second.body;
+    EXPECT_NE(second.body.find("amber"), std::string::npos) << turn.path << second.body;
+  }
+}
+
 TEST(Simulator, RawChunksAreServedAsTheyAre) {
   for (const size_t split : {size_t{0}, size_t{1}, size_t{7}}) {
     SimTestClient client;
