@@ -136,11 +136,8 @@ class RequestReader {
     } else if (response.is_object()) {
       read_function_response(response, path, message);
     } else if (value["text"].is_string()) {
-      Part& part = message.parts.emplace_back();
-      part.text = value["text"].string_or("");
-      if (!value["thought"].as_bool().value_or(false)) return;
-      part.kind = PartKind::thinking;
-      part.signature = signature_of(value);
+      if (value["thought"].as_bool().value_or(false)) return read_thought(value, message);
+      message.parts.push_back({.text = value["text"].string_or("")});
     } else if (auto media = read_media(value)) {
       if (gemini_field(value, "videoMetadata", "video_metadata").exists()) {
         drop(path + ".videoMetadata");
@@ -150,6 +147,23 @@ class RequestReader {
       // executableCode, codeExecutionResult, toolCall, ...: Google's own tools.
       drop(at_member(path, (*value.members().begin()).key));
     }
+  }
+
+  // A streamed thought comes back in the pieces in which it went out, the signature on the last
+  // one: whoever signed the whole takes it back as a whole only.
+  void read_thought(json::Value value, Message& message) {
+    Message* holder = &message;
+    if (message.parts.empty() && !out_.messages.empty() &&
+        out_.messages.back().role == message.role) {
+      holder = &out_.messages.back();
+    }
+    const bool goes_on = !holder->parts.empty() &&
+                         holder->parts.back().kind == PartKind::thinking &&
+                         holder->parts.back().signature.empty();
+    Part& part = goes_on ? holder->parts.back()
+                         : message.parts.emplace_back(Part{.kind = PartKind::thinking});
+    part.text += value["text"].string_or("");
+    part.signature = signature_of(value);
   }
 
   static std::string signature_of(json::Value part) {

@@ -275,18 +275,32 @@ TEST(GeminiRequest, ThinkingByGeneration) {
     const char* config;  // nullptr: no thinkingConfig
   };
   const Case cases[] = {
-      {"gemini-3-pro-preview", {.effort = "high"}, R"({"thinkingLevel":"high"})"},
-      {"gemini-3-pro-preview", {.effort = "medium"}, R"({"thinkingLevel":"high"})"},
-      {"gemini-3.1-pro-preview", {.effort = "medium"}, R"({"thinkingLevel":"medium"})"},
+      {"gemini-3-pro-preview",
+       {.effort = "high"},
+       R"({"thinkingLevel":"high","includeThoughts":true})"},
+      {"gemini-3-pro-preview",
+       {.effort = "medium"},
+       R"({"thinkingLevel":"high","includeThoughts":true})"},
+      {"gemini-3.1-pro-preview",
+       {.effort = "medium"},
+       R"({"thinkingLevel":"medium","includeThoughts":true})"},
       {"gemini-3-pro-preview", {.effort = "none"}, R"({"thinkingLevel":"low"})"},
-      {"gemini-3-flash", {.effort = "minimal"}, R"({"thinkingLevel":"minimal"})"},
-      {"gemini-3-flash", {.budget_tokens = 2000}, R"({"thinkingLevel":"low"})"},
+      {"gemini-3-flash",
+       {.effort = "minimal"},
+       R"({"thinkingLevel":"minimal","includeThoughts":true})"},
+      {"gemini-3-flash",
+       {.budget_tokens = 2000},
+       R"({"thinkingLevel":"low","includeThoughts":true})"},
       {"gemini-3-flash", {.budget_tokens = -1}, nullptr},
       {"gemini-2.5-pro", {.effort = "none"}, R"({"thinkingBudget":128})"},
       {"gemini-2.5-flash", {.effort = "none"}, R"({"thinkingBudget":0})"},
-      {"gemini-2.5-flash", {.budget_tokens = 99999}, R"({"thinkingBudget":24576})"},
-      {"gemini-2.5-flash-lite", {.budget_tokens = 5}, R"({"thinkingBudget":512})"},
-      {"gemini-2.5-pro", {.budget_tokens = -1}, R"({"thinkingBudget":-1})"},
+      {"gemini-2.5-flash",
+       {.budget_tokens = 99999},
+       R"({"thinkingBudget":24576,"includeThoughts":true})"},
+      {"gemini-2.5-flash-lite",
+       {.budget_tokens = 5},
+       R"({"thinkingBudget":512,"includeThoughts":true})"},
+      {"gemini-2.5-pro", {.budget_tokens = -1}, R"({"thinkingBudget":-1,"includeThoughts":true})"},
       {"models/gemini-2.5-pro",
        {.effort = "low", .include_thoughts = true},
        R"({"thinkingBudget":2048,"includeThoughts":true})"},
@@ -302,6 +316,25 @@ TEST(GeminiRequest, ThinkingByGeneration) {
     const json::Value config = document.root()["generationConfig"]["thinkingConfig"];
     EXPECT_EQ(config.raw(), expected.config == nullptr ? "" : expected.config);
   }
+}
+
+TEST(GeminiRequest, PiecesOfAThoughtAreOne) {
+  const Conversation c = read_ok(R"({"contents":[{"role":"user","parts":[{"text":"hi"}]},
+      {"role":"model","parts":[{"text":"It ","thought":true},{"text":"is","thought":true}]},
+      {"role":"model","parts":[{"text":" so.","thought":true},
+        {"text":"","thought":true,"thoughtSignature":"c2ln"},
+        {"text":"Another","thought":true},{"text":"Yes."}]}]})");
+  std::vector<Part> thoughts;
+  for (const Message& message : c.messages) {
+    for (const Part& part : message.parts) {
+      if (part.kind == PartKind::thinking) thoughts.push_back(part);
+    }
+  }
+  ASSERT_EQ(thoughts.size(), 2u);
+  EXPECT_EQ(thoughts[0].text, "It is so.");
+  EXPECT_EQ(thoughts[0].signature, "c2ln");
+  EXPECT_EQ(thoughts[1].text, "Another");
+  EXPECT_EQ(thoughts[1].signature, "");
 }
 
 TEST(GeminiRequest, JsonAnswersWithToolsNeedGemini3) {

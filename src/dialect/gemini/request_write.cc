@@ -321,11 +321,15 @@ class RequestWriter {
     }
     const std::string level = traits_.major >= 3 ? level_of(reasoning) : std::string();
     const auto budget = traits_.major >= 3 ? std::nullopt : budget_of(reasoning);
+    // Of an effort alone the answer carries its thoughts, as with other providers.
+    const bool thinks = wanted_effort(reasoning) != "none" && (budget || !level.empty());
     if (level.empty() && !budget && !reasoning.include_thoughts) return;
     g_.key("thinkingConfig").begin_object();
     if (!level.empty()) g_.member("thinkingLevel", level);
     if (budget) g_.member("thinkingBudget", *budget);
-    if (reasoning.include_thoughts) g_.member("includeThoughts", *reasoning.include_thoughts);
+    if (reasoning.include_thoughts || thinks) {
+      g_.member("includeThoughts", reasoning.include_thoughts.value_or(true));
+    }
     g_.end_object();
   }
 

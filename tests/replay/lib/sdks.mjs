@@ -1,21 +1,11 @@
 // The vendors' SDKs as clients of Weir, unmodified: one call each, whole or streamed, and what the
 // caller of the SDK sees, in the form of answers.mjs.
-import { AsyncLocalStorage } from "node:async_hooks";
 import Anthropic from "@anthropic-ai/sdk";
 import { GoogleGenAI } from "@google/genai";
 import OpenAI from "openai";
 
+import { withHead } from "../../lib/heads.mjs";
 import { argumentsOf, finishOf } from "./answers.mjs";
-
-// The response head of the call that runs, which not every SDK gives to its caller.
-const heads = new AsyncLocalStorage();
-const plainFetch = globalThis.fetch;
-globalThis.fetch = async (...args) => {
-  const response = await plainFetch(...args);
-  const head = heads.getStore();
-  if (head) Object.assign(head, { status: response.status, headers: response.headers });
-  return response;
-};
 
 const parameters = {
   type: "object",
@@ -156,13 +146,6 @@ export const sdkNames =
   { openai_chat: "openai", anthropic_messages: "@anthropic-ai/sdk", gemini: "@google/genai" };
 
 // { answer or error, head: {status, headers} }.
-export async function callSdk(dialect, options) {
-  const head = {};
-  return heads.run(head, async () => {
-    try {
-      return { answer: await calls[dialect](options), head };
-    } catch (error) {
-      return { error, head };
-    }
-  });
+export function callSdk(dialect, options) {
+  return withHead(() => calls[dialect](options));
 }

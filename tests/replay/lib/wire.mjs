@@ -1,5 +1,4 @@
-// Bytes: how a provider frames the events of a stream, in what pieces they travel, and how the raw
-// answer of Weir is read back. Everything a seed decides is the same in every run.
+// Bytes: how a provider frames the events of a stream, and how the raw answer of Weir is read back.
 
 // Server-sent events on the wire of each API. `odd` is legal and rare: comments, fields nobody
 // needs, no space behind the colon, a byte order mark.
@@ -35,27 +34,6 @@ export function streamBytes(dialect, events, style = "native") {
 // Gemini without alt=sse: one JSON array.
 export function arrayBytes(lines) {
   return Buffer.from(`[${lines.join("\r\n,\r\n")}\r\n]`);
-}
-
-function random(seed) {
-  let state = seed >>> 0 || 1;
-  return (below) => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return Math.floor((state / 2 ** 32) * below);
-  };
-}
-
-// The pieces in which the upstream writes: "whole", "bytes" (one at a time) or "odd" places.
-export function pieces(bytes, how, seed = 7) {
-  if (how === "whole" || bytes.length === 0) return [bytes];
-  const next = random(seed);
-  const out = [];
-  for (let at = 0; at < bytes.length;) {
-    const size = how === "bytes" ? 1 : 1 + next(next(4) === 0 ? 40 : 1400);
-    out.push(bytes.subarray(at, at + size));
-    at += size;
-  }
-  return out;
 }
 
 // The events of a body, by the rules of the HTML standard: [{event, data}]. `rest` is what stood

@@ -3,11 +3,12 @@
 // says truncated, or error where nothing had been sent yet.
 import assert from "node:assert/strict";
 
+import { pieces } from "../../lib/pieces.mjs";
 import { accounts, clientKey } from "../lib/accounts.mjs";
 import { answerOf, translatable } from "../lib/answers.mjs";
 import { checkError, isTerminator, isWhole, requestFor, tellsError } from "../lib/clients.mjs";
 import { callSdk, sdkNames } from "../lib/sdks.mjs";
-import { arrayBytes, eventsOf, pieces, readEvents, streamBytes } from "../lib/wire.mjs";
+import { arrayBytes, eventsOf, readEvents, streamBytes } from "../lib/wire.mjs";
 import { isBroken } from "./translate.mjs";
 
 const mayEnd = /finish_?reason":\s*"|\[DONE\]|message_stop|response\.(in)?completed?"|blockReason/i;

@@ -3,12 +3,13 @@
 // says.
 import assert from "node:assert/strict";
 
+import { pieces } from "../../lib/pieces.mjs";
 import { accounts, checkRequest } from "../lib/accounts.mjs";
 import {
   checkError, isTerminator, isWhole, probe, requestFor, tellsError,
 } from "../lib/clients.mjs";
 import { usageOf } from "../lib/usage.mjs";
-import { arrayBytes, eventName, eventsOf, pieces, readEvents, streamBytes } from "../lib/wire.mjs";
+import { arrayBytes, eventName, eventsOf, readEvents, streamBytes } from "../lib/wire.mjs";
 
 const bytesMost = 4_000;  // a longer stream is not sent byte by byte
 

@@ -2,11 +2,12 @@
 // tool calls, finish, usage and reasoning that the recording has, streamed and whole.
 import assert from "node:assert/strict";
 
+import { pieces } from "../../lib/pieces.mjs";
 import { accounts, checkRequest, clientKey } from "../lib/accounts.mjs";
 import { answerOf, argumentsOf, expectedFor, translatable } from "../lib/answers.mjs";
 import { isWhole, requestFor, tellsError } from "../lib/clients.mjs";
 import { callSdk, sdkNames } from "../lib/sdks.mjs";
-import { eventsOf, pieces, readEvents, streamBytes } from "../lib/wire.mjs";
+import { eventsOf, readEvents, streamBytes } from "../lib/wire.mjs";
 import { checkRow } from "./relay.mjs";
 
 // Half of one message and then another one: no reader can tell what the answer was.

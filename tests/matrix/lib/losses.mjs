@@ -1,0 +1,28 @@
+// What gets lost between two APIs because the one has no word for it: told to the client in
+// x-weir-dropped, and to readers in docs/dialects.md. Everything else must arrive.
+
+const notes = [
+  {
+    mark: "signature",
+    text: "Chat completions takes no thinking back: that of earlier turns stays behind",
+    feature: "reasoning",
+    step: 1,
+    field: "thinking",
+    applies: ({ provider, client }) =>
+      !provider.says.signatures && client.dialect !== provider.dialect,
+  },
+  {
+    mark: "error",
+    text: "OpenAI's results of tools have no mark for failures: the text alone tells it",
+    feature: "parallel tools",
+    step: 1,
+    field: "tool_result.is_error",
+    applies: ({ provider, client }) => client.says.resultErrors && !provider.says.resultErrors,
+  },
+];
+
+export const notesOf = (cell) =>
+  notes.filter(({ feature, applies }) => feature === cell.feature && applies(cell));
+
+export const expectedDropped = (cell, step) =>
+  notesOf(cell).filter((note) => note.step === step).map(({ field }) => field);
