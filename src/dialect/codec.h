@@ -25,5 +25,6 @@ struct Codec {
 const Codec& codec_openai_chat();
 const Codec& codec_anthropic_messages();
 const Codec& codec_gemini();
+const Codec& codec_bedrock_converse();
 
 }  // namespace weir::dialect

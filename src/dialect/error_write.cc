@@ -109,6 +109,22 @@ std::string_view gemini_status(ApiErrorType type) {
   return "UNKNOWN";
 }
 
+// The exception's name stands in the x-amzn-errortype header; the body has only the sentence.
+std::string write_bedrock(const ApiError& error) {
+  return R"({"message":)" + json::quoted(error.message) + "}";
+}
+
+// Inside a stream the name begins small and is the message's :exception-type.
+std::string write_bedrock_event(const ApiError& error) {
+  std::string type(bedrock_exception(error.type));
+  type[0] = static_cast<char>(type[0] - 'A' + 'a');
+  std::string out;
+  json::Writer w(out);
+  w.begin_object().member("type", "error").key("error").begin_object();
+  w.member("type", type).member("message", error.message).end_object().end_object();
+  return out;
+}
+
 void text_or_null(json::Writer& w, std::string_view name, std::string_view text) {
   w.key(name);
   if (text.empty()) {
@@ -173,6 +189,33 @@ std::string write_responses_event(const ApiError& error) {
 
 }  // namespace
 
+std::string_view bedrock_exception(ApiErrorType type) {
+  switch (type) {
+    case ApiErrorType::invalid_request:
+    case ApiErrorType::content_filter:
+    case ApiErrorType::too_large:
+      return "ValidationException";
+    case ApiErrorType::authentication:
+      return "UnrecognizedClientException";
+    case ApiErrorType::permission:
+      return "AccessDeniedException";
+    case ApiErrorType::not_found:
+      return "ResourceNotFoundException";
+    case ApiErrorType::rate_limit:
+      return "ThrottlingException";
+    case ApiErrorType::quota:
+      return "ServiceQuotaExceededException";
+    case ApiErrorType::server:
+      return "InternalServerException";
+    case ApiErrorType::unavailable:
+    case ApiErrorType::overloaded:
+      return "ServiceUnavailableException";
+    case ApiErrorType::timeout:
+      return "ModelTimeoutException";
+  }
+  return "InternalServerException";
+}
+
 int error_status(Dialect dialect, const ApiError& error) {
   const int status = error.status;
   if (speaks_anthropic(dialect)) return error.type == ApiErrorType::overloaded ? 529 : status;
@@ -188,6 +231,7 @@ int error_status(Dialect dialect, const ApiError& error) {
 std::string write_error(Dialect dialect, const ApiError& error, std::string_view request_id) {
   if (speaks_anthropic(dialect)) return write_anthropic(error, request_id);
   if (speaks_gemini(dialect)) return write_gemini(error);
+  if (dialect == Dialect::bedrock_converse) return write_bedrock(error);
   return write_openai(error);
 }
 
@@ -208,8 +252,10 @@ std::string write_stream_error(Dialect dialect, const ApiError& error,
     case Dialect::gemini:
       out.append("data: ").append(write_gemini(error)).append("\r\n\r\n");
       break;
-    case Dialect::openai_embeddings:
     case Dialect::bedrock_converse:
+      append_sse(out, "error", write_bedrock_event(error));
+      break;
+    case Dialect::openai_embeddings:
     case Dialect::passthrough:
       break;  // no format to tell it in: the connection is cut, which no client takes for success
   }

@@ -25,6 +25,9 @@ ApiError read_error_json(int status, json::Value root);
 // is null or "" with every chunk.
 json::Value error_in_openai_chunk(json::Value chunk);
 
+// The name of Amazon Bedrock's exception for a class, "ThrottlingException".
+std::string_view bedrock_exception(ApiErrorType type);
+
 // The class of an HTTP status alone, and the usual status of a class.
 ApiErrorType error_type_of_status(int status);
 int status_of_error_type(ApiErrorType type);

@@ -43,6 +43,10 @@ inline Dialect dialect_of(json::Value root) {
     return Dialect::anthropic_messages;
   }
   if (root["type"].string_or("").starts_with("response.")) return Dialect::openai_responses;
+  if (root["output"]["message"].exists() || root["messageStart"].exists() ||
+      root["contentBlockStart"].exists() || root["contentBlockDelta"].exists()) {
+    return Dialect::bedrock_converse;
+  }
   if (root["object"].equals("list") && root["data"].is_array()) return Dialect::openai_embeddings;
   return Dialect::passthrough;
 }
@@ -85,6 +89,12 @@ inline std::vector<Reply> load(bool streams) {
 // One event as its provider frames it.
 inline std::string frame(Dialect dialect, const std::string& line) {
   if (dialect == Dialect::gemini) return "data: " + line + "\r\n\r\n";
+  if (dialect == Dialect::bedrock_converse) {  // recorded as {NAME: PAYLOAD}
+    json::Document document;
+    if (!document.parse(line, {.unique_keys_levels = 0}) || document.root().size() != 1) return {};
+    const auto [name, payload] = *document.root().members().begin();
+    return "event: " + name + "\ndata: " + std::string(payload.raw()) + "\n\n";
+  }
   std::string name;
   if (dialect == Dialect::anthropic_messages || dialect == Dialect::openai_responses) {
     json::Document document;

@@ -18,7 +18,7 @@ constexpr Dialect kDialects[] = {Dialect::openai_chat, Dialect::anthropic_messag
 
 bool is_tested(Dialect dialect) {
   return dialect == Dialect::openai_chat || dialect == Dialect::anthropic_messages ||
-         dialect == Dialect::gemini;
+         dialect == Dialect::gemini || dialect == Dialect::bedrock_converse;
 }
 
 std::vector<recorded::Reply> recordings(bool streams) {
@@ -42,6 +42,13 @@ bool is_broken(const recorded::Reply& reply) {
     if (at(line, "type") == "\"message_stop\"") break;  // a file may hold several turns
   }
   return message_ids.size() > 1;
+}
+
+// Some recordings of Bedrock were cut before their metadata.
+bool tells_usage(const recorded::Reply& reply) {
+  if (reply.dialect != Dialect::bedrock_converse) return true;
+  return std::any_of(reply.lines.begin(), reply.lines.end(),
+                     [](const std::string& line) { return at(line, "metadata.usage") != ""; });
 }
 
 #define SKIP_WITHOUT_RECORDINGS(replies) \
@@ -90,8 +97,9 @@ TEST(RecordedTranslation, WholeAnswersAreRead) {
     const auto reply = read_reply_text(r.dialect, r.body);
     ASSERT_TRUE(reply) << r.name << ": " << reply.error().message();
     ASSERT_EQ(reply->candidates.size(), 1u) << r.name;
-    EXPECT_FALSE(reply->id.empty()) << r.name;
-    EXPECT_FALSE(reply->model.empty()) << r.name;
+    // Converse names neither.
+    EXPECT_EQ(reply->id.empty(), r.dialect == Dialect::bedrock_converse) << r.name;
+    EXPECT_EQ(reply->model.empty(), r.dialect == Dialect::bedrock_converse) << r.name;
     EXPECT_FALSE(reply->candidates[0].parts.empty()) << r.name;
     EXPECT_NE(reply->candidates[0].stop, StopReason::unset) << r.name;
     EXPECT_TRUE(reply->usage.reported) << r.name;
@@ -121,7 +129,7 @@ TEST(RecordedTranslation, StreamsAreReadToTheirEnd) {
     ASSERT_EQ(reply.candidates.size(), 1u) << r.name;
     EXPECT_FALSE(reply.candidates[0].parts.empty()) << r.name;
     EXPECT_NE(reply.candidates[0].stop, StopReason::unset) << r.name;
-    EXPECT_TRUE(reply.usage.reported) << r.name;
+    EXPECT_EQ(reply.usage.reported, tells_usage(r)) << r.name;
     for (const Part& part : reply.candidates[0].parts) {
       if (part.kind == PartKind::tool_call) EXPECT_EQ(canonical(part.json).front(), '{') << r.name;
     }
@@ -283,8 +291,10 @@ TEST(RecordedTranslation, ThereAndBackLosesNothing) {
       const auto back = read_reply_text(r.dialect, write_reply(r.dialect, *there, {}));
       ASSERT_TRUE(back) << what;
       expect_seen_equal(*back, before, what);
-      EXPECT_EQ(back->id, before.id) << what;
-      EXPECT_EQ(back->model, before.model) << what;
+      if (r.dialect != Dialect::bedrock_converse) {
+        EXPECT_EQ(back->id, before.id) << what;
+        EXPECT_EQ(back->model, before.model) << what;
+      }
       EXPECT_EQ(signatures_of(*back, other), signatures_of(before, other)) << what;
     }
   }

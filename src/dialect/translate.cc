@@ -15,10 +15,11 @@ const Codec* find_codec(Dialect dialect) {
       return &codec_anthropic_messages();
     case Dialect::gemini:
       return &codec_gemini();
+    case Dialect::bedrock_converse:
+      return &codec_bedrock_converse();
     case Dialect::openai_completions:
     case Dialect::openai_responses:
     case Dialect::openai_embeddings:
-    case Dialect::bedrock_converse:
     case Dialect::passthrough:
       return nullptr;
   }

@@ -238,6 +238,27 @@ Usage usage_of_gemini_body(json::Value body) {
   return usage;
 }
 
+Usage usage_of_converse_body(json::Value body) {
+  Usage usage;
+  const json::Value object = body["usage"];
+  if (!object.is_object()) return usage;
+  const auto input = find_count(object, {"inputTokens"});
+  const auto output = find_count(object, {"outputTokens"});
+  usage.reported = input || output;
+  usage.input = input.value_or(0);
+  usage.output = output.value_or(0);
+  // The second spelling is of early servers.
+  usage.cache_read = count_of(object, {"cacheReadInputTokens", "cacheReadInputTokenCount"});
+  const int64_t written = count_of(object, {"cacheWriteInputTokens", "cacheWriteInputTokenCount"});
+  for (const json::Value detail : object["cacheDetails"].elements()) {
+    if (detail["ttl"].equals("1h")) usage.cache_write_1h += count_of(detail, {"inputTokens"});
+  }
+  usage.cache_write_1h = std::min(usage.cache_write_1h, written);
+  usage.cache_write_5m = written - usage.cache_write_1h;
+  add_service_tier(usage, body["serviceTier"]["type"]);
+  return usage;
+}
+
 void replace_usage(Usage& known, const Usage& newer) {
   if (!newer.reported) return;
   const Usage before = known;

@@ -39,6 +39,10 @@ Usage usage_of_gemini(json::Value metadata);
 // array of a stream), `metadata` of batched embeddings, token counts of Vertex predictions.
 Usage usage_of_gemini_body(json::Value body);
 
+// `usage` and `serviceTier` of a Converse answer or of a stream's `metadata`. inputTokens excludes
+// cache reads and writes; cacheDetails splits the writes by how long they are kept.
+Usage usage_of_converse_body(json::Value body);
+
 // For streams whose usage objects are whole and cumulative (OpenAI, Gemini): the newer replaces the
 // older, side by side: an input side of all zeros replaces nothing, nor does such an output side.
 void replace_usage(Usage& known, const Usage& newer);

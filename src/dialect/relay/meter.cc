@@ -105,6 +105,7 @@ Usage read_usage(Dialect dialect, std::string_view body) {
     case Dialect::gemini:
       return usage_of_gemini_body(root);
     case Dialect::bedrock_converse:
+      return usage_of_converse_body(root);
     case Dialect::passthrough:
       break;
   }

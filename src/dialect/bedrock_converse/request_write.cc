@@ -1,0 +1,599 @@
+#include <algorithm>
+#include <set>
+
+#include "dialect/anthropic_messages/anthropic_messages.h"
+#include "dialect/anthropic_messages/schema.h"
+#include "dialect/bedrock_converse/bedrock_converse.h"
+#include "dialect/bedrock_converse/model_fields.h"
+#include "dialect/wire.h"
+
+namespace weir::dialect::bedrock_converse {
+namespace {
+
+using anthropic_messages::kJsonToolName;
+using Family = ModelTraits::Family;
+
+// The API's own limits.
+constexpr size_t kToolNameMax = 64;
+constexpr size_t kBreakpointsMax = 4;
+constexpr size_t kPairsMax = 16;
+constexpr size_t kPairBytesMax = 256;
+
+constexpr std::string_view kJsonInstruction =
+    "Answer with one JSON object and nothing else: no text around it and no code fence.";
+// What stands in for a user turn, for the text that must stand beside a document and for a result
+// without content: the API demands them and the client did not have them.
+constexpr std::string_view kPlaceholder = "Continue.";
+constexpr std::string_view kDocumentText = "See the document.";
+constexpr std::string_view kNoResult = "(no output)";
+
+bool is_blank(std::string_view text) {
+  return text.find_first_not_of(" \t\r\n\f\v") == std::string_view::npos;
+}
+
+bool is_thinking(const Part& part) {
+  return part.kind == PartKind::thinking || part.kind == PartKind::redacted_thinking;
+}
+
+// Claude's signatures hold wherever Claude runs; nobody else's are known here.
+bool is_own_signature(Dialect origin) {
+  return origin == Dialect::bedrock_converse || origin == Dialect::anthropic_messages ||
+         origin == Dialect::passthrough;
+}
+
+struct Turn {
+  Role role = Role::user;
+  std::vector<const Part*> parts;
+};
+
+class RequestWriter {
+ public:
+  RequestWriter(const Conversation& conversation, const Context& context, Dropped& dropped)
+      : in_(conversation),
+        context_(context),
+        dropped_(dropped),
+        model_(!context.base_model.empty() ? std::string_view(context.base_model)
+               : !context.model.empty()    ? std::string_view(context.model)
+                                           : std::string_view(conversation.model)),
+        traits_(traits_of(model_)) {}
+
+  Result<std::string> write() {
+    for (const Tool& tool : in_.tools) {
+      if (!tool.native.empty() || is_plain_name(tool.name, kToolNameMax)) continue;
+      return fail(ErrorCode::invalid_argument,
+                  "tools: the name \"" + tool.name +
+                      "\" is not 1 to 64 letters, digits, '_' and '-', which is what Bedrock's "
+                      "Converse accepts");
+    }
+    gather_turns();
+    if (turns_.empty()) {
+      return fail(ErrorCode::invalid_argument,
+                  "messages: expected at least one message with content that can be sent");
+    }
+    decide();
+    count_breakpoints();
+    w_.begin_object();
+    write_tools();  // first, as the breakpoints are counted
+    write_system();
+    w_.key("messages").begin_array();
+    for (const Turn& turn : turns_) write_turn(turn);
+    w_.end_array();
+    write_inference();
+    write_model_fields(w_, fields_);
+    write_output();
+    write_rest();
+    w_.end_object();
+    return std::move(out_);
+  }
+
+ private:
+  void drop(std::string_view path) { note(dropped_, path); }
+
+  // --- the turns: roles alternate, a user begins, results stand before all else ---
+
+  void gather_turns() {
+    for (const Message& message : in_.messages) {
+      if (!message.name.empty()) drop("messages.name");
+      for (const Part& part : message.parts) {
+        if (!can_send(part, message.role)) continue;
+        if (turns_.empty() || turns_.back().role != message.role) {
+          turns_.push_back({message.role, {}});
+        }
+        turns_.back().parts.push_back(&part);
+      }
+    }
+    for (Turn& turn : turns_) order(turn);
+    if (turns_.empty() && !joined_text(in_.system, "").empty()) {
+      // Instructions alone are a request in other dialects: they are said by the user then.
+      system_is_user_ = true;
+      Turn& turn = turns_.emplace_back();
+      for (const Part& part : in_.system) {
+        if (can_send(part, Role::user)) turn.parts.push_back(&part);
+      }
+      if (turn.parts.empty()) turns_.clear();
+    }
+    if (!turns_.empty() && turns_.front().role == Role::assistant) {
+      placeholder_.text = kPlaceholder;
+      turns_.insert(turns_.begin(), Turn{Role::user, {&placeholder_}});
+    }
+  }
+
+  bool can_send(const Part& part, Role role) {
+    switch (part.kind) {
+      case PartKind::text:
+      case PartKind::refusal:
+        return !is_blank(part.text);
+      case PartKind::image:
+        if (has_source(part)) return true;
+        drop("image");
+        return false;
+      case PartKind::document:
+        if (role == Role::user && has_source(part)) return true;
+        drop("document");
+        return false;
+      case PartKind::audio:
+        if (role == Role::user && has_source(part)) return true;
+        drop("audio");
+        return false;
+      case PartKind::thinking:
+        if (role == Role::assistant && !part.signature.empty() && is_own_signature(part.origin)) {
+          return true;
+        }
+        drop("thinking");
+        return false;
+      case PartKind::redacted_thinking:
+        if (role == Role::assistant && !part.data.empty() && is_own_signature(part.origin)) {
+          return true;
+        }
+        drop("thinking");
+        return false;
+      case PartKind::tool_call:
+        has_tool_blocks_ = has_tool_blocks_ || role == Role::assistant;
+        return role == Role::assistant;
+      case PartKind::tool_result:
+        has_tool_blocks_ = has_tool_blocks_ || role == Role::user;
+        return role == Role::user;
+      case PartKind::native:
+        if (part.origin == Dialect::bedrock_converse) return true;
+        drop(part.name);
+        return false;
+    }
+    return false;
+  }
+
+  static void order(Turn& turn) {
+    const auto first = [&](const Part* part) {
+      return turn.role == Role::user ? part->kind == PartKind::tool_result : is_thinking(*part);
+    };
+    if (turn.role == Role::assistant && first(turn.parts.front())) return;
+    std::vector<const Part*> ordered;
+    for (const Part* part : turn.parts) {
+      if (first(part)) ordered.push_back(part);
+    }
+    for (const Part* part : turn.parts) {
+      if (!first(part)) ordered.push_back(part);
+    }
+    turn.parts = std::move(ordered);
+  }
+
+  // --- what depends on several fields ---
+
+  void decide() {
+    const bool schema = in_.format.kind == FormatKind::json_schema;
+    json_tool_ = schema && !traits_.structured_output;
+    native_schema_ = schema && traits_.structured_output;
+    ToolChoiceKind choice = in_.tool_choice.kind;
+    if (choice == ToolChoiceKind::none) {
+      // There is no such word: without tools no tool is called. A history with calls needs them.
+      tools_ = has_tool_blocks_;
+      if (has_tool_blocks_) drop("tool_choice");
+      choice = ToolChoiceKind::unset;
+    }
+    forced_ = json_tool_ || choice == ToolChoiceKind::required || choice == ToolChoiceKind::named;
+    if (forced_ && !traits_.forced_tool) {
+      if (!json_tool_) drop("tool_choice");
+      forced_ = false;
+    }
+    fields_ = decide_model_fields(in_, context_, model_,
+                                  {.forced_tool = forced_, .turn_lacks_thinking = lacks_thinking()},
+                                  dropped_);
+  }
+
+  // Whether the turn whose calls are being answered comes without the thinking that led to it.
+  bool lacks_thinking() const {
+    if (turns_.back().role != Role::user || turns_.size() < 2) return false;
+    if (turns_.back().parts.front()->kind != PartKind::tool_result) return false;
+    return !is_thinking(*turns_[turns_.size() - 2].parts.front());
+  }
+
+  // The later breakpoints cover the longer prefixes: those stay.
+  void count_breakpoints() {
+    size_t count = 0;
+    for (const Tool& tool : in_.tools) count += tool.cache && tools_ ? 1 : 0;
+    for (const Part& part : in_.system) count += part.cache && !system_is_user_ ? 1 : 0;
+    for (const Turn& turn : turns_) {
+      for (const Part* part : turn.parts) count += part->cache && !is_thinking(*part) ? 1 : 0;
+    }
+    if (count > 0 && !traits_.cache_points) drop("cache_control");
+    if (count <= kBreakpointsMax) return;
+    breakpoints_skipped_ = count - kBreakpointsMax;
+    drop("cache_control");
+  }
+
+  // --- writing ---
+
+  void write_cache(const std::optional<CacheControl>& cache, bool supported) {
+    if (!cache) return;
+    if (breakpoints_skipped_ > 0) {
+      --breakpoints_skipped_;
+      return;
+    }
+    if (!supported) return drop("cache_control");
+    w_.begin_object().key("cachePoint").begin_object().member("type", "default");
+    if (cache->ttl == "1h") w_.member("ttl", "1h");
+    w_.end_object().end_object();
+  }
+
+  void write_text(std::string_view text) { w_.begin_object().member("text", text).end_object(); }
+
+  void write_system() {
+    const bool instruct = in_.format.kind == FormatKind::json_object;
+    std::vector<const Part*> parts;
+    for (const Part& part : in_.system) {
+      const bool native = part.kind == PartKind::native && part.origin == Dialect::bedrock_converse;
+      if (native || (part.kind == PartKind::text && !is_blank(part.text))) parts.push_back(&part);
+    }
+    if (system_is_user_) parts.clear();
+    if (parts.empty() && !instruct) return;
+    w_.key("system").begin_array();
+    for (const Part* part : parts) {
+      if (part->kind == PartKind::native) {
+        w_.raw(part->json);
+      } else {
+        write_text(part->text);
+      }
+      write_cache(part->cache, traits_.cache_points);
+    }
+    if (instruct) write_text(kJsonInstruction);
+    w_.end_array();
+  }
+
+  void write_turn(const Turn& turn) {
+    w_.begin_object().member("role", turn.role == Role::user ? "user" : "assistant");
+    w_.key("content").begin_array();
+    bool text = false;
+    bool document = false;
+    for (const Part* part : turn.parts) {
+      text = text || part->kind == PartKind::text;
+      document = document || part->kind == PartKind::document;
+      write_part(*part);
+      if (!is_thinking(*part)) write_cache(part->cache, traits_.cache_points);
+    }
+    if (document && !text) write_text(kDocumentText);
+    w_.end_array().end_object();
+  }
+
+  void write_part(const Part& part) {
+    switch (part.kind) {
+      case PartKind::text:
+      case PartKind::refusal:
+        write_text(part.text);
+        return;
+      case PartKind::thinking:
+        w_.begin_object().key("reasoningContent").begin_object();
+        w_.key("reasoningText").begin_object().member("text", part.text);
+        w_.member("signature", part.signature).end_object().end_object().end_object();
+        return;
+      case PartKind::redacted_thinking:
+        w_.begin_object().key("reasoningContent").begin_object();
+        w_.member("redactedContent", part.data).end_object().end_object();
+        return;
+      case PartKind::image:
+      case PartKind::document:
+      case PartKind::audio:
+        write_media(part);
+        return;
+      case PartKind::tool_call:
+        w_.begin_object().key("toolUse").begin_object();
+        w_.member("toolUseId", tool_use_id(part.id)).member("name", call_name(part.name));
+        w_.member_raw("input", part.freeform ? R"({"input":)" + json::quoted(part.text) + "}"
+                                             : object_text(part.json));
+        w_.end_object().end_object();
+        return;
+      case PartKind::tool_result:
+        write_tool_result(part);
+        return;
+      case PartKind::native:
+        w_.raw(part.json);
+        return;
+    }
+  }
+
+  void write_media(const Part& part) {
+    const std::string_view member = part.kind == PartKind::image      ? "image"
+                                    : part.kind == PartKind::document ? "document"
+                                                                      : "audio";
+    w_.begin_object().key(member);
+    write_source_block(w_, part, part.kind == PartKind::document ? unique_name(part.name) : "");
+    w_.end_object();
+  }
+
+  // Two documents of one name are refused.
+  std::string unique_name(std::string_view name) {
+    const std::string clean = document_name(name);
+    std::string unique = clean;
+    for (int n = 2; !document_names_.insert(unique).second; ++n) {
+      unique = clean + " (" + std::to_string(n) + ")";
+    }
+    return unique;
+  }
+
+  // A name of the history that is no tool's today, in the letters that the API takes.
+  static std::string call_name(std::string_view name) {
+    const std::string plain = plain_id(name.substr(0, kToolNameMax));
+    return plain.empty() ? "tool" : plain;
+  }
+
+  void write_tool_result(const Part& result) {
+    w_.begin_object().key("toolResult").begin_object();
+    w_.member("toolUseId", tool_use_id(result.id)).key("content").begin_array();
+    bool any = false;
+    for (const Part& part : result.children) {
+      const bool kind = part.kind == PartKind::text || part.kind == PartKind::image ||
+                        part.kind == PartKind::document || part.kind == PartKind::native;
+      if (!kind || !can_send(part, Role::user)) continue;
+      write_part(part);
+      if (part.cache) drop("tool_result.cache_control");
+      any = true;
+    }
+    if (!any) write_text(kNoResult);
+    w_.end_array();
+    if (result.is_error) {
+      if (traits_.result_status) {
+        w_.member("status", "error");
+      } else {
+        drop("tool_result.is_error");
+      }
+    }
+    w_.end_object().end_object();
+  }
+
+  void write_inference() {
+    const bool any = fields_.max_tokens || !fields_.temperature.empty() || !fields_.top_p.empty() ||
+                     !in_.stop.empty();
+    if (!any) return;
+    w_.key("inferenceConfig").begin_object();
+    if (fields_.max_tokens) w_.member("maxTokens", *fields_.max_tokens);
+    if (!fields_.temperature.empty()) w_.member_raw("temperature", fields_.temperature);
+    if (!fields_.top_p.empty()) w_.member_raw("topP", fields_.top_p);
+    std::vector<const std::string*> stops;
+    for (const std::string& stop : in_.stop) {
+      if (is_blank(stop)) {
+        drop("stop");
+      } else {
+        stops.push_back(&stop);
+      }
+    }
+    if (!stops.empty()) {
+      w_.key("stopSequences").begin_array();
+      for (const std::string* stop : stops) w_.string(*stop);
+      w_.end_array();
+    }
+    w_.end_object();
+  }
+
+  void write_tools() {
+    std::vector<std::string> of_history;
+    if (has_tool_blocks_ && in_.tools.empty()) of_history = names_of_history();
+    const bool any = (tools_ && !in_.tools.empty()) || json_tool_ || !of_history.empty();
+    if (!any) {
+      const ToolChoiceKind kind = in_.tool_choice.kind;
+      if (in_.tools.empty() && kind != ToolChoiceKind::unset && kind != ToolChoiceKind::none) {
+        drop("tool_choice");
+      }
+      return;
+    }
+    w_.key("toolConfig").begin_object().key("tools").begin_array();
+    for (const Tool& tool : in_.tools) {
+      if (tools_) write_tool(tool);
+    }
+    for (const std::string& name : of_history) {
+      write_tool_spec(name, {}, {}, std::nullopt);
+    }
+    if (json_tool_) {
+      const std::string& description = in_.format.description;
+      write_tool_spec(kJsonToolName,
+                      description.empty() ? "Give the final answer with this tool." : description,
+                      in_.format.schema, std::nullopt);
+    }
+    w_.end_array();
+    write_tool_choice();
+    w_.end_object();
+    if (in_.parallel_tool_calls && !*in_.parallel_tool_calls) drop("parallel_tool_calls");
+  }
+
+  // "The toolConfig field must be defined when using toolUse and toolResult content blocks."
+  std::vector<std::string> names_of_history() const {
+    std::set<std::string> names;
+    for (const Turn& turn : turns_) {
+      for (const Part* part : turn.parts) {
+        if (part->kind == PartKind::tool_call) names.insert(call_name(part->name));
+      }
+    }
+    if (names.empty()) names.insert("tool");
+    return {names.begin(), names.end()};
+  }
+
+  void write_tool(const Tool& tool) {
+    if (!tool.native.empty()) {
+      if (tool.origin == Dialect::bedrock_converse) {
+        w_.raw(tool.native);
+      } else {
+        drop(tool.name);
+      }
+      return;
+    }
+    if (tool.freeform) {
+      write_tool_spec(
+          tool.name, tool.description,
+          R"({"type":"object","properties":{"input":{"type":"string"}},"required":["input"]})",
+          std::nullopt);
+    } else {
+      write_tool_spec(tool.name, tool.description, tool.schema, tool.strict);
+    }
+    write_cache(tool.cache, traits_.tool_cache_points);
+  }
+
+  void write_tool_spec(std::string_view name, std::string_view description, std::string_view schema,
+                       std::optional<bool> strict) {
+    w_.begin_object().key("toolSpec").begin_object().member("name", name);
+    if (!is_blank(description)) w_.member("description", description);
+    w_.key("inputSchema").begin_object().key("json");
+    json::Document document;
+    if (schema.empty() || !document.parse(schema) || !document.root().is_object()) {
+      w_.raw(R"({"type":"object","properties":{}})");
+    } else if (document.root()["type"].exists()) {
+      w_.raw(compact_json(schema));
+    } else {
+      w_.begin_object().member("type", "object");
+      for (const auto& [key, value] : document.root().members()) w_.member_raw(key, value.raw());
+      w_.end_object();
+    }
+    w_.end_object();
+    if (strict.value_or(false)) {
+      if (traits_.structured_output) {
+        w_.member("strict", true);
+      } else {
+        drop("tools.strict");
+      }
+    }
+    w_.end_object().end_object();
+  }
+
+  void write_tool_choice() {
+    ToolChoiceKind kind = in_.tool_choice.kind;
+    std::string_view name = in_.tool_choice.name;
+    if (json_tool_) {
+      // Of several tools the model may choose one, the answer among them.
+      kind = in_.tools.empty() || !tools_ ? ToolChoiceKind::named : ToolChoiceKind::required;
+      name = kJsonToolName;
+    }
+    if (!forced_) {
+      if (kind != ToolChoiceKind::automatic) return;
+      w_.key("toolChoice").begin_object().key("auto").begin_object().end_object().end_object();
+      return;
+    }
+    w_.key("toolChoice").begin_object();
+    // Mistral's models know "any" and no single tool.
+    if (kind == ToolChoiceKind::named && traits_.family != Family::mistral) {
+      w_.key("tool").begin_object().member("name", name).end_object();
+    } else {
+      if (kind == ToolChoiceKind::named && in_.tools.size() > 1) drop("tool_choice");
+      w_.key("any").begin_object().end_object();
+    }
+    w_.end_object();
+  }
+
+  void write_output() {
+    if (!native_schema_ && fields_.effort.empty()) return;
+    w_.key("outputConfig").begin_object();
+    if (native_schema_) {
+      const std::string schema =
+          traits_.family == Family::claude
+              ? anthropic_messages::structured_schema(in_.format.schema, dropped_)
+              : compact_json(in_.format.schema);
+      w_.key("textFormat").begin_object().member("type", "json_schema");
+      w_.key("structure").begin_object().key("jsonSchema").begin_object();
+      w_.member("schema", schema);
+      w_.member("name", in_.format.name.empty() ? std::string_view("response")
+                                                : std::string_view(in_.format.name));
+      if (!in_.format.description.empty()) w_.member("description", in_.format.description);
+      w_.end_object().end_object().end_object();
+    }
+    if (!fields_.effort.empty()) w_.member("effort", fields_.effort);
+    w_.end_object();
+  }
+
+  void write_rest() {
+    if (traits_.family == Family::claude && !in_.stop.empty()) {
+      // Which of the sequences was hit, Claude says only when asked.
+      w_.key("additionalModelResponseFieldPaths").begin_array();
+      w_.string(context_.stream || in_.stream ? "/delta/stop_sequence" : "/stop_sequence");
+      w_.end_array();
+    }
+    write_metadata();
+    const std::string_view tier = in_.service_tier;
+    if (tier == "priority" || tier == "flex" || tier == "reserved") {
+      w_.key("serviceTier").begin_object().member("type", tier).end_object();
+    } else if (tier == "default" || tier == "standard" || tier == "standard_only") {
+      w_.key("serviceTier").begin_object().member("type", "default").end_object();
+    } else if (!tier.empty() && tier != "auto") {
+      drop("service_tier");
+    }
+    if (!in_.user.empty()) drop("user");
+    if (!in_.frequency_penalty.empty()) drop("frequency_penalty");
+    if (!in_.presence_penalty.empty()) drop("presence_penalty");
+    if (!in_.seed.empty()) drop("seed");
+    if (in_.logprobs.value_or(false)) drop("logprobs");
+    if (in_.candidates.value_or(1) != 1) drop("n");
+    if (!in_.verbosity.empty()) drop("verbosity");
+    if (!in_.prompt_cache_key.empty()) drop("prompt_cache_key");
+  }
+
+  static bool is_metadata_text(std::string_view text) {
+    constexpr std::string_view kOthers = " \t:_@$#=/+,-.";
+    if (text.size() > kPairBytesMax) return false;
+    return std::all_of(text.begin(), text.end(), [&](char c) {
+      return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+             kOthers.find(c) != std::string_view::npos;
+    });
+  }
+
+  // The client's pairs as far as they fit: they appear in Bedrock's invocation logs.
+  void write_metadata() {
+    json::Document document;
+    if (in_.metadata.empty() || !document.parse(in_.metadata)) return;
+    std::vector<std::pair<std::string, std::string>> pairs;
+    for (const auto& [key, value] : document.root().members()) {
+      std::string text = value.is_string() ? value.string_or("") : std::string(value.raw());
+      if (pairs.size() < kPairsMax && !key.empty() && is_metadata_text(key) &&
+          is_metadata_text(text)) {
+        pairs.emplace_back(key, std::move(text));
+      } else {
+        drop("metadata");
+      }
+    }
+    if (pairs.empty()) return;
+    w_.key("requestMetadata").begin_object();
+    for (const auto& [key, value] : pairs) w_.member(key, value);
+    w_.end_object();
+  }
+
+  const Conversation& in_;
+  const Context& context_;
+  Dropped& dropped_;
+  const std::string_view model_;
+  const ModelTraits traits_;
+  std::vector<Turn> turns_;
+  Part placeholder_;
+  std::set<std::string> document_names_;
+  ModelFields fields_;
+  bool system_is_user_ = false;
+  bool has_tool_blocks_ = false;
+  bool tools_ = true;  // the client's tools are sent
+  bool json_tool_ = false;
+  bool native_schema_ = false;
+  bool forced_ = false;
+  size_t breakpoints_skipped_ = 0;
+  std::string out_;
+  json::Writer w_{out_};
+};
+
+}  // namespace
+
+Result<std::string> write_request(const Conversation& conversation, const Context& context,
+                                  Dropped& dropped) {
+  return RequestWriter(conversation, context, dropped).write();
+}
+
+}  // namespace weir::dialect::bedrock_converse
