@@ -64,6 +64,12 @@ std::string document_name(std::string_view name);
 // Ids of calls are 1 to 64 letters, digits and "_.:-"; others get one that is made from them.
 std::string tool_use_id(std::string_view id);
 
+// {"toolSpec":...}; a schema that is none, or says no type, becomes an object's.
+void write_tool_spec(json::Writer& writer, std::string_view name, std::string_view description,
+                     std::string_view schema, bool strict);
+// The client's pairs as "requestMetadata", as far as they fit: they appear in the invocation logs.
+void write_request_metadata(json::Writer& writer, std::string_view metadata, Dropped& dropped);
+
 // The citation of a citationsContent block or delta.
 Citation read_citation(json::Value citation);
 void write_citation(json::Writer& writer, const Citation& citation);

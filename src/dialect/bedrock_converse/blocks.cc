@@ -3,6 +3,8 @@
 
 #include "base/encoding.h"
 #include "dialect/bedrock_converse/bedrock_converse.h"
+#include "dialect/losses.h"
+#include "dialect/signature.h"
 #include "dialect/wire.h"
 
 namespace weir::dialect::bedrock_converse {
@@ -75,6 +77,14 @@ bool is_s3(std::string_view url) {
 
 bool is_letter_or_digit(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+}
+
+bool is_metadata_text(std::string_view text) {
+  constexpr std::string_view kOthers = " \t:_@$#=/+,-.";
+  constexpr size_t kBytesMax = 256;
+  return text.size() <= kBytesMax && std::all_of(text.begin(), text.end(), [&](char c) {
+           return is_letter_or_digit(c) || kOthers.find(c) != std::string_view::npos;
+         });
 }
 
 void write_span(json::Writer& w, std::string_view member, const Citation& citation) {
@@ -179,19 +189,12 @@ std::string document_name(std::string_view name) {
 
 std::string tool_use_id(std::string_view id) {
   constexpr size_t kIdMax = 64;
-  std::string clean;
-  for (const char c : id) {
-    const bool allowed = is_letter_or_digit(c) || c == '_' || c == '.' || c == ':' || c == '-';
-    clean.push_back(allowed ? c : '_');
-  }
-  if (clean.empty()) return "call";
-  if (clean.size() <= kIdMax) return clean;
-  // The same text gives the same id: FNV-1a of all of it behind the beginning.
-  uint64_t hash = 0xcbf29ce484222325U;
-  for (const char c : id) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3U;
-  std::string digits(8, '\0');
-  for (size_t i = 0; i < digits.size(); ++i) digits[i] = static_cast<char>(hash >> (8 * i));
-  return clean.substr(0, 40) + "-" + hex_encode(digits);
+  const bool fits =
+      !id.empty() && id.size() <= kIdMax && std::all_of(id.begin(), id.end(), [](char c) {
+        return is_letter_or_digit(c) || c == '_' || c == '.' || c == ':' || c == '-';
+      });
+  if (fits) return std::string(id);
+  return id.empty() ? "call" : short_id(id, kIdMax);
 }
 
 Citation read_citation(json::Value citation) {
@@ -234,6 +237,49 @@ void write_citation(json::Writer& w, const Citation& citation) {
     write_span(w, "documentChar", citation);
   }
   w.end_object().end_object();
+}
+
+void write_tool_spec(json::Writer& w, std::string_view name, std::string_view description,
+                     std::string_view schema, bool strict) {
+  w.begin_object().key("toolSpec").begin_object().member("name", name);
+  if (description.find_first_not_of(" \t\r\n") != std::string_view::npos) {
+    w.member("description", description);
+  }
+  w.key("inputSchema").begin_object().key("json");
+  json::Document document;
+  if (schema.empty() || !document.parse(schema) || !document.root().is_object()) {
+    w.raw(R"({"type":"object","properties":{}})");
+  } else if (document.root()["type"].exists()) {
+    w.raw(compact_json(schema));
+  } else {
+    // The API demands the type, which a schema without parameters may lack.
+    w.begin_object().member("type", "object");
+    for (const auto& [key, value] : document.root().members()) w.member_raw(key, value.raw());
+    w.end_object();
+  }
+  w.end_object();
+  if (strict) w.member("strict", true);
+  w.end_object().end_object();
+}
+
+void write_request_metadata(json::Writer& w, std::string_view metadata, Dropped& dropped) {
+  constexpr size_t kPairsMax = 16;
+  json::Document document;
+  if (metadata.empty() || !document.parse(metadata)) return;
+  std::vector<std::pair<std::string, std::string>> pairs;
+  for (const auto& [key, value] : document.root().members()) {
+    std::string text = value.is_string() ? value.string_or("") : std::string(value.raw());
+    if (pairs.size() < kPairsMax && !key.empty() && is_metadata_text(key) &&
+        is_metadata_text(text)) {
+      pairs.emplace_back(key, std::move(text));
+    } else {
+      lose(dropped, Feature::metadata);
+    }
+  }
+  if (pairs.empty()) return;
+  w.key("requestMetadata").begin_object();
+  for (const auto& [key, value] : pairs) w.member(key, value);
+  w.end_object();
 }
 
 }  // namespace weir::dialect::bedrock_converse

@@ -4,8 +4,8 @@
 #include <charconv>
 
 #include "dialect/anthropic_messages/anthropic_messages.h"
+#include "dialect/losses.h"
 #include "dialect/reasoning.h"
-#include "dialect/wire.h"
 
 namespace weir::dialect::bedrock_converse {
 namespace {
@@ -41,7 +41,7 @@ class Decision {
   }
 
  private:
-  void drop(std::string_view path) { note(dropped_, path); }
+  void drop(Feature feature) { lose(dropped_, feature); }
 
   void think(const Reasoning& reasoning) {
     switch (family_) {
@@ -55,7 +55,7 @@ class Decision {
         return;
       }
       default:
-        if (wanted_budget(reasoning) != 0) drop("reasoning");
+        if (wanted_budget(reasoning) != 0) drop(Feature::reasoning);
     }
   }
 
@@ -73,7 +73,7 @@ class Decision {
     // "high" takes neither a limit nor sampling parameters; the client's limit comes first.
     if (effort == "high" && in_.max_output_tokens) {
       effort = "medium";
-      drop("reasoning");
+      drop(Feature::reasoning);
     }
     thinks_ = effort == "high";
     out_.additional.emplace_back("reasoningConfig", R"({"type":"enabled","maxReasoningEffort":)" +
@@ -84,7 +84,7 @@ class Decision {
     const auto budget = wanted_budget(reasoning);
     if (budget == 0) return think_not();
     if (!budget && reasoning.effort.empty()) return;
-    if (situation_.forced_tool) return drop("reasoning");
+    if (situation_.forced_tool) return drop(Feature::reasoning);
     if (claude_.adaptive_thinking) {
       thinks_ = true;
       const bool shown = claude_.xhigh_effort && reasoning.include_thoughts.value_or(true);
@@ -101,14 +101,14 @@ class Decision {
       }
       return;
     }
-    if (situation_.turn_lacks_thinking) return drop("reasoning");
+    if (situation_.turn_lacks_thinking) return drop(Feature::reasoning);
     int64_t tokens =
         std::max(budget.value_or(-1) < 0 ? *budget_of_effort("medium") : *budget, kThinkingMin);
     if (!in_.max_output_tokens) {
       out_.max_tokens = context_.default_max_tokens + tokens;
     } else if (tokens >= *in_.max_output_tokens) {
       tokens = std::max(*in_.max_output_tokens / 2, kThinkingMin);
-      if (tokens >= *in_.max_output_tokens) return drop("reasoning");
+      if (tokens >= *in_.max_output_tokens) return drop(Feature::reasoning);
     }
     thinks_ = true;
     out_.additional.emplace_back(
@@ -136,9 +136,9 @@ class Decision {
     if (!in_.temperature.empty()) {
       const double value = number_of(in_.temperature).value_or(1);
       if (refused) {
-        if (value != 1) drop("temperature");
+        if (value != 1) drop(Feature::temperature);
       } else if (value > 1) {
-        drop("temperature");  // the API goes to 1: a higher one is cut, not scaled
+        drop(Feature::temperature);  // the API goes to 1: a higher one is cut, not scaled
         out_.temperature = "1";
       } else {
         out_.temperature = in_.temperature;
@@ -146,7 +146,7 @@ class Decision {
     }
     if (!in_.top_p.empty()) {
       if (refused || (claude && claude_.one_sampling && !in_.temperature.empty())) {
-        if (number_of(in_.top_p).value_or(1) != 1) drop("top_p");
+        if (number_of(in_.top_p).value_or(1) != 1) drop(Feature::top_p);
       } else {
         out_.top_p = in_.top_p;
       }
@@ -155,7 +155,7 @@ class Decision {
   }
 
   void choose_top_k(bool refused) {
-    if (refused) return drop("top_k");
+    if (refused) return drop(Feature::top_k);
     switch (family_) {
       case Family::claude:
       case Family::mistral:
@@ -169,7 +169,7 @@ class Decision {
         out_.additional.emplace_back("k", in_.top_k);
         return;
       default:
-        drop("top_k");
+        drop(Feature::top_k);
     }
   }
 

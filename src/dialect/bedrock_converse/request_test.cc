@@ -292,7 +292,7 @@ TEST(ConverseRequest, ForeignThoughtsAndBlocksStayBehind) {
   const Written out = write(c);
   EXPECT_EQ(at(out.body, "messages.1.content"), R"([{"guardContent":{"text":{"text":"g"}}}])");
   EXPECT_TRUE(has(out.dropped, "thinking"));
-  EXPECT_TRUE(has(out.dropped, "web_search"));
+  EXPECT_TRUE(has(out.dropped, "native_blocks.web_search"));
 }
 
 // What is written reads back as what was meant, and is written the same way again.

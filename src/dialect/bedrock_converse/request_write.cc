@@ -5,6 +5,7 @@
 #include "dialect/anthropic_messages/schema.h"
 #include "dialect/bedrock_converse/bedrock_converse.h"
 #include "dialect/bedrock_converse/model_fields.h"
+#include "dialect/losses.h"
 #include "dialect/wire.h"
 
 namespace weir::dialect::bedrock_converse {
@@ -16,8 +17,6 @@ using Family = ModelTraits::Family;
 // The API's own limits.
 constexpr size_t kToolNameMax = 64;
 constexpr size_t kBreakpointsMax = 4;
-constexpr size_t kPairsMax = 16;
-constexpr size_t kPairBytesMax = 256;
 
 constexpr std::string_view kJsonInstruction =
     "Answer with one JSON object and nothing else: no text around it and no code fence.";
@@ -87,13 +86,13 @@ class RequestWriter {
   }
 
  private:
-  void drop(std::string_view path) { note(dropped_, path); }
+  void drop(Feature feature, std::string_view detail = {}) { lose(dropped_, feature, detail); }
 
   // --- the turns: roles alternate, a user begins, results stand before all else ---
 
   void gather_turns() {
     for (const Message& message : in_.messages) {
-      if (!message.name.empty()) drop("messages.name");
+      if (!message.name.empty()) drop(Feature::participant_name);
       for (const Part& part : message.parts) {
         if (!can_send(part, message.role)) continue;
         if (turns_.empty() || turns_.back().role != message.role) {
@@ -120,32 +119,36 @@ class RequestWriter {
 
   bool can_send(const Part& part, Role role) {
     switch (part.kind) {
-      case PartKind::text:
       case PartKind::refusal:
+        drop(Feature::refusal);
+        return !is_blank(part.text);
+      case PartKind::text:
+        if (!part.citations.empty()) drop(Feature::citations);
         return !is_blank(part.text);
       case PartKind::image:
+        if (!part.detail.empty()) drop(Feature::image_detail);
         if (has_source(part)) return true;
-        drop("image");
+        drop(part.id.empty() ? Feature::image : Feature::file_id);
         return false;
       case PartKind::document:
         if (role == Role::user && has_source(part)) return true;
-        drop("document");
+        drop(part.id.empty() ? Feature::document : Feature::file_id);
         return false;
       case PartKind::audio:
         if (role == Role::user && has_source(part)) return true;
-        drop("audio");
+        drop(Feature::audio);
         return false;
       case PartKind::thinking:
         if (role == Role::assistant && !part.signature.empty() && is_own_signature(part.origin)) {
           return true;
         }
-        drop("thinking");
+        drop(Feature::thinking);
         return false;
       case PartKind::redacted_thinking:
         if (role == Role::assistant && !part.data.empty() && is_own_signature(part.origin)) {
           return true;
         }
-        drop("thinking");
+        drop(Feature::thinking);
         return false;
       case PartKind::tool_call:
         has_tool_blocks_ = has_tool_blocks_ || role == Role::assistant;
@@ -155,7 +158,7 @@ class RequestWriter {
         return role == Role::user;
       case PartKind::native:
         if (part.origin == Dialect::bedrock_converse) return true;
-        drop(part.name);
+        drop(Feature::native_part, part.name);
         return false;
     }
     return false;
@@ -186,12 +189,12 @@ class RequestWriter {
     if (choice == ToolChoiceKind::none) {
       // There is no such word: without tools no tool is called. A history with calls needs them.
       tools_ = has_tool_blocks_;
-      if (has_tool_blocks_) drop("tool_choice");
+      if (has_tool_blocks_) drop(Feature::tool_choice);
       choice = ToolChoiceKind::unset;
     }
     forced_ = json_tool_ || choice == ToolChoiceKind::required || choice == ToolChoiceKind::named;
     if (forced_ && !traits_.forced_tool) {
-      if (!json_tool_) drop("tool_choice");
+      if (!json_tool_) drop(Feature::tool_choice);
       forced_ = false;
     }
     fields_ = decide_model_fields(in_, context_, model_,
@@ -214,10 +217,10 @@ class RequestWriter {
     for (const Turn& turn : turns_) {
       for (const Part* part : turn.parts) count += part->cache && !is_thinking(*part) ? 1 : 0;
     }
-    if (count > 0 && !traits_.cache_points) drop("cache_control");
+    if (count > 0 && !traits_.cache_points) drop(Feature::cache_control);
     if (count <= kBreakpointsMax) return;
     breakpoints_skipped_ = count - kBreakpointsMax;
-    drop("cache_control");
+    drop(Feature::cache_control);
   }
 
   // --- writing ---
@@ -228,7 +231,7 @@ class RequestWriter {
       --breakpoints_skipped_;
       return;
     }
-    if (!supported) return drop("cache_control");
+    if (!supported) return drop(Feature::cache_control);
     w_.begin_object().key("cachePoint").begin_object().member("type", "default");
     if (cache->ttl == "1h") w_.member("ttl", "1h");
     w_.end_object().end_object();
@@ -343,7 +346,7 @@ class RequestWriter {
                         part.kind == PartKind::document || part.kind == PartKind::native;
       if (!kind || !can_send(part, Role::user)) continue;
       write_part(part);
-      if (part.cache) drop("tool_result.cache_control");
+      if (part.cache) drop(Feature::tool_result_cache);
       any = true;
     }
     if (!any) write_text(kNoResult);
@@ -352,7 +355,7 @@ class RequestWriter {
       if (traits_.result_status) {
         w_.member("status", "error");
       } else {
-        drop("tool_result.is_error");
+        drop(Feature::tool_error);
       }
     }
     w_.end_object().end_object();
@@ -369,7 +372,7 @@ class RequestWriter {
     std::vector<const std::string*> stops;
     for (const std::string& stop : in_.stop) {
       if (is_blank(stop)) {
-        drop("stop");
+        drop(Feature::stop);
       } else {
         stops.push_back(&stop);
       }
@@ -389,7 +392,7 @@ class RequestWriter {
     if (!any) {
       const ToolChoiceKind kind = in_.tool_choice.kind;
       if (in_.tools.empty() && kind != ToolChoiceKind::unset && kind != ToolChoiceKind::none) {
-        drop("tool_choice");
+        drop(Feature::tool_choice);
       }
       return;
     }
@@ -409,7 +412,7 @@ class RequestWriter {
     w_.end_array();
     write_tool_choice();
     w_.end_object();
-    if (in_.parallel_tool_calls && !*in_.parallel_tool_calls) drop("parallel_tool_calls");
+    if (in_.parallel_tool_calls && !*in_.parallel_tool_calls) drop(Feature::parallel_tool_calls);
   }
 
   // "The toolConfig field must be defined when using toolUse and toolResult content blocks."
@@ -429,11 +432,12 @@ class RequestWriter {
       if (tool.origin == Dialect::bedrock_converse) {
         w_.raw(tool.native);
       } else {
-        drop(tool.name);
+        drop(Feature::provider_tool, tool.name);
       }
       return;
     }
     if (tool.freeform) {
+      if (!tool.format.empty()) drop(Feature::tool_format);
       write_tool_spec(
           tool.name, tool.description,
           R"({"type":"object","properties":{"input":{"type":"string"}},"required":["input"]})",
@@ -446,28 +450,10 @@ class RequestWriter {
 
   void write_tool_spec(std::string_view name, std::string_view description, std::string_view schema,
                        std::optional<bool> strict) {
-    w_.begin_object().key("toolSpec").begin_object().member("name", name);
-    if (!is_blank(description)) w_.member("description", description);
-    w_.key("inputSchema").begin_object().key("json");
-    json::Document document;
-    if (schema.empty() || !document.parse(schema) || !document.root().is_object()) {
-      w_.raw(R"({"type":"object","properties":{}})");
-    } else if (document.root()["type"].exists()) {
-      w_.raw(compact_json(schema));
-    } else {
-      w_.begin_object().member("type", "object");
-      for (const auto& [key, value] : document.root().members()) w_.member_raw(key, value.raw());
-      w_.end_object();
-    }
-    w_.end_object();
-    if (strict.value_or(false)) {
-      if (traits_.structured_output) {
-        w_.member("strict", true);
-      } else {
-        drop("tools.strict");
-      }
-    }
-    w_.end_object().end_object();
+    const bool asked = strict.value_or(false);
+    if (asked && !traits_.structured_output) drop(Feature::tool_strict);
+    bedrock_converse::write_tool_spec(w_, name, description, schema,
+                                      asked && traits_.structured_output);
   }
 
   void write_tool_choice() {
@@ -488,7 +474,7 @@ class RequestWriter {
     if (kind == ToolChoiceKind::named && traits_.family != Family::mistral) {
       w_.key("tool").begin_object().member("name", name).end_object();
     } else {
-      if (kind == ToolChoiceKind::named && in_.tools.size() > 1) drop("tool_choice");
+      if (kind == ToolChoiceKind::named && in_.tools.size() > 1) drop(Feature::tool_choice);
       w_.key("any").begin_object().end_object();
     }
     w_.end_object();
@@ -521,52 +507,23 @@ class RequestWriter {
       w_.string(context_.stream || in_.stream ? "/delta/stop_sequence" : "/stop_sequence");
       w_.end_array();
     }
-    write_metadata();
+    write_request_metadata(w_, in_.metadata, dropped_);
     const std::string_view tier = in_.service_tier;
     if (tier == "priority" || tier == "flex" || tier == "reserved") {
       w_.key("serviceTier").begin_object().member("type", tier).end_object();
     } else if (tier == "default" || tier == "standard" || tier == "standard_only") {
       w_.key("serviceTier").begin_object().member("type", "default").end_object();
     } else if (!tier.empty() && tier != "auto") {
-      drop("service_tier");
+      drop(Feature::service_tier);
     }
-    if (!in_.user.empty()) drop("user");
-    if (!in_.frequency_penalty.empty()) drop("frequency_penalty");
-    if (!in_.presence_penalty.empty()) drop("presence_penalty");
-    if (!in_.seed.empty()) drop("seed");
-    if (in_.logprobs.value_or(false)) drop("logprobs");
-    if (in_.candidates.value_or(1) != 1) drop("n");
-    if (!in_.verbosity.empty()) drop("verbosity");
-    if (!in_.prompt_cache_key.empty()) drop("prompt_cache_key");
-  }
-
-  static bool is_metadata_text(std::string_view text) {
-    constexpr std::string_view kOthers = " \t:_@$#=/+,-.";
-    if (text.size() > kPairBytesMax) return false;
-    return std::all_of(text.begin(), text.end(), [&](char c) {
-      return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-             kOthers.find(c) != std::string_view::npos;
-    });
-  }
-
-  // The client's pairs as far as they fit: they appear in Bedrock's invocation logs.
-  void write_metadata() {
-    json::Document document;
-    if (in_.metadata.empty() || !document.parse(in_.metadata)) return;
-    std::vector<std::pair<std::string, std::string>> pairs;
-    for (const auto& [key, value] : document.root().members()) {
-      std::string text = value.is_string() ? value.string_or("") : std::string(value.raw());
-      if (pairs.size() < kPairsMax && !key.empty() && is_metadata_text(key) &&
-          is_metadata_text(text)) {
-        pairs.emplace_back(key, std::move(text));
-      } else {
-        drop("metadata");
-      }
-    }
-    if (pairs.empty()) return;
-    w_.key("requestMetadata").begin_object();
-    for (const auto& [key, value] : pairs) w_.member(key, value);
-    w_.end_object();
+    if (!in_.user.empty()) drop(Feature::user);
+    if (!in_.frequency_penalty.empty()) drop(Feature::frequency_penalty);
+    if (!in_.presence_penalty.empty()) drop(Feature::presence_penalty);
+    if (!in_.seed.empty()) drop(Feature::seed);
+    if (in_.logprobs.value_or(false)) drop(Feature::logprobs);
+    if (in_.candidates.value_or(1) != 1) drop(Feature::candidates);
+    if (!in_.verbosity.empty()) drop(Feature::verbosity);
+    if (!in_.prompt_cache_key.empty()) drop(Feature::prompt_cache_key);
   }
 
   const Conversation& in_;
