@@ -6,7 +6,8 @@ const budgets = { low: 2048, medium: 8192, high: 16384 };
 
 function blockOf({ text, image, result }) {
   if (image) {
-    return { type: "image", source: { type: "base64", media_type: image.type, data: image.data } };
+    return { type: "image", source: image.url ? { type: "url", url: image.url }
+      : { type: "base64", media_type: image.type, data: image.data } };
   }
   if (result) {
     return { type: "tool_result", tool_use_id: result.id, content: result.text,

@@ -5,6 +5,7 @@ import { ApiError, FunctionCallingConfigMode, GoogleGenAI, ThinkingLevel } from 
 const modes = { auto: FunctionCallingConfigMode.AUTO, any: FunctionCallingConfigMode.ANY };
 
 function partOf({ text, image, result }) {
+  if (image?.url) return { fileData: { mimeType: "image/png", fileUri: image.url } };
   if (image) return { inlineData: { mimeType: image.type, data: image.data } };
   if (result) {
     const { id, name } = result;

@@ -4,10 +4,12 @@ import OpenAI from "openai";
 
 const choices = { auto: "auto", any: "required" };
 
+export const addressOf = ({ type, data, url }) => url ?? `data:${type};base64,${data}`;
+
 function content(parts) {
   if (parts.every((part) => "text" in part) && parts.length === 1) return parts[0].text;
   return parts.map(({ text, image }) => (image
-    ? { type: "image_url", image_url: { url: `data:${image.type};base64,${image.data}` } }
+    ? { type: "image_url", image_url: { url: addressOf(image) } }
     : { type: "text", text }));
 }
 

@@ -2,14 +2,14 @@
 import assert from "node:assert/strict";
 import OpenAI from "openai";
 
-import { openaiFailure } from "./openai_chat.mjs";
+import { addressOf, openaiFailure } from "./openai_chat.mjs";
 
 const choices = { auto: "auto", any: "required" };
 
 function content(role, parts) {
   const type = role === "assistant" ? "output_text" : "input_text";
-  return parts.map(({ text, image }) => (image ? { type: "input_image", detail: "auto",
-    image_url: `data:${image.type};base64,${image.data}` } : { type, text }));
+  return parts.map(({ text, image }) => (image
+    ? { type: "input_image", detail: "auto", image_url: addressOf(image) } : { type, text }));
 }
 
 function itemsOf({ role, parts }) {

@@ -33,10 +33,12 @@ export function tidy(value) {
   return JSON.parse(JSON.stringify(value));
 }
 
-export function dataUrl(text) {
-  const [, type, data] = /^data:([^;]+);base64,(.+)$/.exec(text) ?? [];
-  assert.ok(type, `no data URL: ${text.slice(0, 40)}`);
-  return { type, data };
+// An image by the one address that OpenAI has for both, bytes and places.
+export function imageAt(address) {
+  const [, type, data] = /^data:([^;]+);base64,(.+)$/.exec(address) ?? [];
+  if (type) return { type, data };
+  assert.match(address, /^https:/);
+  return { url: address };
 }
 
 // Server-sent events in the form that a provider uses.

@@ -3,7 +3,6 @@
 
 const notes = [
   {
-    mark: "signature",
     text: "Chat completions takes no thinking back: that of earlier turns stays behind",
     feature: "reasoning",
     step: 1,
@@ -12,12 +11,26 @@ const notes = [
       !provider.says.signatures && client.dialect !== provider.dialect,
   },
   {
-    mark: "error",
     text: "OpenAI's results of tools have no mark for failures: the text alone tells it",
     feature: "parallel tools",
     step: 1,
     field: "tool_result.is_error",
     applies: ({ provider, client }) => client.says.resultErrors && !provider.says.resultErrors,
+  },
+  {
+    text: "Converse takes images as bytes or from S3: one by its address is left out",
+    feature: "image in",
+    step: 1,
+    field: "image",
+    applies: ({ provider }) => provider.dialect === "bedrock_converse",
+  },
+  {
+    text: "Google signs the call and not the thought: the signature goes back, the thought's text " +
+      "stays behind",
+    feature: "reasoning",
+    step: 1,
+    field: "thinking",
+    applies: ({ provider, client }) => provider.dialect === "gemini" && client.dialect !== "gemini",
   },
 ];
 

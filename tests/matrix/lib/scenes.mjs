@@ -2,7 +2,7 @@
 // answers. Clients and providers each have it in their own words.
 //
 // A question: { system, turns, tools, choice, format, effort, max, temperature }. A turn: { role,
-// parts }, a part one of { text }, { image }, { call: { id, name, args } }, { result: { id, name,
+// parts }, a part one of { text }, { image: { type, data } or { url } }, { call: { id, name, args } }, { result: { id, name,
 // text, error } }, { thinking: { text, signature } }.
 // An answer: { text, thinking, calls: [{ name, args }], finish: "stop" | "length" | "calls",
 // usage: { input, cached, output, reasoning } }; `input` counts what was cached, too.
@@ -136,11 +136,21 @@ export const scenes = {
     ...base,
     turns: [user({ text: "Which flag is this?" }, { image: { type: "image/png", data: png } },
       { text: "One word." })],
-    steps: [{ answer: {
-      text: "Quarantine.",
-      finish: "stop",
-      usage: { input: 350, cached: 0, output: 4, reasoning: 0 },
-    } }],
+    steps: [
+      { answer: {
+        text: "Quarantine.",
+        finish: "stop",
+        usage: { input: 350, cached: 0, output: 4, reasoning: 0 },
+      } },
+      {
+        say: () => user({ text: "And this?" }, { image: { url: "https://acme.example/b.png?s=1" } }),
+        answer: {
+          text: "Bravo.",
+          finish: "stop",
+          usage: { input: 610, cached: 0, output: 3, reasoning: 0 },
+        },
+      },
+    ],
   },
 
   "structured output": {

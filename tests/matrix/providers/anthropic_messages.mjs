@@ -92,6 +92,9 @@ function readBlock(block) {
       return { text: only(block, "text", "type", "text", "citations").text };
     case "image":
       only(block, "image", "type", "source");
+      if (block.source.type === "url") {
+        return { image: { url: only(block.source, "source", "type", "url").url } };
+      }
       only(block.source, "source", "type", "media_type", "data");
       assert.equal(block.source.type, "base64");
       return { image: { type: block.source.media_type, data: block.source.data } };

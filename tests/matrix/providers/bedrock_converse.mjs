@@ -146,7 +146,10 @@ export const bedrockConverse = {
   whole,
   events,
   read,
-  expected: ({ model: _, stream, ...question }) => question,
+  // Images come as bytes or from S3: one at any other place cannot be named.
+  expected: ({ model: _, stream, ...question }) => ({ ...question,
+    turns: question.turns.map(({ role, parts }) => (
+      { role, parts: parts.filter(({ image }) => !image?.url) })) }),
   says: { resultErrors: true, signatures: true, noReasoningTokens: true },
   errors: {
     invalid: failed(400, "ValidationException", "The request is not valid: pier 7 is closed."),

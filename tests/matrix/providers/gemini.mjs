@@ -72,6 +72,11 @@ function readPart(part) {
     const { mimeType: type, data } = only(part.inlineData, "inlineData", "mimeType", "data");
     return { image: { type, data } };
   }
+  if (part.fileData) {
+    const { fileUri: url, mimeType } = only(part.fileData, "fileData", "fileUri", "mimeType");
+    assert.equal(mimeType, "image/png");
+    return { image: { url } };
+  }
   only(part, "part", "text", "thought");
   return part.thought ? { thinking: { text: part.text } } : { text: part.text };
 }

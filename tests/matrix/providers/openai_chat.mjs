@@ -2,7 +2,7 @@
 // https://platform.openai.com/docs/api-reference/chat
 import assert from "node:assert/strict";
 
-import { dataUrl, fragments, mergeTurns, only, sse } from "../lib/forms.mjs";
+import { fragments, imageAt, mergeTurns, only, sse } from "../lib/forms.mjs";
 import { piecesOf } from "../lib/scenes.mjs";
 
 const models = { plain: "gpt-4o", thinking: "gpt-5-mini" };
@@ -66,7 +66,7 @@ function readContent(content, where) {
     const at = `${where}[${i}]`;
     if (part.type === "text") return { text: only(part, at, "type", "text").text };
     only(part, at, "type", "image_url");
-    return { image: dataUrl(only(part.image_url, at, "url").url) };
+    return { image: imageAt(only(part.image_url, at, "url").url) };
   });
 }
 

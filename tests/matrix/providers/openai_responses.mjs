@@ -1,7 +1,7 @@
 // OpenAI's Responses API, as a provider. https://platform.openai.com/docs/api-reference/responses
 import assert from "node:assert/strict";
 
-import { dataUrl, fragments, mergeTurns, only, sse } from "../lib/forms.mjs";
+import { fragments, imageAt, mergeTurns, only, sse } from "../lib/forms.mjs";
 import { piecesOf } from "../lib/scenes.mjs";
 import { openaiChat } from "./openai_chat.mjs";
 
@@ -108,7 +108,7 @@ function readContent(content, where) {
   if (typeof content === "string") return [{ text: content }];
   return content.map((part) => {
     if (part.type === "input_image") {
-      return { image: dataUrl(only(part, where, "type", "image_url", "detail").image_url) };
+      return { image: imageAt(only(part, where, "type", "image_url", "detail").image_url) };
     }
     assert.ok(["input_text", "output_text"].includes(part.type), `${where}: ${part.type}`);
     return { text: only(part, where, "type", "text", "annotations", "logprobs").text };
