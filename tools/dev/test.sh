@@ -14,7 +14,8 @@ Installs and builds what is missing, then runs the suites named, or all but the 
   tidy           the house rules, checked from the files (tests/tidy)
   unit           the *_test.cc beside the code, and the fuzzers' seeds
   integration    the whole server in one process (tests/integration)
-  clients        the vendors' SDKs against the program (tests/clients/node, tests/clients/python)
+  clients        the vendors' SDKs, coding agents and agent frameworks against the program
+                 (tests/clients/node, tests/clients/python, tests/clients/agents)
   replay         recorded answers of real providers, replayed (tests/replay)
   matrix         every dialect to every other, and the table of docs/dialects.md (tests/matrix)
   NAME           any other executable tests/NAME/run or tests/NAME/SUB/run
@@ -96,7 +97,7 @@ run_script() {
       export WEIR_BIN=$root/build/$preset/weir
       ;;
   esac
-  case "$suite" in */node | web* | replay | matrix) ensure_node || return ;; esac
+  case "$suite" in */node | */agents | web* | replay | matrix) ensure_node || return ;; esac
   "$script"
 }
 

@@ -1,0 +1,111 @@
+// Codex in exec mode, at providers of every dialect: it runs two commands at once (one fails),
+// makes a file with its patch tool, which takes text and not JSON, looks at a picture, and ends
+// with a text; then the session is resumed. What Codex offers its model depends on the model's
+// name: it takes ours for GPT-5.5.
+import assert from "node:assert/strict";
+import { mkdirSync, writeFileSync } from "node:fs";
+import path from "node:path";
+
+import { pairs } from "../lib/conversation.mjs";
+import { runProgram } from "../lib/program.mjs";
+import { picture } from "../../node/lib/scene.mjs";
+import { key, modelsFor, World } from "../lib/world.mjs";
+
+const program = path.join(import.meta.dirname, "../node_modules/@openai/codex/bin/codex.js");
+const patch = "*** Begin Patch\n*** Add File: copy.txt\n" +
+  "+copied ${taken} \"quoted\\\n*** End Patch\n";
+
+function rules(route, relayed) {
+  const run = (cmd) => ({ name: "exec_command", arguments: { cmd } });
+  const edit = { name: "apply_patch",
+    ...relayed ? { input: patch } : { arguments: { input: patch } } };
+  return [
+    { match: "Which word was it", reply: { text: "It stands in the copy." } },
+    { result_of: "view_image", take: { after: "copied ", until: " " },
+      reply: { text: "The copy says ${taken}." } },
+    { result_of: "apply_patch", reply: { text: "Let me see.", tool_calls: [
+      run("cat copy.txt"),
+      { name: "view_image", arguments: { path: route.file("picture.png") } }] } },
+    { result_of: "exec_command", take: { after: "The word is ", until: "." },
+      reply: { thinking: "Now I know the word.", tool_calls: [edit] } },
+    { tool: "exec_command", system: "Codex", match: "Copy the word",
+      reply: { text: "I read both files.",
+        tool_calls: [run("cat note.txt"), run("cat missing.txt")] } },
+  ];
+}
+
+function configure(route) {
+  const folder = path.join(route.home, "codex");
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(path.join(folder, "config.toml"), `
+model = "${route.model}"
+model_provider = "weir"
+check_for_update_on_startup = false
+
+[analytics]
+enabled = false
+
+[features]
+apps = false
+plugins = false
+
+[model_providers.weir]
+name = "Weir"
+base_url = "${route.url}/v1"
+env_key = "WEIR_KEY"
+wire_api = "responses"
+`);
+  return folder;
+}
+
+async function ask(route, ...args) {
+  const result = await runProgram(process.execPath, [program, "exec", "--json",
+    "--skip-git-repo-check", "--dangerously-bypass-approvals-and-sandbox", ...args], {
+    cwd: route.work, home: route.home, trap: route.trap,
+    env: { CODEX_HOME: configure(route), WEIR_KEY: key },
+  });
+  assert.equal(result.code, 0, result.out + result.err);
+  const events = result.out.trim().split("\n").map((line) => JSON.parse(line));
+  const wrong = events.filter(({ type, item }) => type === "error" || type === "turn.failed" ||
+    item?.type === "error");
+  assert.deepEqual(wrong, [], result.out);
+  const items = events.filter(({ type }) => type === "item.completed").map(({ item }) => item);
+  return { items, said: items.filter(({ type }) => type === "agent_message").at(-1)?.text,
+    usage: events.at(-1).usage };
+}
+
+const world = await World.start(modelsFor("gpt-5.5", ["openai"]));
+
+world.tests("Codex copies a word", async (route) => {
+  const word = "amber-ö-7";
+  route.write("note.txt", `Some text.\nThe word is ${word}.\n`);
+  route.write("picture.png", Buffer.from(picture.base64, "base64"));
+  await route.script(rules(route, route.upstream === "openai"));
+
+  const first = await ask(route, "Copy the word from note.txt and missing.txt");
+  assert.equal(first.said, `The copy says ${word}.`);
+  assert.equal(route.read("copy.txt"), `copied ${word} "quoted\\\n`);
+  const commands = first.items.filter(({ type }) => type === "command_execution");
+  assert.deepEqual(commands.map(({ exit_code: code }) => code).sort(), [0, 0, 1]);
+
+  const second = await ask(route, "resume", "--last", "Which word was it?");
+  assert.equal(second.said, "It stands in the copy.");
+
+  const turns = await route.conversations(5);
+  for (const turn of turns) {
+    assert.match(turn.system, /Codex/);
+    assert.ok(["exec_command", "apply_patch", "view_image"]
+      .every((name) => turn.tools.includes(name)), turn.tools);
+    pairs(turn);
+  }
+  assert.deepEqual(turns.map(({ calls }) => calls.length), [0, 2, 3, 5, 5]);
+  const last = turns.at(-1);
+  const [note, missing, copy, shown] = pairs(last);
+  assert.match(note.result, new RegExp(`The word is ${word}`));
+  assert.match(missing.result, /No such file/);
+  assert.deepEqual(copy.values, { input: patch.replace("${taken}", word) });
+  assert.match(shown.result, new RegExp(`copied ${word}`));
+  assert.equal(last.images, 1);
+  assert.ok(last.said.includes("Let me see."), last.said);
+  assert.ok(last.said.includes(`The copy says ${word}.`), last.said);
+});
