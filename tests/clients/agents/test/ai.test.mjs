@@ -35,6 +35,7 @@ world.tests("the AI SDK copies a word", async (route) => {
       execute: async (values) => spec.run(values),
     })])),
     stopWhen: stepCountIs(6),
+    maxOutputTokens: 1000,
     maxRetries: 0,
   };
   let answer;
