@@ -25,8 +25,8 @@ const notes = [
     applies: ({ provider }) => provider.dialect === "bedrock_converse",
   },
   {
-    text: "Google signs the call and not the thought: the signature goes back, the thought's text " +
-      "stays behind",
+    text: "Google signs the call and not the thought: the signature goes back, the text of the " +
+      "thought stays behind",
     feature: "reasoning",
     step: 1,
     field: "thinking",

@@ -2,8 +2,8 @@
 // answers. Clients and providers each have it in their own words.
 //
 // A question: { system, turns, tools, choice, format, effort, max, temperature }. A turn: { role,
-// parts }, a part one of { text }, { image: { type, data } or { url } }, { call: { id, name, args } }, { result: { id, name,
-// text, error } }, { thinking: { text, signature } }.
+// parts }, a part one of { text }, { image: { type, data } or { url } }, { call: { id, name, args }
+// }, { result: { id, name, text, error } }, { thinking: { text, signature } }.
 // An answer: { text, thinking, calls: [{ name, args }], finish: "stop" | "length" | "calls",
 // usage: { input, cached, output, reasoning } }; `input` counts what was cached, too.
 
