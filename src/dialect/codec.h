@@ -26,5 +26,6 @@ const Codec& codec_openai_chat();
 const Codec& codec_anthropic_messages();
 const Codec& codec_gemini();
 const Codec& codec_bedrock_converse();
+const Codec& codec_openai_responses();
 
 }  // namespace weir::dialect

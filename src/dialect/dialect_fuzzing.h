@@ -16,7 +16,8 @@
 namespace weir::dialect::fuzzing {
 
 inline constexpr Dialect kDialects[] = {Dialect::openai_chat, Dialect::anthropic_messages,
-                                        Dialect::gemini, Dialect::bedrock_converse};
+                                        Dialect::gemini, Dialect::bedrock_converse,
+                                        Dialect::openai_responses};
 
 inline void require(bool holds, const char* what, std::string_view text) {
   if (holds) return;

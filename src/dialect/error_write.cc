@@ -34,27 +34,6 @@ std::string_view openai_type(ApiErrorType type) {
   return "server_error";
 }
 
-// OpenAI's clients act on some codes: those are OpenAI's own words whoever the provider was.
-std::string_view openai_code(const ApiError& error) {
-  switch (error.type) {
-    case ApiErrorType::rate_limit:
-      return "rate_limit_exceeded";
-    case ApiErrorType::quota:
-      return "insufficient_quota";
-    case ApiErrorType::content_filter:
-      return error.code == "content_policy_violation" ? std::string_view(error.code)
-                                                      : "content_filter";
-    case ApiErrorType::authentication:
-      return error.code.empty() ? "invalid_api_key" : std::string_view(error.code);
-    case ApiErrorType::overloaded:
-      return "server_is_overloaded";
-    case ApiErrorType::timeout:
-      return error.code.empty() ? "timeout" : std::string_view(error.code);
-    default:
-      return error.code;
-  }
-}
-
 std::string_view anthropic_type(ApiErrorType type) {
   switch (type) {
     case ApiErrorType::invalid_request:
@@ -137,7 +116,7 @@ void text_or_null(json::Writer& w, std::string_view name, std::string_view text)
 void write_openai_fields(json::Writer& w, const ApiError& error) {
   w.member("message", error.message).member("type", openai_type(error.type));
   text_or_null(w, "param", error.param);
-  text_or_null(w, "code", openai_code(error));
+  text_or_null(w, "code", openai_error_code(error));
 }
 
 std::string write_openai(const ApiError& error) {
@@ -172,13 +151,36 @@ std::string write_gemini(const ApiError& error) {
   return out;
 }
 
+}  // namespace
+
+// OpenAI's clients act on some codes: those are OpenAI's own words whoever the provider was.
+std::string_view openai_error_code(const ApiError& error) {
+  switch (error.type) {
+    case ApiErrorType::rate_limit:
+      return "rate_limit_exceeded";
+    case ApiErrorType::quota:
+      return "insufficient_quota";
+    case ApiErrorType::content_filter:
+      return error.code == "content_policy_violation" ? std::string_view(error.code)
+                                                      : "content_filter";
+    case ApiErrorType::authentication:
+      return error.code.empty() ? "invalid_api_key" : std::string_view(error.code);
+    case ApiErrorType::overloaded:
+      return "server_is_overloaded";
+    case ApiErrorType::timeout:
+      return error.code.empty() ? "timeout" : std::string_view(error.code);
+    default:
+      return error.code;
+  }
+}
+
 // The event's own form has the fields at its top; OpenAI's servers and SDKs also know them under
 // "error", and it is that member that makes the SDKs raise. So both stand here.
-std::string write_responses_event(const ApiError& error) {
+std::string write_responses_error(const ApiError& error, int64_t sequence_number) {
   std::string out;
   json::Writer w(out);
-  w.begin_object().member("type", "error").member("sequence_number", 0);
-  text_or_null(w, "code", openai_code(error));
+  w.begin_object().member("type", "error").member("sequence_number", sequence_number);
+  text_or_null(w, "code", openai_error_code(error));
   w.member("message", error.message);
   text_or_null(w, "param", error.param);
   w.key("error").begin_object();
@@ -186,8 +188,6 @@ std::string write_responses_event(const ApiError& error) {
   w.end_object().end_object();
   return out;
 }
-
-}  // namespace
 
 std::string_view bedrock_exception(ApiErrorType type) {
   switch (type) {
@@ -244,7 +244,7 @@ std::string write_stream_error(Dialect dialect, const ApiError& error,
       append_sse(out, {}, write_openai(error));
       break;
     case Dialect::openai_responses:
-      append_sse(out, "error", write_responses_event(error));
+      append_sse(out, "error", write_responses_error(error, 0));
       break;
     case Dialect::anthropic_messages:
       append_sse(out, "error", write_anthropic(error, request_id));

@@ -27,6 +27,10 @@ json::Value error_in_openai_chunk(json::Value chunk);
 
 // The name of Amazon Bedrock's exception for a class, "ThrottlingException".
 std::string_view bedrock_exception(ApiErrorType type);
+// The code that OpenAI's clients act on; "" where there is none.
+std::string_view openai_error_code(const ApiError& error);
+// The data of the `error` event in a stream of responses.
+std::string write_responses_error(const ApiError& error, int64_t sequence_number);
 
 // The class of an HTTP status alone, and the usual status of a class.
 ApiErrorType error_type_of_status(int status);

@@ -17,8 +17,9 @@ const Codec* find_codec(Dialect dialect) {
       return &codec_gemini();
     case Dialect::bedrock_converse:
       return &codec_bedrock_converse();
-    case Dialect::openai_completions:
     case Dialect::openai_responses:
+      return &codec_openai_responses();
+    case Dialect::openai_completions:
     case Dialect::openai_embeddings:
     case Dialect::passthrough:
       return nullptr;

@@ -21,6 +21,20 @@ void write_usage_openai(json::Writer& w, const Usage& usage) {
   w.end_object();
 }
 
+void write_usage_openai_responses(json::Writer& w, const Usage& usage) {
+  const int64_t written = usage.cache_write_5m + usage.cache_write_1h;
+  w.begin_object();
+  w.member("input_tokens", usage.total_input());
+  w.key("input_tokens_details").begin_object().member("cached_tokens", usage.cache_read);
+  if (written > 0) w.member("cache_write_tokens", written);
+  w.end_object();
+  w.member("output_tokens", usage.total_output());
+  w.key("output_tokens_details").begin_object();
+  w.member("reasoning_tokens", usage.reasoning).end_object();
+  w.member("total_tokens", usage.total_input() + usage.total_output());
+  w.end_object();
+}
+
 void write_usage_anthropic(json::Writer& w, const Usage& usage) {
   w.begin_object();
   w.member("input_tokens", usage.input + usage.input_audio + usage.input_image);

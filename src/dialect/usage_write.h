@@ -11,6 +11,9 @@ namespace weir::dialect {
 // written included; completion_tokens = everything that came out.
 void write_usage_openai(json::Writer& writer, const Usage& usage);
 
+// `usage` of responses: the same counts under other names.
+void write_usage_openai_responses(json::Writer& writer, const Usage& usage);
+
 // `usage` of Anthropic messages: input_tokens without what was read from or written to the cache.
 void write_usage_anthropic(json::Writer& writer, const Usage& usage);
 
