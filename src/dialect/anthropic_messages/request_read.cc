@@ -44,7 +44,7 @@ class RequestReader {
   void read_system(json::Value system, const std::string& path) {
     if (!system.exists() || system.is_null()) return;
     if (system.is_string()) {
-      out_.system.push_back({.kind = PartKind::text, .text = system.string_or("")});
+      add_instruction({.kind = PartKind::text, .text = system.string_or("")}, path);
       return;
     }
     if (!system.is_array()) fields_.wrong(path, "a string or an array of text blocks", system);
@@ -55,10 +55,22 @@ class RequestReader {
         fields_.fail(at + ".type", "expected \"text\"");
         return;
       }
-      out_.system.push_back({.kind = PartKind::text,
-                             .text = fields_.string(block, "text", at),
-                             .cache = read_cache(block)});
+      add_instruction({.kind = PartKind::text,
+                       .text = fields_.string(block, "text", at),
+                       .cache = read_cache(block)},
+                      at);
     }
+  }
+
+  // Claude Code's account of itself to Anthropic is a line in front of its instructions that
+  // changes from call to call. To others it says nothing, and no cache would know the prompt again.
+  void add_instruction(Part part, const std::string& path) {
+    if (part.text.starts_with("x-anthropic-billing-header:")) {
+      drop(path);
+      part.text.erase(0, std::min(part.text.find('\n'), part.text.size() - 1) + 1);
+      if (part.text.empty()) return;
+    }
+    out_.system.push_back(std::move(part));
   }
 
   void read_messages() {

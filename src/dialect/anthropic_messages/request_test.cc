@@ -198,6 +198,27 @@ TEST(AnthropicRequest, InstructionsInTheConversation) {
   EXPECT_TRUE(has(c.dropped, "messages[1].position"));
 }
 
+TEST(AnthropicRequest, TheBillingLineOfClaudeCodeStaysOut) {
+  const std::string_view line = "x-anthropic-billing-header: cc_version=2.1.1.abc; cch=1f2e3;";
+  const std::string head =
+      R"({"max_tokens":7,"messages":[{"role":"user","content":"hi"}],"system":)";
+  const auto block = [](std::string_view text) {
+    return R"({"type":"text","text":")" + std::string(text) + R"("})";
+  };
+  const std::string as_block = "[" + block(line) + "," + block("You are Claude.") + "]}";
+  const std::string as_text = "\"" + std::string(line) + "\\nYou are Claude.\"}";
+  for (const std::string& system : {as_block, as_text}) {
+    const Conversation c = read(head + system);
+    ASSERT_EQ(c.system.size(), 1U) << system;
+    EXPECT_EQ(c.system[0].text, "You are Claude.");
+    EXPECT_EQ(c.dropped.size(), 1U);
+  }
+  EXPECT_TRUE(read(head + "[" + block(line) + "]}").system.empty());
+  const Conversation quoted =
+      read(head + block("Not this: " + std::string(line)).insert(0, "[") + "]}");
+  EXPECT_TRUE(quoted.dropped.empty());
+}
+
 TEST(AnthropicRequest, FromOpenAi) {
   Dropped dropped;
   const std::string body = write(read_openai(R"({"model":"m","max_completion_tokens":99,

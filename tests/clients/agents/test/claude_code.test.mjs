@@ -70,6 +70,7 @@ world.tests("Claude Code copies a word", async (route) => {
   const turns = await route.conversations(5);
   for (const turn of turns) {
     assert.match(turn.system, /Claude/);
+    if (route.upstream !== "anthropic") assert.doesNotMatch(turn.system, /billing-header/);
     assert.ok(["Bash", "Read", "Write"].every((name) => turn.tools.includes(name)), turn.tools);
     pairs(turn);
   }
