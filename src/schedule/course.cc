@@ -1,0 +1,60 @@
+#include "schedule/course.h"
+
+#include <algorithm>
+#include <iterator>
+
+namespace weir::schedule {
+namespace {
+
+constexpr float kStages[] = {0.05F, 0.10F, 0.25F, 0.50F, 1.0F};
+constexpr uint8_t kRelapsesMost = 6;
+
+}  // namespace
+
+void Course::cut(const Finding& finding, uint32_t now, uint32_t jitter, const Policy& policy) {
+  if (phase == Phase::recovering && relapses < kRelapsesMost) ++relapses;
+  if (phase == Phase::steady) {
+    floor = std::clamp(policy.floor_rate / std::max(finding.rate, 1e-3F), policy.floor,
+                       policy.floor_most);
+  }
+  if (phase != Phase::cut) {
+    phase = Phase::cut;
+    since = now;
+    bad_rate = 0;
+  }
+  cause = std::max(cause, finding.cause);
+  bad_rate = std::max(bad_rate, finding.bad_rate);
+  const bool at_once = finding.cause == Cause::gross || finding.cause == Cause::vanished;
+  health = at_once ? floor : std::max(floor, std::min(health, 1.0F) * policy.decrease);
+  good = 0;
+  const uint32_t hold = std::min(policy.hold_most, policy.hold_seconds << relapses);
+  // Cut together, they must not return together.
+  hold_until = now + hold + jitter % (hold / 4 + 1);
+}
+
+bool Course::recover(float evidence, bool fine, uint32_t now, const Policy& policy) {
+  if (phase == Phase::steady) {
+    if (relapses > 0 && now - since >= policy.relapse_seconds) {
+      relapses /= 2;
+      since = now;
+    }
+    return false;
+  }
+  if (now < hold_until) return false;
+  good = std::max(0.0F, good + evidence);
+  if (good < policy.recovery_evidence || !fine) return false;
+  good = 0;
+  const auto* stage = std::upper_bound(std::begin(kStages), std::end(kStages), health + 1e-4F);
+  health = stage == std::end(kStages) ? 1.0F : *stage;
+  if (health >= 1) {
+    phase = Phase::steady;
+    cause = Cause::none;
+    since = now;
+  } else if (phase == Phase::cut) {
+    phase = Phase::recovering;
+    since = now;
+  }
+  return true;
+}
+
+}  // namespace weir::schedule
