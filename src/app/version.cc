@@ -2,6 +2,7 @@
 
 #include <ares.h>
 #include <fmt/core.h>
+#include <nghttp2/nghttp2.h>
 #include <openssl/crypto.h>
 #include <sqlite3.h>
 #include <zstd.h>
@@ -34,6 +35,7 @@ std::vector<std::pair<std::string, std::string>> linked_libraries() {
       {"SQLite", sqlite3_libversion()},
       {"c-ares", ares_version(nullptr)},
       {"zstd", ZSTD_versionString()},
+      {"nghttp2", nghttp2_version(0)->version_str},
       {"fmt",
        fmt::format("{}.{}.{}", FMT_VERSION / 10'000, FMT_VERSION / 100 % 100, FMT_VERSION % 100)},
       {"yaml-cpp", WEIR_YAML_CPP_VERSION},

@@ -314,6 +314,7 @@ void rebase_fields(HeaderList& headers, std::string_view from, const char* to) {
 HeadOutcome parse_request_head(std::string_view bytes, const HeadLimits& limits, RequestHead& out) {
   out.headers.clear();
   out.method = out.target = out.path = out.query = out.host = {};
+  out.version_major = 1;
   out.version_minor = 1;
   out.framing = {};
   out.keep_alive = true;

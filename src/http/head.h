@@ -43,6 +43,7 @@ struct RequestHead {
   std::string_view path;    // of the target, starts with '/' (or is "*"), not decoded
   std::string_view query;   // of the target without '?'; empty when there is none
   std::string_view host;    // of an absolute target, else of Host
+  int version_major = 1;    // 1, or 2 where it came by HTTP/2 (version_minor is 0 then)
   int version_minor = 1;    // HTTP/1.0 or HTTP/1.1
   HeaderList headers;
   Framing framing;

@@ -3,6 +3,7 @@
 #include <utility>
 #include <vector>
 
+#include "http/h2/server_session.h"
 #include "http/server_connection.h"
 #include "net/tcp.h"
 #include "net/tls.h"
@@ -63,8 +64,17 @@ class Server::Impl {
       }
       stream = std::move(*secured);
     }
-    ServerConnection connection(self.core, std::move(stream));
-    co_await connection.run();
+    ++self.core.counters.connections;
+    std::string already_read;
+    if (stream->negotiated_protocol() != "h2") {
+      ServerConnection connection(self.core, std::move(stream));
+      std::optional<Upgraded> preface = co_await connection.run();
+      if (!preface) co_return;
+      stream = std::move(preface->stream);
+      already_read = std::move(preface->already_read);
+    }
+    h2::ServerSession session(self.core, std::move(stream));
+    co_await session.run(already_read);
   }
 
   std::vector<std::unique_ptr<net::Listener>> listeners_;

@@ -1,8 +1,10 @@
-// The HTTP/1.1 server of one worker: connections in, one handler coroutine per request.
+// The HTTP server of one worker: connections in, one handler coroutine per request. HTTP/2 where
+// the client agrees on it by ALPN, or begins with its preface on a connection without TLS.
 //
-// Owns its connections; lives on its loop's thread. Requests of one connection are served in
-// order (pipelining included). Limits and time-outs: ServerConfig; each one reached is counted in
-// ServerCounters. One timer per connection, re-armed lazily, serves every time-out.
+// Owns its connections; lives on its loop's thread. Requests of one HTTP/1.1 connection are served
+// in order (pipelining included), those of one HTTP/2 connection side by side. Limits and
+// time-outs: ServerConfig; each one reached is counted in ServerCounters. One timer per connection,
+// re-armed lazily, serves every time-out.
 #pragma once
 
 #include <array>
@@ -15,6 +17,7 @@
 #include "base/clock.h"
 #include "base/result.h"
 #include "http/exchange.h"
+#include "http/h2/limits.h"
 #include "http/head.h"
 #include "net/loop.h"
 #include "net/stream.h"
@@ -37,6 +40,8 @@ struct ServerConfig {
   Nanoseconds write_timeout = std::chrono::seconds(60);  // for each KiB of an answer not taken
   Nanoseconds idle_timeout = std::chrono::seconds(90);   // between requests, and before the first
   Nanoseconds linger_timeout = std::chrono::seconds(5);  // for a client to read a last answer
+  bool http2 = true;  // by its preface; by ALPN it is the TLS context that offers it
+  h2::Limits h2{};
 };
 
 // Single writer (the worker); read by others relaxed through a copy made on the worker.
@@ -53,6 +58,7 @@ struct ServerCounters {
   uint64_t unanswered = 0;      // handlers that returned without an answer (500 was sent)
   std::array<uint64_t, kHeadFaults> head_faults{};
   uint64_t timeouts_head = 0, timeouts_body = 0, timeouts_write = 0, timeouts_idle = 0;
+  h2::Counters h2{};
 };
 
 // What the server itself answers with when a request cannot reach the handler (bad head, head

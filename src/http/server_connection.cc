@@ -4,8 +4,6 @@
 
 #include <utility>
 
-#include "base/date.h"
-
 namespace weir::http {
 
 namespace {
@@ -14,41 +12,25 @@ namespace {
 constexpr uint64_t kProgressBytes = 1024;
 // A head larger than this is not worth keeping room for on an idle connection.
 constexpr size_t kKeptHeadBytes = size_t{8} * 1024;
+// How a client with prior knowledge begins (RFC 9113 §3.4). To HTTP/1.1's parser it is a fault, so
+// that HTTP/1.1 pays nothing for the question.
+constexpr std::string_view kHttp2Preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 }  // namespace
 
-std::string_view ServerCore::date() {
-  const int64_t wall_ms = loop.clock().wall_ms();
-  if (wall_ms / 1000 != date_second_) {
-    date_second_ = wall_ms / 1000;
-    date_ = http_date(wall_ms);
-  }
-  return date_;
-}
-
 ServerConnection::ServerConnection(ServerCore& core, std::unique_ptr<net::Stream> stream)
-    : core_(core),
+    : ServerLink(core),
       stream_(std::move(stream)),
       peer_(stream_->peer_address()),
       buffer_(core.loop.buffers()),
       timer_(core.loop, [this] { on_timer(); }),
-      gone_wakeup_(*this) {
-  next_ = core_.first;
-  if (next_ != nullptr) next_->prev_ = this;
-  core_.first = this;
-  ++core_.counters.connections;
-  ++core_.counters.connections_open;
-  core_.none_open.reset();
-}
+      gone_wakeup_(*this) {}
 
 ServerConnection::~ServerConnection() {
   if (running_) --core_.counters.requests_running;
-  (prev_ != nullptr ? prev_->next_ : core_.first) = next_;
-  if (next_ != nullptr) next_->prev_ = prev_;
-  if (--core_.counters.connections_open == 0) core_.none_open.set();
 }
 
-net::Task<void> ServerConnection::run() {
+net::Task<std::optional<Upgraded>> ServerConnection::run() {
   set_read_deadline(ReadPhase::idle, core_.config.idle_timeout);
   bool open = true;
   while (open) {
@@ -58,6 +40,11 @@ net::Task<void> ServerConnection::run() {
       step = ready ? take_head() : head_wait_failed(ready.error());
     }
     if (step == HeadStep::close) break;
+    if (step == HeadStep::http2) {
+      timer_.cancel();
+      Upgraded preface{std::move(stream_), std::string(buffer_.view())};
+      co_return preface;
+    }
     if (step == HeadStep::refuse) {
       co_await refuse(refuse_status_);
       break;
@@ -73,6 +60,7 @@ net::Task<void> ServerConnection::run() {
     }
   }
   co_await farewell();
+  co_return std::nullopt;
 }
 
 void ServerConnection::stop_when_idle() {
@@ -95,7 +83,9 @@ ServerConnection::HeadStep ServerConnection::take_head() {
         accept_head(outcome.consumed);
         return HeadStep::request;
       }
-      if (outcome.state == ParseState::error) {
+      if (outcome.state == ParseState::error && begins_http2()) {
+        if (buffer_.size() >= kHttp2Preface.size()) return HeadStep::http2;
+      } else if (outcome.state == ParseState::error) {
         ++core_.counters.head_faults[static_cast<size_t>(outcome.fault)];
         refuse_status_ = outcome.status;
         return HeadStep::refuse;
@@ -128,6 +118,12 @@ ServerConnection::HeadStep ServerConnection::take_head() {
   }
 }
 
+bool ServerConnection::begins_http2() const {
+  if (!first_ || !core_.config.http2 || stream_->secure()) return false;
+  const std::string_view bytes = buffer_.view().substr(0, kHttp2Preface.size());
+  return kHttp2Preface.starts_with(bytes);
+}
+
 ServerConnection::HeadStep ServerConnection::head_wait_failed(const Error& error) {
   if (error.code() != ErrorCode::timeout || buffer_.empty()) return HeadStep::close;
   refuse_status_ = 408;
@@ -135,6 +131,7 @@ ServerConnection::HeadStep ServerConnection::head_wait_failed(const Error& error
 }
 
 void ServerConnection::accept_head(size_t consumed) {
+  first_ = false;
   const std::string_view bytes = buffer_.view().substr(0, consumed);
   head_text_.assign(bytes);
   rebase(head_, bytes, head_text_.data());
@@ -192,12 +189,7 @@ net::Task<bool> ServerConnection::settle() {
 
 net::Task<void> ServerConnection::refuse(int status) {
   const RequestHead* head = head_.target.empty() ? nullptr : &head_;
-  ErrorReply reply;
-  if (core_.error_body) {
-    reply = core_.error_body(status, reason_phrase(status), head);
-  } else {
-    reply.body = "{\"error\":{\"message\":\"" + std::string(reason_phrase(status)) + "\"}}";
-  }
+  const ErrorReply reply = core_.error_reply(status, head);
   clear_read_deadline();
   keep_alive_ = false;
   reply_ = Reply::none;

@@ -16,56 +16,24 @@
 #include "http/pending_write.h"
 #include "http/read_buffer.h"
 #include "http/response_text.h"
-#include "http/server.h"
+#include "http/server_core.h"
 #include "net/timer.h"
 #include "net/wakeup.h"
 
 namespace weir::http {
 
-class ServerConnection;
-
-// What a server's connections share.
-struct ServerCore {
-  ServerCore(net::Loop& its_loop, ServerConfig its_config, Handler its_handler,
-             ErrorBody its_error_body)
-      : loop(its_loop),
-        config(its_config),
-        handler(std::move(its_handler)),
-        error_body(std::move(its_error_body)),
-        none_open(its_loop) {
-    none_open.set();
-  }
-  // The Date field's value, made once per second.
-  std::string_view date();
-
-  net::Loop& loop;
-  const ServerConfig config;
-  const Handler handler;
-  const ErrorBody error_body;
-  ServerCounters counters;
-  bool draining = false;
-  ServerConnection* first = nullptr;  // the open connections
-  net::Event none_open;
-
- private:
-  int64_t date_second_ = -1;
-  std::string date_;
-};
-
-class ServerConnection final : public ServerExchange {
+class ServerConnection final : public ServerExchange, public ServerLink {
  public:
   ServerConnection(ServerCore& core, std::unique_ptr<net::Stream> stream);
   ~ServerConnection() override;
   ServerConnection(const ServerConnection&) = delete;
   ServerConnection& operator=(const ServerConnection&) = delete;
 
-  // Serves requests until the connection ends.
-  net::Task<void> run();
-  // Ends the connection if no request is on it; otherwise it ends after the running one.
-  void stop_when_idle();
-  // Ends it now, whatever runs.
-  void cut();
-  ServerConnection* next_open() const { return next_; }
+  // Serves requests until the connection ends. What it gives back, if anything, is a connection
+  // that began with HTTP/2's preface, with what was read of it.
+  net::Task<std::optional<Upgraded>> run();
+  void stop_when_idle() override;
+  void cut() override;
 
   const RequestHead& head() const override { return head_; }
   std::string_view peer() const override { return peer_; }
@@ -87,7 +55,7 @@ class ServerConnection final : public ServerExchange {
   net::Task<Result<Upgraded>> upgrade(const ResponseHead& head) override;
 
  private:
-  enum class HeadStep : uint8_t { request, wait, refuse, close };
+  enum class HeadStep : uint8_t { request, wait, refuse, close, http2 };
   enum class Reply : uint8_t { none, held, streaming, done };  // held: begun, head not sent
   enum class ReadPhase : uint8_t { none, idle, head, body, linger };
   struct GoneWakeup : net::Wakeup {
@@ -99,6 +67,8 @@ class ServerConnection final : public ServerExchange {
   // Reading a head; none of these waits.
   HeadStep take_head();
   HeadStep head_wait_failed(const Error& error);
+  // Whether what is buffered begins HTTP/2's preface, or is it.
+  bool begins_http2() const;
   void accept_head(size_t consumed);
 
   void start_request();
@@ -129,15 +99,12 @@ class ServerConnection final : public ServerExchange {
   void arm(net::Deadline deadline);
   void on_timer();
 
-  ServerCore& core_;
   std::unique_ptr<net::Stream> stream_;
   std::string peer_;
   ReadBuffer buffer_;
   PendingWrite pending_;
   net::Timer timer_;
   GoneWakeup gone_wakeup_;
-  ServerConnection* prev_ = nullptr;
-  ServerConnection* next_ = nullptr;
 
   ReadPhase read_phase_ = ReadPhase::none;
   net::Deadline read_deadline_ = net::kNoDeadline;
@@ -150,6 +117,7 @@ class ServerConnection final : public ServerExchange {
   Nanoseconds started_{0};
   int refuse_status_ = 0;
   bool parse_next_ = false;  // what is buffered may hold a whole head
+  bool first_ = true;        // no head has been read
   bool running_ = false;     // a handler runs
   bool keep_alive_ = true;
   bool gone_ = false;

@@ -69,6 +69,7 @@ def rooms_include_only_lower_rooms(tree):
 HOMES = [
     (r"openssl/", {"net", "access", "provider", "sim"}, "TLS is net's; keys and JWTs need digests"),
     (r"(ares|ares_\w+)\.h$", {"net"}, "the resolver lives in net"),
+    (r"nghttp2/", {"http"}, "HTTP/2 lives in http"),
     (r"sys/epoll\.h$", {"net"}, "the event loop lives in net"),
     (r"sqlite3\.h$", {"store"}, "the database lives in store"),
     (r"zstd\.h$", {"store"}, "compression of stored bytes lives in store"),
