@@ -209,6 +209,20 @@ void write_http(Exposition& out, const std::vector<WorkerSample>& samples) {
   timeouts("body", [](const auto& s) { return s.server.timeouts_body; });
   timeouts("write", [](const auto& s) { return s.server.timeouts_write; });
   timeouts("idle", [](const auto& s) { return s.server.timeouts_idle; });
+  one("weir_http2_connections_total", "counter", "Client connections that speak HTTP/2.",
+      [](const auto& s) { return s.server.h2.connections; });
+  one("weir_http2_resets_total", "counter", "Streams that clients reset.",
+      [](const auto& s) { return s.server.h2.resets; });
+  one("weir_http2_refused_streams_total", "counter", "Streams refused: too many at once.",
+      [](const auto& s) { return s.server.h2.refused_streams; });
+  one("weir_http2_malformed_total", "counter", "Streams reset for a message that is not HTTP.",
+      [](const auto& s) { return s.server.h2.malformed; });
+  out.family("weir_http2_faults_total", "counter",
+             "Client connections ended for breaking the protocol or its limits.");
+  for (size_t i = 0; i < http::h2::kFaults; ++i) {
+    out.sample("weir_http2_faults_total", {{"fault", to_string(static_cast<http::h2::Fault>(i))}},
+               total(samples, [i](const auto& s) { return s.server.h2.faults[i]; }));
+  }
   one("weir_tls_handshakes_total", "counter", "TLS handshakes with clients.",
       [](const auto& s) { return s.tls_handshakes_in; });
   one("weir_upstream_tls_handshakes_total", "counter", "TLS handshakes with providers.",

@@ -61,6 +61,7 @@ std::string needs_restart(const Config& before, const Config& after) {
       {"server.listen", before.server.listen != after.server.listen},
       {"server.workers", worker_count(before.server) != worker_count(after.server)},
       {"server.tls", before.server.tls.has_value() != after.server.tls.has_value()},
+      {"server.http2", before.server.http2 != after.server.http2},
       {"server.limits", before.server.limits != after.server.limits},
       {"server.timeouts", before.server.timeouts != after.server.timeouts},
       {"admin.listen", before.admin.listen != after.admin.listen},
@@ -162,9 +163,11 @@ Result<void> ControlPlane::open_stores() {
 Result<std::shared_ptr<const net::TlsServerContext>> ControlPlane::load_tls(
     const Server& server) const {
   if (!server.tls) return std::shared_ptr<const net::TlsServerContext>();
-  return net::TlsServerContext::load({.certificate_file = server.tls->certificate,
-                                      .key_file = server.tls->key,
-                                      .ticket_keys = ticket_keys_});
+  net::TlsServerOptions options{.certificate_file = server.tls->certificate,
+                                .key_file = server.tls->key,
+                                .ticket_keys = ticket_keys_};
+  if (server.http2) options.alpn.insert(options.alpn.begin(), "h2");
+  return net::TlsServerContext::load(options);
 }
 
 Result<uint64_t> ControlPlane::publish(const Config& config) {

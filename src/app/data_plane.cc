@@ -90,6 +90,9 @@ http::ServerConfig server_config(const Server& server, uint32_t workers) {
   config.body_timeout = server.timeouts.body;
   config.write_timeout = server.timeouts.write;
   config.idle_timeout = server.timeouts.keep_alive;
+  config.http2 = server.http2;
+  // Room for the largest head in frames of 16 KiB.
+  config.h2.continuations_max += server.limits.head_bytes / (16 * 1024);
   return config;
 }
 

@@ -83,6 +83,7 @@ struct Server {
   ListenAddress listen{"127.0.0.1", 8080};
   uint32_t workers = 0;  // 0: one per core
   std::optional<ServerTls> tls;
+  bool http2 = true;
   ServerLimits limits;
   ServerTimeouts timeouts;
   Milliseconds drain{30'000};  // how long open requests may finish after SIGTERM

@@ -102,6 +102,9 @@ const ObjectSpec& spec_of<Server>() {
           .field("workers", &Server::workers,
                  "Event loops, each on a thread of its own; 0 means one per core.", {.max = 1'024})
           .field("tls", &Server::tls, "Serve HTTPS with this certificate.", {.unset = "HTTP"})
+          .field("http2", &Server::http2,
+                 "Speak HTTP/2 with clients that ask for it: by ALPN where `tls` is set, else by "
+                 "prior knowledge.")
           .field("limits", &Server::limits, "What a client may send.")
           .field("timeouts", &Server::timeouts, "How long Weir waits for a slow client.")
           .field("drain", &Server::drain,
