@@ -84,6 +84,28 @@ size_t utf8_valid_prefix(std::string_view text) {
   return static_cast<size_t>(at - text.data());
 }
 
+namespace {
+
+bool begins_character(char c) {
+  return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U;
+}
+
+}  // namespace
+
+size_t utf8_code_points(std::string_view text) {
+  size_t count = 0;
+  for (const char c : text) count += begins_character(c) ? 1 : 0;
+  return count;
+}
+
+size_t utf8_offset(std::string_view text, size_t count) {
+  size_t at = 0;
+  for (; at < text.size(); ++at) {
+    if (begins_character(text[at]) && count-- == 0) break;
+  }
+  return at;
+}
+
 void append_utf8(std::string& out, char32_t code_point) {
   const auto put = [&out](char32_t byte) { out.push_back(static_cast<char>(byte)); };
   if (code_point < 0x80) {

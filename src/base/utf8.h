@@ -20,6 +20,11 @@ inline bool is_utf8(std::string_view text) {
   return utf8_valid_prefix(text) == text.size();
 }
 
+// Characters of valid text.
+size_t utf8_code_points(std::string_view text);
+// Where the `count`th character of valid text begins, in bytes; text.size() behind the last one.
+size_t utf8_offset(std::string_view text, size_t count);
+
 // Appends one code point; surrogates and values above U+10FFFF are written as U+FFFD.
 void append_utf8(std::string& out, char32_t code_point);
 

@@ -6,10 +6,12 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/json/document.h"
 #include "base/json/writer.h"
+#include "dialect/signature.h"
 #include "dialect/translate.h"
 
 namespace weir::dialect::testing {
@@ -195,6 +197,40 @@ inline std::vector<std::string> summary(const StreamEvents& events) {
     }
   }
   return lines;
+}
+
+// An answer with the marks that a client of that dialect sends back taken off: what the request
+// reader makes of it.
+inline Reply as_sent_back(Reply reply, Dialect client) {
+  for (Candidate& candidate : reply.candidates) {
+    std::vector<Part> parts;
+    for (Part& part : candidate.parts) {
+      if (part.kind == PartKind::tool_call && part.signature.empty()) {
+        CallId id = read_call_id(part.id);
+        part.id = std::move(id.id);
+        part.signature = std::move(id.signature);
+        part.origin = id.origin;
+      } else if (part.kind == PartKind::thinking || part.kind == PartKind::redacted_thinking) {
+        std::string& value = part.kind == PartKind::redacted_thinking ? part.data : part.signature;
+        const std::string field = std::exchange(value, {});
+        if (client == Dialect::gemini) {
+          read_signature_field_base64(part, field, client);
+        } else if (client == Dialect::anthropic_messages) {
+          read_signature_field(part, field, client);
+        } else {
+          value = field;  // the reader of answers has taken the mark off
+        }
+        if (part.kind == PartKind::text && !parts.empty()) {
+          parts.back().signature = part.signature;
+          parts.back().origin = part.origin;
+          continue;
+        }
+      }
+      parts.push_back(std::move(part));
+    }
+    candidate.parts = std::move(parts);
+  }
+  return reply;
 }
 
 }  // namespace weir::dialect::testing

@@ -23,14 +23,12 @@ constexpr auto kFeatures = std::to_array<FeatureName>({
     {file_id, "file_id", "a file by its id at another provider"},
     {refusal, "refusal", "that a text was a refusal"},
     {tool_error, "tool_result.is_error", "that the result of a tool is an error"},
-    {tool_media, "tool_result.media", "pictures and files in the result of a tool"},
     {citations, "citations", "citations of earlier answers, and the wish for them"},
     {cache_control, "cache_control", "cache breakpoints (Anthropic `cache_control`)"},
     {tool_result_cache, "tool_result.cache_control", "cache breakpoints inside a tool's result"},
     {provider_tool, "tools.provider_run", "a tool that the provider runs, without a counterpart"},
     {tool_strict, "tools.strict", "arguments that are guaranteed to fit their schema"},
     {tool_format, "tools.format", "the grammar of a custom tool (OpenAI)"},
-    {tool_schema, "tools.schema", "keywords of a tool's JSON schema"},
     {tool_choice, "tool_choice", "which tool the model has to call"},
     {parallel_tool_calls, "parallel_tool_calls", "at most one tool call per turn"},
     {temperature, "temperature", ""},
@@ -44,6 +42,7 @@ constexpr auto kFeatures = std::to_array<FeatureName>({
     {stop, "stop", "stop sequences"},
     {response_format, "response_format", "answers in JSON"},
     {response_schema, "response_format.schema", "keywords of the JSON schema of an answer"},
+    {response_strict, "response_format.strict", "an answer that is guaranteed to fit its schema"},
     {reasoning, "reasoning", "how much the model thinks"},
     {max_tokens, "max_tokens", "the limit of the answer's length"},
     {user, "user", "the id of the end user"},
@@ -76,6 +75,7 @@ constexpr auto kLosses = std::to_array<Loss>({
     {document, kToChat | kToResponses | kToMessages | kToGemini | kToConverse, sometimes,
      "left out where the API does not take its type or its form"},
     {document_name, kToGemini, always, "left out"},
+    {audio, kToGemini, sometimes, "left out without bytes or an address"},
     {audio, kToMessages, always, "left out: no model behind the API hears"},
     {audio, kToConverse, sometimes, "left out in the model's turns and in forms it does not take"},
     {audio, kToChat | kToResponses, sometimes, "left out in the model's turns and by address"},
@@ -84,8 +84,6 @@ constexpr auto kLosses = std::to_array<Loss>({
     {refusal, kToMessages | kToGemini | kToConverse, always, "sent as text"},
     {tool_error, kToChat | kToResponses, always, "left out; the text of the result tells"},
     {tool_error, kToConverse, sometimes, "sent to Claude and Nova; the text of the result tells"},
-    {tool_media, kToChat | kToResponses | kToGemini, sometimes,
-     "follow behind the results in a turn of the user"},
     {citations, kToChat | kToResponses | kToGemini | kToConverse, sometimes,
      "left out: answers are cited where the provider does it on its own"},
     {citations, kToMessages, sometimes, "sent where Anthropic made them, left out else"},
@@ -101,11 +99,9 @@ constexpr auto kLosses = std::to_array<Loss>({
     {tool_strict, kToMessages | kToGemini, always,
      "left out: the model does its best to fit the schema"},
     {tool_strict, kToConverse, sometimes, "sent to models that Bedrock constrains to a schema"},
+    {tool_format, kToChat, sometimes, "as below, for servers that are not OpenAI's and old models"},
     {tool_format, kToMessages | kToGemini | kToConverse, always,
      "the tool is a function with one text, `input`; the grammar stands in its description"},
-    {tool_schema, kToGemini, sometimes,
-     "`$ref` is written out, `const` becomes `enum`; keywords that the API does not know are left "
-     "out"},
     {tool_choice, kToChat | kToResponses | kToGemini, sometimes,
      "left out where there are no tools"},
     {tool_choice, kToConverse, sometimes,
@@ -143,7 +139,10 @@ constexpr auto kLosses = std::to_array<Loss>({
     {response_schema, kToMessages | kToConverse, sometimes,
      "keywords that the API does not know are left out; objects are closed "
      "(`additionalProperties: false`)"},
-    {response_schema, kToGemini, sometimes, "as `tools.schema`"},
+    {response_strict, kToChat | kToResponses, sometimes,
+     "left out where the schema is not what OpenAI's strict mode asks for: every property "
+     "required, "
+     "every object closed"},
     {reasoning, kToChat | kToResponses, sometimes, "left out for models that do not reason"},
     {reasoning, kToMessages | kToConverse, sometimes,
      "left out where a tool is forced, where there is no room for it and where the thinking of the "
@@ -159,6 +158,7 @@ constexpr auto kLosses = std::to_array<Loss>({
     {verbosity, kToMessages | kToGemini | kToConverse, always, "left out"},
     {verbosity, kToChat | kToResponses, sometimes, "left out for models before GPT-5"},
     {prompt_cache_key, kToMessages | kToGemini | kToConverse, always, "left out"},
+    {prompt_cache_key, kToChat, sometimes, "left out for servers that are not OpenAI's"},
     {service_tier, kToChat | kToResponses | kToMessages | kToGemini | kToConverse, sometimes,
      "left out where the provider has no such lane"},
     {store, kToChat | kToMessages | kToGemini | kToConverse, sometimes,
@@ -252,7 +252,7 @@ std::string dialects_markdown() {
 A request that goes to a provider of another dialect may hold something that the provider's API has
 no words for. Weir then does what stands here, and names it in the `x-weir-dropped` header of the
 answer: a comma-separated list of the names in the first column, some with a detail behind a dot
-(`tools.schema.pattern`). Fields of the client's own dialect that Weir does not know are named by
+(`response_format.schema.pattern`). Fields of the client's own dialect that Weir does not know are named by
 their path. Between a client and a provider of one dialect nothing is lost: the bytes pass as they
 are.
 

@@ -36,14 +36,14 @@ TEST(Losses, AreToldOnceByName) {
   Dropped dropped;
   lose(dropped, Feature::seed);
   lose(dropped, Feature::seed);
-  lose(dropped, Feature::tool_schema, "pattern");
-  EXPECT_EQ(dropped, (Dropped{"seed", "tools.schema.pattern"}));
+  lose(dropped, Feature::response_schema, "pattern");
+  EXPECT_EQ(dropped, (Dropped{"seed", "response_format.schema.pattern"}));
 }
 
 TEST(Losses, OnlyWhatATargetLosesIsKnown) {
   EXPECT_TRUE(is_known_loss("seed", Dialect::anthropic_messages));
   EXPECT_FALSE(is_known_loss("seed", Dialect::gemini));
-  EXPECT_TRUE(is_known_loss("tools.schema.pattern", Dialect::gemini));
+  EXPECT_TRUE(is_known_loss("response_format.schema.pattern", Dialect::anthropic_messages));
   EXPECT_FALSE(is_known_loss("seeds", Dialect::anthropic_messages));
   EXPECT_FALSE(is_known_loss("", Dialect::anthropic_messages));
   EXPECT_FALSE(is_known_loss("seed", Dialect::passthrough));

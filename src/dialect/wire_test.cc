@@ -99,12 +99,20 @@ Reply full_reply() {
   reply.created = 5;
   reply.candidates.resize(2);
   reply.candidates[0].parts = {
-      {.kind = PartKind::thinking, .text = "t", .signature = "s"},
-      {.kind = PartKind::redacted_thinking, .data = "d"},
+      {.kind = PartKind::thinking,
+       .text = "t",
+       .signature = "s",
+       .origin = Dialect::anthropic_messages},
+      {.kind = PartKind::redacted_thinking, .data = "d", .origin = Dialect::anthropic_messages},
       {.text = "a"},
       {.kind = PartKind::refusal, .text = "r"},
       {.kind = PartKind::image, .media_type = "image/png", .data = "AA"},
-      {.kind = PartKind::tool_call, .id = "c", .name = "f", .json = "{}", .signature = "g"}};
+      {.kind = PartKind::tool_call,
+       .id = "c",
+       .name = "f",
+       .json = "{}",
+       .signature = "g",
+       .origin = Dialect::gemini}};
   reply.candidates[0].stop = StopReason::stop_sequence;
   reply.candidates[0].stop_sequence = "END";
   reply.candidates[0].logprobs = R"({"content":[{"token":"a"}],"refusal":null})";
@@ -150,12 +158,13 @@ TEST(Translate, OwnStreamsLoseOnlyWhatTheFormatLacks) {
   EXPECT_EQ(openai.candidates[0].parts, reply.candidates[0].parts);
   EXPECT_EQ(openai.candidates[1], reply.candidates[1]);
 
-  const Reply anthropic = build(read_stream(
-      Dialect::anthropic_messages, write_stream(Dialect::anthropic_messages, events_of(reply))));
+  const Reply anthropic =
+      as_sent_back(build(read_stream(Dialect::anthropic_messages,
+                                     write_stream(Dialect::anthropic_messages, events_of(reply)))),
+                   Dialect::anthropic_messages);
   std::erase_if(reply.candidates[0].parts,
                 [](const Part& part) { return part.kind == PartKind::image; });
   reply.candidates[0].parts[3].kind = PartKind::text;  // a refusal is text there
-  reply.candidates[0].parts[4].signature.clear();      // Gemini's
   EXPECT_EQ(anthropic.candidates.at(0).parts, reply.candidates[0].parts);
   EXPECT_EQ(anthropic.candidates[0].stop_sequence, "END");
   EXPECT_EQ(anthropic.candidates.size(), 1u);

@@ -4,7 +4,7 @@
 //
 // Blocks of tools that the provider runs itself (server_tool_use, web_search_tool_result,
 // code_execution_tool_result, mcp_tool_use, compaction, ...) have no counterpart elsewhere: they
-// are passed over, in requests with a note. What they cost is in the usage.
+// are native parts. What they cost is in the usage.
 #pragma once
 
 #include <string>
@@ -28,6 +28,24 @@ std::unique_ptr<StreamWriter> make_stream_writer(const Context& context);
 // Models without structured output of their own are made to call a tool of this name whose input
 // is the answer. The name is Weir's: a call of it in an answer is read as the text it stands for.
 inline constexpr std::string_view kJsonToolName = "weir_json_response";
+
+// --- citations (citations.cc) ---
+
+// Stands where Anthropic has its own secret in a citation that another provider made. The mark of
+// signature.h: who sends it on to Anthropic takes the citation out.
+inline constexpr std::string_view kForeignCitation = "weir1.";
+
+Citation read_citation(json::Value citation);
+void read_citations(json::Value block, std::vector<Citation>& citations);
+void write_citation(json::Writer& writer, const Citation& citation);
+// Anthropic made it: it can be sent back there.
+bool is_own(const Citation& citation);
+
+// The block of a whole answer or of the history as a native part.
+Part native_part(json::Value block);
+// Whether the client takes the signature of a text (Gemini's) as a redacted_thinking block behind
+// it: one that asked for thinking knows such blocks.
+bool wants_text_signatures(const Context& context);
 
 StopReason stop_of_stop_reason(std::string_view stop_reason);
 // `calls`: the answer holds a tool call.

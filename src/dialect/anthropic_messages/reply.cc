@@ -1,6 +1,9 @@
 #include <algorithm>
 
 #include "dialect/anthropic_messages/anthropic_messages.h"
+#include "dialect/reasoning.h"
+#include "dialect/signature.h"
+#include "dialect/tools.h"
 #include "dialect/usage_json.h"
 #include "dialect/usage_write.h"
 #include "dialect/wire.h"
@@ -8,19 +11,24 @@
 namespace weir::dialect::anthropic_messages {
 namespace {
 
+constexpr Dialect kOwn = Dialect::anthropic_messages;
+
 void read_block(json::Value block, std::vector<Part>& parts) {
   const json::Value type = block["type"];
   Part part;
   if (type.equals("text")) {
     part.text = block["text"].string_or("");
     if (part.text.empty()) return;
+    read_citations(block, part.citations);
   } else if (type.equals("thinking")) {
     part.kind = PartKind::thinking;
     part.text = block["thinking"].string_or("");
     part.signature = block["signature"].string_or("");
+    part.origin = kOwn;
   } else if (type.equals("redacted_thinking")) {
     part.kind = PartKind::redacted_thinking;
     part.data = block["data"].string_or("");
+    part.origin = kOwn;
   } else if (type.equals("tool_use")) {
     const json::Value input = block["input"];
     const std::string json = input.is_object() ? compact_json(input.raw()) : "{}";
@@ -32,8 +40,10 @@ void read_block(json::Value block, std::vector<Part>& parts) {
       part.name = block["name"].string_or("");
       part.json = json;
     }
+  } else if (block.is_object()) {
+    part = native_part(block);
   } else {
-    return;  // a block of the provider's own tools
+    return;
   }
   parts.push_back(std::move(part));
 }
@@ -43,22 +53,42 @@ bool has_call(const std::vector<Part>& parts) {
                      [](const Part& part) { return part.kind == PartKind::tool_call; });
 }
 
-void write_block(json::Writer& w, const Part& part) {
+void write_redacted(json::Writer& w, std::string_view data) {
+  if (data.empty()) return;  // nobody could read it
+  w.begin_object().member("type", "redacted_thinking").member("data", data).end_object();
+}
+
+void write_text(json::Writer& w, const Part& part, bool signatures) {
+  w.begin_object().member("type", "text").member("text", part.text);
+  if (!part.citations.empty()) {
+    w.key("citations").begin_array();
+    for (const Citation& citation : part.citations) write_citation(w, citation);
+    w.end_array();
+  }
+  w.end_object();
+  if (signatures) write_redacted(w, signature_field(part, kOwn));
+}
+
+void write_block(json::Writer& w, const Part& part, const Context& context) {
   switch (part.kind) {
     case PartKind::text:
     case PartKind::refusal:
-      w.begin_object().member("type", "text").member("text", part.text).end_object();
+      write_text(w, part, part.kind == PartKind::text && wants_text_signatures(context));
       return;
     case PartKind::thinking:
       w.begin_object().member("type", "thinking").member("thinking", part.text);
-      w.member("signature", part.signature).end_object();
+      w.member("signature", signature_field(part, kOwn)).end_object();
       return;
     case PartKind::redacted_thinking:
-      w.begin_object().member("type", "redacted_thinking").member("data", part.data).end_object();
+      write_redacted(w, signature_field(part, kOwn));
       return;
     case PartKind::tool_call:
-      w.begin_object().member("type", "tool_use").member("id", part.id);
-      w.member("name", part.name).member_raw("input", object_text(part.json)).end_object();
+      w.begin_object().member("type", "tool_use");
+      w.member("id", call_id_with(part.id, part.origin, part.signature));
+      w.member("name", part.name).member_raw("input", arguments_of(part)).end_object();
+      return;
+    case PartKind::native:
+      if (part.origin == kOwn) w.raw(part.json);
       return;
     default:
       return;  // pictures and sound: this API's models give none
@@ -66,6 +96,20 @@ void write_block(json::Writer& w, const Part& part) {
 }
 
 }  // namespace
+
+Part native_part(json::Value block) {
+  Part part{.kind = PartKind::native};
+  part.name = block["type"].string_or("");
+  part.id = block["id"].string_or("");
+  part.json = compact_json(block.raw());
+  part.origin = kOwn;
+  return part;
+}
+
+bool wants_text_signatures(const Context& context) {
+  return context.asked == nullptr ||
+         (context.asked->reasoning && wanted_budget(*context.asked->reasoning).value_or(-1) != 0);
+}
 
 StopReason stop_of_stop_reason(std::string_view reason) {
   if (reason.empty()) return StopReason::unset;
@@ -132,7 +176,7 @@ std::string write_reply(const Reply& reply, const Context& context) {
   w.member("type", "message").member("role", "assistant");
   w.member("model", context.model.empty() ? reply.model : context.model);
   w.key("content").begin_array();
-  for (const Part& part : candidate.parts) write_block(w, part);
+  for (const Part& part : candidate.parts) write_block(w, part, context);
   w.end_array();
   w.member("stop_reason", stop_reason_of_stop(candidate.stop, has_call(candidate.parts)));
   w.key("stop_sequence");

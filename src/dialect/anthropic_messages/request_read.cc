@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "dialect/anthropic_messages/anthropic_messages.h"
+#include "dialect/signature.h"
 #include "dialect/wire.h"
 
 namespace weir::dialect::anthropic_messages {
@@ -14,6 +15,8 @@ std::optional<CacheControl> read_cache(json::Value object) {
   if (!cache.is_object()) return std::nullopt;
   return CacheControl{cache["ttl"].string_or("5m")};
 }
+
+constexpr Dialect kOwn = Dialect::anthropic_messages;
 
 class RequestReader {
  public:
@@ -133,6 +136,7 @@ class RequestReader {
     part.cache = read_cache(block);
     if (type == "text") {
       part.text = fields_.string(block, "text", path);
+      read_citations(block, part.citations);
     } else if (type == "image") {
       part.kind = PartKind::image;
       read_source(block, path, part);
@@ -148,10 +152,17 @@ class RequestReader {
     } else if (type == "thinking") {
       part.kind = PartKind::thinking;
       part.text = fields_.string(block, "thinking", path);
-      part.signature = fields_.string(block, "signature", path);
+      read_signature_field(part, fields_.string(block, "signature", path), kOwn);
     } else if (type == "redacted_thinking") {
       part.kind = PartKind::redacted_thinking;
-      part.data = fields_.string(block, "data", path);
+      read_signature_field(part, fields_.string(block, "data", path), kOwn);
+      if (part.kind == PartKind::text) {  // the signature of the text in front
+        if (!parts.empty() && parts.back().kind == PartKind::text) {
+          parts.back().signature = std::move(part.signature);
+          parts.back().origin = part.origin;
+        }
+        return;
+      }
     } else if (type == "search_result") {
       read_search_result(block, path, part);
     } else if (type == "mid_conv_system") {
@@ -160,8 +171,8 @@ class RequestReader {
       return;
     } else {
       if (type.empty()) fields_.fail(path + ".type", "expected the type of the block");
-      drop(at_member(path, type));
-      return;
+      // A tool that the provider ran, or something newer than this reader.
+      part = native_part(block);
     }
     parts.push_back(std::move(part));
   }
@@ -198,7 +209,10 @@ class RequestReader {
 
   void read_tool_use(json::Value block, const std::string& path, Part& part) {
     part.kind = PartKind::tool_call;
-    part.id = fields_.string(block, "id", path);
+    CallId id = read_call_id(fields_.string(block, "id", path));
+    part.id = std::move(id.id);
+    part.signature = std::move(id.signature);
+    part.origin = id.origin;
     part.name = fields_.string(block, "name", path);
     const json::Value input = fields_.object(block, "input", path);
     part.json = input ? compact_json(input.raw()) : "{}";
@@ -207,7 +221,7 @@ class RequestReader {
 
   void read_tool_result(json::Value block, const std::string& path, Part& part) {
     part.kind = PartKind::tool_result;
-    part.id = fields_.string(block, "tool_use_id", path);
+    part.id = read_call_id(fields_.string(block, "tool_use_id", path)).id;
     if (part.id.empty()) fields_.fail(path + ".tool_use_id", "expected the id of a tool_use block");
     part.is_error = fields_.boolean(block, "is_error", path).value_or(false);
     if (const auto found = name_of_call_.find(part.id); found != name_of_call_.end()) {
@@ -256,11 +270,13 @@ class RequestReader {
         return;
       }
       const std::string type = fields_.string(tool, "type", path);
+      Tool& out = out_.tools.emplace_back();
       if (!type.empty() && type != "custom") {  // a tool that the provider defines or runs
-        drop(at_member(path, type));
+        out.name = type;
+        out.native = compact_json(tool.raw());
+        out.origin = kOwn;
         continue;
       }
-      Tool& out = out_.tools.emplace_back();
       out.name = fields_.string(tool, "name", path);
       if (out.name.empty()) fields_.fail(path + ".name", "expected the tool's name");
       out.description = fields_.string(tool, "description", path);

@@ -163,7 +163,7 @@ TEST(AnthropicRequest, BlocksComeBack) {
   EXPECT_TRUE(read(body).dropped.empty());
 }
 
-TEST(AnthropicRequest, ProviderToolsStayOutWithANote) {
+TEST(AnthropicRequest, ProviderToolsAndTheirBlocksAreNative) {
   const Conversation c = read(R"({"model":"m","max_tokens":9,"container":"c",
     "tools":[{"type":"web_search_20250305","name":"web_search"},
              {"type":"custom","name":"f","input_schema":{"type":"object"}}],
@@ -176,15 +176,30 @@ TEST(AnthropicRequest, ProviderToolsStayOutWithANote) {
         {"type":"text","text":"none","citations":[{"type":"web_search_result_location"}]}]},
       {"role":"user","content":[{"type":"container_upload","file_id":"f"},
         {"type":"search_result","title":"T","source":"S","content":[{"type":"text","text":"body"}]}]}]})");
-  EXPECT_EQ(c.tools.size(), 1u);
-  ASSERT_EQ(c.messages[1].parts.size(), 1u);
-  EXPECT_EQ(c.messages[1].parts[0].text, "none");
-  EXPECT_EQ(c.messages[2].parts.at(0).text, "T (S)\nbody");
-  for (const char* path : {"tools[0].web_search_20250305", "messages[1].content[0].server_tool_use",
-                           "messages[1].content[1].web_search_tool_result",
-                           "messages[1].content[2].some_block_of_2030",
-                           "messages[2].content[0].container_upload", "container"}) {
-    EXPECT_TRUE(has(c.dropped, path)) << path;
+  ASSERT_EQ(c.tools.size(), 2u);
+  EXPECT_EQ(c.tools[0].name, "web_search_20250305");
+  EXPECT_EQ(c.tools[0].native, R"({"type":"web_search_20250305","name":"web_search"})");
+  ASSERT_EQ(c.messages[1].parts.size(), 4u);
+  EXPECT_EQ(c.messages[1].parts[0].name, "server_tool_use");
+  EXPECT_EQ(c.messages[1].parts[0].id, "srvtoolu_1");
+  EXPECT_EQ(c.messages[1].parts[3].text, "none");
+  EXPECT_EQ(c.messages[1].parts[3].citations.size(), 1u);
+  EXPECT_EQ(c.messages[2].parts.at(1).text, "T (S)\nbody");
+  EXPECT_EQ(c.dropped, Dropped{"container"});
+  // Their own dialect has them back, another one does without.
+  const std::string own = write(c);
+  EXPECT_EQ(at(own, "tools.0.type"), R"("web_search_20250305")");
+  EXPECT_EQ(at(own, "messages.1.content.0.input.query"), R"("q")");
+  EXPECT_EQ(at(own, "messages.1.content.2.type"), R"("some_block_of_2030")");
+  EXPECT_EQ(at(own, "messages.1.content.3.citations.0.type"), R"("web_search_result_location")");
+  EXPECT_EQ(at(own, "messages.2.content.0.type"), R"("container_upload")");
+  Dropped dropped;
+  ASSERT_TRUE(write_request(Dialect::openai_chat, c, {}, dropped));
+  for (const char* name :
+       {"tools.provider_run.web_search_20250305", "native_blocks.server_tool_use",
+        "native_blocks.web_search_tool_result", "native_blocks.some_block_of_2030",
+        "native_blocks.container_upload", "citations"}) {
+    EXPECT_TRUE(has(dropped, name)) << name;
   }
 }
 
@@ -287,11 +302,19 @@ TEST(AnthropicRequest, TurnsThatTheApiDemands) {
 
 TEST(AnthropicRequest, ThinkingComesFirstAndOnlySigned) {
   Conversation c = hello();
-  c.messages.push_back({.role = Role::assistant,
-                        .parts = {{.text = "so"},
-                                  {.kind = PartKind::thinking, .text = "u"},
-                                  {.kind = PartKind::thinking, .text = "t", .signature = "s"},
-                                  {.kind = PartKind::redacted_thinking, .data = "d"}}});
+  c.messages.push_back(
+      {.role = Role::assistant,
+       .parts = {
+           {.text = "so"},
+           {.kind = PartKind::thinking, .text = "u"},
+           {.kind = PartKind::thinking, .text = "g", .signature = "s", .origin = Dialect::gemini},
+           {.kind = PartKind::thinking,
+            .text = "t",
+            .signature = "s",
+            .origin = Dialect::anthropic_messages},
+           {.kind = PartKind::redacted_thinking,
+            .data = "d",
+            .origin = Dialect::anthropic_messages}}});
   Dropped dropped;
   const std::string body = write(c, {}, &dropped);
   EXPECT_EQ(at(body, "messages.1.content"), canonical(R"([
@@ -414,8 +437,10 @@ TEST(AnthropicRequest, ThinkingFitsTheOtherFields) {
   c.messages.push_back({.role = Role::user, .parts = {{.kind = PartKind::tool_result, .id = "c"}}});
   EXPECT_EQ(at(write(c, context), "thinking"), "");
   EXPECT_NE(at(write(c, {.model = "claude-opus-4-6"}), "thinking"), "");
-  c.messages[1].parts.insert(c.messages[1].parts.begin(),
-                             {.kind = PartKind::thinking, .text = "t", .signature = "s"});
+  c.messages[1].parts.insert(c.messages[1].parts.begin(), {.kind = PartKind::thinking,
+                                                           .text = "t",
+                                                           .signature = "s",
+                                                           .origin = Dialect::anthropic_messages});
   EXPECT_NE(at(write(c, context), "thinking"), "");
 }
 

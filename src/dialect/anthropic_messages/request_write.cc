@@ -2,12 +2,17 @@
 #include <charconv>
 
 #include "dialect/anthropic_messages/anthropic_messages.h"
+#include "dialect/anthropic_messages/request_blocks.h"
 #include "dialect/anthropic_messages/schema.h"
+#include "dialect/losses.h"
 #include "dialect/reasoning.h"
+#include "dialect/tools.h"
 #include "dialect/wire.h"
 
 namespace weir::dialect::anthropic_messages {
 namespace {
+
+constexpr Dialect kOwn = Dialect::anthropic_messages;
 
 // The API's own limits.
 constexpr size_t kToolNameMax = 128;
@@ -20,14 +25,6 @@ constexpr std::string_view kJsonInstruction =
 
 // What stands in for a user turn that the API demands and the client did not have.
 constexpr std::string_view kPlaceholder = "Continue.";
-
-bool is_blank(std::string_view text) {
-  return text.find_first_not_of(" \t\r\n\f\v") == std::string_view::npos;
-}
-
-bool is_thinking(const Part& part) {
-  return part.kind == PartKind::thinking || part.kind == PartKind::redacted_thinking;
-}
 
 std::optional<double> number_of(std::string_view text) {
   double value = 0;
@@ -52,6 +49,7 @@ class RequestWriter {
 
   Result<std::string> write() {
     for (const Tool& tool : in_.tools) {
+      if (!tool.native.empty()) continue;
       if (is_plain_name(tool.name, kToolNameMax)) continue;
       return fail(ErrorCode::invalid_argument,
                   "tools: the name \"" + tool.name +
@@ -80,15 +78,15 @@ class RequestWriter {
 
  private:
   std::string_view model() const { return context_.model.empty() ? in_.model : context_.model; }
-  void drop(std::string_view path) { note(dropped_, path); }
+  void drop(Feature feature, std::string_view detail = {}) { lose(dropped_, feature, detail); }
 
   // --- the turns ---
 
   void gather_turns() {
     for (const Message& message : in_.messages) {
-      if (!message.name.empty()) drop("messages.name");
+      if (!message.name.empty()) drop(Feature::participant_name);
       for (const Part& part : message.parts) {
-        if (!can_send(part, message.role)) continue;
+        if (!blocks_.can_send(part, message.role)) continue;
         if (turns_.empty() || turns_.back().role != message.role) {
           turns_.push_back({message.role, {}});
         }
@@ -101,7 +99,7 @@ class RequestWriter {
       system_is_user_ = true;
       Turn& turn = turns_.emplace_back();
       for (const Part& part : in_.system) {
-        if (can_send(part, Role::user)) turn.parts.push_back(&part);
+        if (blocks_.can_send(part, Role::user)) turn.parts.push_back(&part);
       }
       if (turn.parts.empty()) turns_.clear();
     }
@@ -109,46 +107,6 @@ class RequestWriter {
       placeholder_.text = kPlaceholder;
       turns_.insert(turns_.begin(), Turn{Role::user, {&placeholder_}});
     }
-  }
-
-  bool can_send(const Part& part, Role role) {
-    switch (part.kind) {
-      case PartKind::text:
-      case PartKind::refusal:
-        return !is_blank(part.text);  // the API refuses blank text
-      case PartKind::image:
-        if (role == Role::user && (!part.data.empty() || !part.url.empty())) return true;
-        drop("image");
-        return false;
-      case PartKind::document:
-        if (role == Role::user && is_document(part)) return true;
-        drop("document");
-        return false;
-      case PartKind::audio:
-        drop("audio");
-        return false;
-      case PartKind::thinking:
-        // Without its signature, and from another provider, thinking is refused.
-        if (role == Role::assistant && !part.signature.empty()) return true;
-        drop("thinking");
-        return false;
-      case PartKind::redacted_thinking:
-        return role == Role::assistant && !part.data.empty();
-      case PartKind::tool_call:
-        return role == Role::assistant;
-      case PartKind::tool_result:
-        return role == Role::user;
-      case PartKind::native:
-        if (part.origin == Dialect::anthropic_messages) return true;
-        drop(part.name);
-        return false;
-    }
-    return false;
-  }
-
-  static bool is_document(const Part& part) {
-    if (!part.text.empty() || !part.url.empty()) return true;
-    return !part.data.empty() && part.media_type == "application/pdf";
   }
 
   // Results stand before all else in a user turn; thinking opens an assistant turn. Thinking that
@@ -177,7 +135,7 @@ class RequestWriter {
     forced_ = json_tool_ || in_.tool_choice.kind == ToolChoiceKind::required ||
               in_.tool_choice.kind == ToolChoiceKind::named;
     if (forced_ && traits_.no_forced_tool) {
-      drop("tool_choice");
+      drop(Feature::tool_choice);
       forced_ = false;
     }
     max_tokens_ = in_.max_output_tokens.value_or(context_.default_max_tokens);
@@ -192,20 +150,20 @@ class RequestWriter {
     }
     if (!budget && reasoning.effort.empty()) return;
     // "Thinking may not be enabled when tool_choice forces tool use."
-    if (forced_) return drop("reasoning");
+    if (forced_) return drop(Feature::reasoning);
     if (traits_.adaptive_thinking) {
       thinking_ = Thinking::adaptive;
       return;
     }
     // In a tool loop the turn being answered must begin with the thinking that led to it.
-    if (last_calls_lack_thinking()) return drop("reasoning");
+    if (last_calls_lack_thinking()) return drop(Feature::reasoning);
     budget_ =
         std::max(budget.value_or(-1) < 0 ? *budget_of_effort("medium") : *budget, kThinkingMin);
     if (!in_.max_output_tokens) {
       max_tokens_ += budget_;  // the answer keeps the room it has without thinking
     } else if (budget_ >= max_tokens_) {
       budget_ = std::max(max_tokens_ / 2, kThinkingMin);
-      if (budget_ >= max_tokens_) return drop("reasoning");
+      if (budget_ >= max_tokens_) return drop(Feature::reasoning);
     }
     thinking_ = Thinking::budget;
   }
@@ -225,22 +183,11 @@ class RequestWriter {
       for (const Part* part : turn.parts) count += part->cache && !is_thinking(*part) ? 1 : 0;
     }
     if (count <= kBreakpointsMax) return;
-    breakpoints_skipped_ = count - kBreakpointsMax;
-    drop("cache_control");
+    blocks_.skip_breakpoints(count - kBreakpointsMax);
+    drop(Feature::cache_control);
   }
 
   // --- writing ---
-
-  void write_cache(const std::optional<CacheControl>& cache) {
-    if (!cache) return;
-    if (breakpoints_skipped_ > 0) {
-      --breakpoints_skipped_;
-      return;
-    }
-    w_.key("cache_control").begin_object().member("type", "ephemeral");
-    if (cache->ttl == "1h") w_.member("ttl", "1h");
-    w_.end_object();
-  }
 
   void write_system() {
     const bool instruct = in_.format.kind == FormatKind::json_object;
@@ -257,16 +204,10 @@ class RequestWriter {
       w_.string(parts[0]->text);
     } else {
       w_.begin_array();
-      for (const Part* part : parts) write_text(part->text, part->cache);
-      if (instruct) write_text(kJsonInstruction, std::nullopt);
+      for (const Part* part : parts) blocks_.write_text(part->text, part->cache);
+      if (instruct) blocks_.write_text(kJsonInstruction, std::nullopt);
       w_.end_array();
     }
-  }
-
-  void write_text(std::string_view text, const std::optional<CacheControl>& cache) {
-    w_.begin_object().member("type", "text").member("text", text);
-    write_cache(cache);
-    w_.end_object();
   }
 
   void write_turn(const Turn& turn, bool last) {
@@ -278,105 +219,22 @@ class RequestWriter {
       if (end && part.kind == PartKind::text) {
         // "final assistant content cannot end with trailing whitespace"
         const size_t size = part.text.find_last_not_of(" \t\r\n\f\v") + 1;
-        write_text(std::string_view(part.text).substr(0, size), part.cache);
+        blocks_.write_text(std::string_view(part.text).substr(0, size), part.cache);
       } else {
-        write_part(part);
+        blocks_.write(part);
       }
     }
     w_.end_array().end_object();
   }
 
-  void write_part(const Part& part) {
-    switch (part.kind) {
-      case PartKind::text:
-      case PartKind::refusal:
-        write_text(part.text, part.cache);
-        return;
-      case PartKind::thinking:
-        w_.begin_object().member("type", "thinking").member("thinking", part.text);
-        w_.member("signature", part.signature).end_object();
-        return;
-      case PartKind::redacted_thinking:
-        w_.begin_object().member("type", "redacted_thinking").member("data", part.data);
-        w_.end_object();
-        return;
-      case PartKind::image:
-      case PartKind::document:
-        write_source(part);
-        return;
-      case PartKind::tool_call:
-        w_.begin_object().member("type", "tool_use").member("id", plain_id(part.id));
-        w_.member("name", part.name).member_raw("input", object_text(part.json));
-        write_cache(part.cache);
-        w_.end_object();
-        return;
-      case PartKind::tool_result:
-        write_tool_result(part);
-        return;
-      case PartKind::native:
-        w_.raw(part.json);
-        return;
-      case PartKind::audio:
-        return;
-    }
-  }
-
-  void write_source(const Part& part) {
-    const bool document = part.kind == PartKind::document;
-    w_.begin_object().member("type", document ? "document" : "image");
-    w_.key("source").begin_object();
-    if (document && !part.text.empty()) {
-      w_.member("type", "text").member("media_type", "text/plain").member("data", part.text);
-    } else if (!part.data.empty()) {
-      w_.member("type", "base64").member("media_type", part.media_type).member("data", part.data);
-    } else {
-      w_.member("type", "url").member("url", part.url);
-    }
-    w_.end_object();
-    if (document && !part.name.empty()) w_.member("title", part.name);
-    write_cache(part.cache);
-    w_.end_object();
-  }
-
-  void write_tool_result(const Part& result) {
-    w_.begin_object().member("type", "tool_result").member("tool_use_id", plain_id(result.id));
-    std::vector<const Part*> children;
-    for (const Part& part : result.children) {
-      const bool kind = part.kind == PartKind::text || part.kind == PartKind::image ||
-                        part.kind == PartKind::document;
-      if (kind && can_send(part, Role::user)) children.push_back(&part);
-    }
-    if (children.size() == 1 && children[0]->kind == PartKind::text && !children[0]->cache) {
-      w_.member("content", children[0]->text);
-    } else if (!children.empty()) {
-      w_.key("content").begin_array();
-      for (const Part* part : children) {
-        Part plain = *part;
-        if (plain.cache) drop("tool_result.cache_control");
-        plain.cache.reset();
-        write_part(plain);
-      }
-      w_.end_array();
-    }
-    if (result.is_error) w_.member("is_error", true);
-    write_cache(result.cache);
-    w_.end_object();
-  }
-
   void write_tools() {
-    if (in_.tools.empty() && !json_tool_) {
-      if (in_.tool_choice.kind != ToolChoiceKind::unset) drop("tool_choice");
+    gather_tools();
+    if (tools_.empty() && !json_tool_) {
+      if (in_.tool_choice.kind != ToolChoiceKind::unset) drop(Feature::tool_choice);
       return;
     }
     w_.key("tools").begin_array();
-    for (const Tool& tool : in_.tools) {
-      if (tool.strict.value_or(false)) drop("tools.strict");
-      w_.begin_object().member("name", tool.name);
-      if (!tool.description.empty()) w_.member("description", tool.description);
-      write_input_schema(tool.schema);
-      write_cache(tool.cache);
-      w_.end_object();
-    }
+    for (const Tool* tool : tools_) write_tool(*tool);
     if (json_tool_) {
       w_.begin_object().member("name", kJsonToolName);
       w_.member("description", in_.format.description.empty()
@@ -387,6 +245,31 @@ class RequestWriter {
     }
     w_.end_array();
     write_tool_choice();
+  }
+
+  void gather_tools() {
+    for (const Tool& tool : in_.tools) {
+      if (!tool.native.empty() && provider_tool_json(tool, kOwn).empty()) {
+        drop(Feature::provider_tool, tool.name);
+      } else {
+        tools_.push_back(&tool);
+      }
+    }
+  }
+
+  void write_tool(const Tool& tool) {
+    if (!tool.native.empty()) {
+      w_.raw(provider_tool_json(tool, kOwn));
+      return;
+    }
+    if (tool.strict.value_or(false)) drop(Feature::tool_strict);
+    if (tool.freeform && !tool.format.empty()) drop(Feature::tool_format);
+    const std::string description = tool.freeform ? freeform_description(tool) : tool.description;
+    w_.begin_object().member("name", tool.name);
+    if (!description.empty()) w_.member("description", description);
+    write_input_schema(tool.freeform ? kFreeformSchema : std::string_view(tool.schema));
+    blocks_.write_cache(tool.cache);
+    w_.end_object();
   }
 
   void write_input_schema(std::string_view schema) {
@@ -412,7 +295,7 @@ class RequestWriter {
     std::string_view name = in_.tool_choice.name;
     if (json_tool_) {
       // Of several tools the model may choose one, the answer among them.
-      kind = in_.tools.empty() ? ToolChoiceKind::named : ToolChoiceKind::required;
+      kind = tools_.empty() ? ToolChoiceKind::named : ToolChoiceKind::required;
       name = kJsonToolName;
     }
     const bool forcing = kind == ToolChoiceKind::required || kind == ToolChoiceKind::named;
@@ -500,11 +383,11 @@ class RequestWriter {
     if (!in_.temperature.empty()) {
       const double value = number_of(in_.temperature).value_or(1);
       if (refused) {
-        if (value != 1) drop("temperature");
+        if (value != 1) drop(Feature::temperature);
       } else if (value > 1) {
         // OpenAI and Gemini go to 2, this API to 1, and up to there the numbers mean the same: a
         // higher one is cut, not scaled.
-        drop("temperature");
+        drop(Feature::temperature);
         w_.member("temperature", 1);
       } else {
         w_.member_raw("temperature", in_.temperature);
@@ -512,30 +395,30 @@ class RequestWriter {
     }
     if (!in_.top_p.empty()) {
       if (refused || (traits_.one_sampling && !in_.temperature.empty())) {
-        if (number_of(in_.top_p).value_or(1) != 1) drop("top_p");
+        if (number_of(in_.top_p).value_or(1) != 1) drop(Feature::top_p);
       } else {
         w_.member_raw("top_p", in_.top_p);
       }
     }
     if (!in_.top_k.empty()) {
       if (refused) {
-        drop("top_k");
+        drop(Feature::top_k);
       } else {
         w_.member_raw("top_k", in_.top_k);
       }
     }
-    if (!in_.frequency_penalty.empty()) drop("frequency_penalty");
-    if (!in_.presence_penalty.empty()) drop("presence_penalty");
-    if (!in_.seed.empty()) drop("seed");
-    if (in_.logprobs.value_or(false)) drop("logprobs");
-    if (in_.candidates.value_or(1) != 1) drop("n");
+    if (!in_.frequency_penalty.empty()) drop(Feature::frequency_penalty);
+    if (!in_.presence_penalty.empty()) drop(Feature::presence_penalty);
+    if (!in_.seed.empty()) drop(Feature::seed);
+    if (in_.logprobs.value_or(false)) drop(Feature::logprobs);
+    if (in_.candidates.value_or(1) != 1) drop(Feature::candidates);
   }
 
   void write_rest() {
     std::vector<const std::string*> stops;
     for (const std::string& stop : in_.stop) {
       if (is_blank(stop)) {
-        drop("stop");  // "each stop sequence must contain non-whitespace"
+        drop(Feature::stop);  // "each stop sequence must contain non-whitespace"
       } else {
         stops.push_back(&stop);
       }
@@ -546,7 +429,7 @@ class RequestWriter {
       w_.end_array();
     }
     if (in_.user.size() > kUserMax) {
-      drop("user");
+      drop(Feature::user);
     } else if (!in_.user.empty()) {
       w_.key("metadata").begin_object().member("user_id", in_.user).end_object();
     }
@@ -556,8 +439,11 @@ class RequestWriter {
     } else if (tier == "default" || tier == "standard" || tier == "standard_only") {
       w_.member("service_tier", "standard_only");
     } else if (!tier.empty()) {
-      drop("service_tier");
+      drop(Feature::service_tier);
     }
+    if (!in_.metadata.empty()) drop(Feature::metadata);
+    if (!in_.verbosity.empty()) drop(Feature::verbosity);
+    if (!in_.prompt_cache_key.empty()) drop(Feature::prompt_cache_key);
     if (in_.stream) w_.member("stream", true);
   }
 
@@ -568,6 +454,7 @@ class RequestWriter {
   Dropped& dropped_;
   const ModelTraits traits_;
   std::vector<Turn> turns_;
+  std::vector<const Tool*> tools_;
   Part placeholder_;
   bool system_is_user_ = false;
   bool json_tool_ = false;
@@ -576,9 +463,9 @@ class RequestWriter {
   Thinking thinking_ = Thinking::unset;
   int64_t budget_ = 0;
   int64_t max_tokens_ = 0;
-  size_t breakpoints_skipped_ = 0;
   std::string out_;
   json::Writer w_{out_};
+  BlockWriter blocks_{w_, dropped_};
 };
 
 }  // namespace

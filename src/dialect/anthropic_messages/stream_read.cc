@@ -1,3 +1,4 @@
+#include <optional>
 #include <string>
 
 #include "dialect/anthropic_messages/anthropic_messages.h"
@@ -7,6 +8,9 @@
 
 namespace weir::dialect::anthropic_messages {
 namespace {
+
+constexpr Dialect kOwn = Dialect::anthropic_messages;
+constexpr size_t kNativeBytesMax = 16 * 1024 * 1024;  // input of one block
 
 ApiError broken(std::string_view code, std::string_view message) {
   ApiError error;
@@ -86,17 +90,23 @@ class Reader final : public StreamReader {
     if (type.equals("text")) {
       open(out, PartKind::text);
       add_text(out, EventKind::text_delta, block["text"].string_or(""));
+      for (const json::Value citation : block["citations"].elements()) {
+        add_citation(out, citation);
+      }
     } else if (type.equals("thinking")) {
       open(out, PartKind::thinking);
       add_text(out, EventKind::text_delta, block["thinking"].string_or(""));
-      add_text(out, EventKind::signature, block["signature"].string_or(""));
+      add_signature(out, block["signature"].string_or(""));
     } else if (type.equals("redacted_thinking")) {
-      open(out, PartKind::redacted_thinking);
+      open(out, PartKind::redacted_thinking).origin = kOwn;
       add_text(out, EventKind::data, block["data"].string_or(""));
     } else if (type.equals("tool_use")) {
       start_call(block, out);
+    } else if (block.is_object()) {
+      // A block of the provider's own tools, or one that is not known yet: told when it is whole.
+      native_ = native_part(block);
     } else {
-      skipped_ = true;  // a block of the provider's own tools, or one that is not known yet
+      skipped_ = true;
     }
   }
 
@@ -120,6 +130,7 @@ class Reader final : public StreamReader {
     const json::Value type = delta["type"];
     const int64_t block = root["index"].as_int64().value_or(block_);
     if (skipped_ && block == block_) return;
+    if (native_ && block == block_) return read_native(delta);
     if (type.equals("text_delta")) {
       // Without the start of its block (compatible servers): the delta says what it is.
       if (!is_open(PartKind::text, block)) begin(PartKind::text, block, out);
@@ -129,11 +140,39 @@ class Reader final : public StreamReader {
       add_text(out, EventKind::text_delta, delta["thinking"].string_or(""));
     } else if (type.equals("signature_delta")) {
       if (!is_open(PartKind::thinking, block)) begin(PartKind::thinking, block, out);
-      add_text(out, EventKind::signature, delta["signature"].string_or(""));
+      add_signature(out, delta["signature"].string_or(""));
     } else if (type.equals("input_json_delta")) {
       read_input(delta["partial_json"].string_or(""), block, out);
+    } else if (type.equals("citations_delta") && is_open(PartKind::text, block)) {
+      add_citation(out, delta["citation"]);
     }
-    // citations_delta and what is not known yet has no counterpart.
+  }
+
+  void read_native(json::Value delta) {
+    if (whole_input_.size() > kNativeBytesMax) return;
+    whole_input_ += delta["partial_json"].string_or("");
+  }
+
+  // With the input that came in pieces in its place.
+  void tell_native(StreamEvents& out) {
+    json::Document document;
+    if (is_json(whole_input_) && document.parse(native_->json)) {
+      std::string json;
+      json::Writer w(json);
+      w.begin_object();
+      for (const auto& [key, value] : document.root().members()) {
+        w.member_raw(key, key == "input" ? std::string_view(whole_input_) : value.raw());
+      }
+      w.end_object();
+      native_->json = compact_json(json);
+    }
+    whole_input_.clear();
+    StreamEvent& start = open(out, PartKind::native);
+    start.id = native_->id;
+    start.name = native_->name;
+    start.origin = kOwn;
+    add(out, EventKind::args_delta).text = std::move(native_->json);
+    native_.reset();
   }
 
   void read_input(const std::string& piece, int64_t block, StreamEvents& out) {
@@ -187,12 +226,25 @@ class Reader final : public StreamReader {
     return event;
   }
 
+  void add_signature(StreamEvents& out, std::string text) {
+    if (text.empty()) return;
+    StreamEvent& event = add(out, EventKind::signature);
+    event.text = std::move(text);
+    event.origin = kOwn;
+  }
+
+  void add_citation(StreamEvents& out, json::Value citation) {
+    if (citation["type"].is_string())
+      add(out, EventKind::citation).citation = read_citation(citation);
+  }
+
   void add_text(StreamEvents& out, EventKind kind, std::string text) {
     if (!text.empty()) add(out, kind).text = std::move(text);
   }
 
   void close(StreamEvents& out) {
     skipped_ = false;
+    if (native_) tell_native(out);
     if (!open_) return;
     if (!whole_input_.empty()) {
       add(out, is_answer_ ? EventKind::text_delta : EventKind::args_delta).text = whole_input_;
@@ -216,6 +268,7 @@ class Reader final : public StreamReader {
   Usage usage_;
   int64_t block_ = -1;  // index of the block that began last
   bool skipped_ = false;
+  std::optional<Part> native_;  // the block that is being gathered
   bool open_ = false;
   PartKind kind_ = PartKind::text;
   uint32_t part_ = 0;

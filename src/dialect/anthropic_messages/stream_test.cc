@@ -66,9 +66,29 @@ TEST(AnthropicStream, BlocksOfEveryKind) {
            R"({"type":"content_block_stop","index":5})",
            R"({"type":"message_delta","delta":{"stop_reason":"tool_use"}})",
            kStop})),
-      (Lines{"start m", "usage 3 0", "part thinking", "text hm", "signature s", "part_end",
-             "part redacted_thinking", "data d", "part_end", "part tool_call t f", "part_end",
-             "part tool_call u g", "args {\"a\":", "args 1}", "part_end", "finish 4", "end"}));
+      (Lines{"start m",
+             "usage 3 0",
+             "part thinking",
+             "text hm",
+             "signature s",
+             "part_end",
+             "part redacted_thinking",
+             "data d",
+             "part_end",
+             "part native x server_tool_use",
+             R"(args {"type":"server_tool_use","id":"x","name":"web_search","input":{}})",
+             "part_end",
+             "part native",
+             R"(args {"type":"web_search_tool_result","content":[]})",
+             "part_end",
+             "part tool_call t f",
+             "part_end",
+             "part tool_call u g",
+             "args {\"a\":",
+             "args 1}",
+             "part_end",
+             "finish 4",
+             "end"}));
 }
 
 TEST(AnthropicStream, CompatibleServers) {
@@ -249,7 +269,15 @@ StreamEvent part(PartKind kind, std::string_view id = {}, std::string_view name 
   return e;
 }
 
+StreamEvent signature(std::string_view text, Dialect origin) {
+  StreamEvent out = event(EventKind::signature, text);
+  out.origin = origin;
+  return out;
+}
+
 TEST(AnthropicStream, WritesTheLadderOfTheSdks) {
+  StreamEvent redacted = part(PartKind::redacted_thinking);
+  redacted.origin = Dialect::anthropic_messages;
   StreamEvent start = event(EventKind::start);
   start.id = "chatcmpl-1";
   start.name = "gpt";
@@ -263,9 +291,9 @@ TEST(AnthropicStream, WritesTheLadderOfTheSdks) {
       start,
       part(PartKind::thinking),
       event(EventKind::text_delta, "hm"),
-      event(EventKind::signature, "s"),
+      signature("s", Dialect::anthropic_messages),
       event(EventKind::part_end),
-      part(PartKind::redacted_thinking),
+      redacted,
       event(EventKind::data, "d"),
       event(EventKind::part_end),
       part(PartKind::text),
@@ -276,7 +304,7 @@ TEST(AnthropicStream, WritesTheLadderOfTheSdks) {
       event(EventKind::data, "AAAA"),
       event(EventKind::part_end),
       part(PartKind::tool_call, "call_1", "f"),
-      event(EventKind::signature, "gemini's"),
+      signature("c2ln", Dialect::gemini),
       event(EventKind::part_end),
       part(PartKind::tool_call, "call_2", "g"),
       event(EventKind::args_delta, "{\"a\":1}"),
@@ -311,7 +339,8 @@ TEST(AnthropicStream, WritesTheLadderOfTheSdks) {
       {"ping", R"({"type":"ping"})"},
       {"content_block_stop", R"({"index":2,"type":"content_block_stop"})"},
       {"content_block_start",
-       R"({"content_block":{"id":"call_1","input":{},"name":"f","type":"tool_use"},"index":3,"type":"content_block_start"})"},
+       R"({"content_block":{"id":")" + call_id_with("call_1", Dialect::gemini, "c2ln") +
+           R"(","input":{},"name":"f","type":"tool_use"},"index":3,"type":"content_block_start"})"},
       {"content_block_stop", R"({"index":3,"type":"content_block_stop"})"},
       {"content_block_start",
        R"({"content_block":{"id":"call_2","input":{},"name":"g","type":"tool_use"},"index":4,"type":"content_block_start"})"},

@@ -1,16 +1,22 @@
 #include <string>
 
 #include "dialect/anthropic_messages/anthropic_messages.h"
+#include "dialect/signature.h"
+#include "dialect/tools.h"
 #include "dialect/usage_write.h"
 #include "dialect/wire.h"
 
 namespace weir::dialect::anthropic_messages {
 namespace {
 
+constexpr Dialect kOwn = Dialect::anthropic_messages;
+
 class Writer final : public StreamWriter {
  public:
   explicit Writer(const Context& context)
-      : request_id_(context.request_id), model_(context.model) {}
+      : request_id_(context.request_id),
+        text_signatures_(wants_text_signatures(context)),
+        model_(context.model) {}
 
   void write(const StreamEvent& event, std::string& out) override {
     if (over_) return;
@@ -48,22 +54,25 @@ class Writer final : public StreamWriter {
         start_part(event, out);
         return;
       case EventKind::text_delta:
-        if (kind_ == PartKind::thinking) {
-          delta("thinking_delta", "thinking", event.text, out);
-        } else if (kind_ == PartKind::text || kind_ == PartKind::refusal) {
-          delta("text_delta", "text", event.text, out);
-        }
+        write_text(event, out);
         return;
       case EventKind::args_delta:
-        if (kind_ != PartKind::tool_call) return;
-        delta("input_json_delta", "partial_json", event.text, out);
+        if (part_.kind == PartKind::tool_call) {
+          open_call(out);
+          delta("input_json_delta", "partial_json", event.text, out);
+        } else if (part_.kind == PartKind::native) {
+          part_.json += event.text;
+        }
         return;
       case EventKind::signature:
-        // A tool call's signature is Gemini's and has no place here.
-        if (kind_ == PartKind::thinking) delta("signature_delta", "signature", event.text, out);
+        part_.signature += event.text;
+        if (event.origin != Dialect::passthrough) part_.origin = event.origin;
         return;
       case EventKind::data:
-        if (kind_ == PartKind::redacted_thinking) redacted_ += event.text;
+        part_.data += event.text;
+        return;
+      case EventKind::citation:
+        if (part_.kind == PartKind::text && open_) write_citation_delta(event.citation, out);
         return;
       case EventKind::part_end:
         end_part(out);
@@ -77,10 +86,34 @@ class Writer final : public StreamWriter {
     }
   }
 
+  void write_text(const StreamEvent& event, std::string& out) {
+    if (part_.kind == PartKind::thinking) {
+      delta("thinking_delta", "thinking", event.text, out);
+    } else if (part_.kind == PartKind::text || part_.kind == PartKind::refusal) {
+      delta("text_delta", "text", event.text, out);
+    } else if (part_.kind == PartKind::tool_call && part_.freeform) {
+      part_.text += event.text;
+    }
+  }
+
+  void write_citation_delta(const Citation& citation, std::string& out) {
+    send("content_block_delta", out, [&](json::Writer& w) {
+      w.member("index", index_).key("delta").begin_object().member("type", "citations_delta");
+      w.key("citation");
+      write_citation(w, citation);
+      w.end_object();
+    });
+  }
+
   void start_part(const StreamEvent& event, std::string& out) {
     end_part(out);
-    kind_ = event.part_kind;
-    switch (kind_) {
+    part_ = {};
+    part_.kind = event.part_kind;
+    part_.id = event.id;
+    part_.name = event.name;
+    part_.origin = event.origin;
+    part_.freeform = event.freeform;
+    switch (part_.kind) {
       case PartKind::text:
       case PartKind::refusal:
         start_block(out, [](json::Writer& w) { w.member("type", "text").member("text", ""); });
@@ -91,15 +124,23 @@ class Writer final : public StreamWriter {
         });
         return;
       case PartKind::tool_call:
+        call_held_ = true;
         has_call_ = true;
-        start_block(out, [&](json::Writer& w) {
-          w.member("type", "tool_use").member("id", event.id).member("name", event.name);
-          w.key("input").begin_object().end_object();
-        });
         return;
       default:
-        return;  // redacted thinking waits for its data; other kinds have no block
+        return;  // what has to be whole waits for its end; other kinds have no block
     }
+  }
+
+  // A call waits for its signature, which travels in its id.
+  void open_call(std::string& out) {
+    if (!call_held_) return;
+    call_held_ = false;
+    start_block(out, [&](json::Writer& w) {
+      w.member("type", "tool_use");
+      w.member("id", call_id_with(part_.id, part_.origin, part_.signature));
+      w.member("name", part_.name).key("input").begin_object().end_object();
+    });
   }
 
   template <class Block>
@@ -123,12 +164,33 @@ class Writer final : public StreamWriter {
   }
 
   void end_part(std::string& out) {
-    if (!redacted_.empty()) {
-      start_block(out, [&](json::Writer& w) {
-        w.member("type", "redacted_thinking").member("data", redacted_);
-      });
-      redacted_.clear();
+    if (call_held_) open_call(out);
+    if (part_.kind == PartKind::tool_call && part_.freeform) {
+      delta("input_json_delta", "partial_json", arguments_of_input(part_.text), out);
+    } else if (part_.kind == PartKind::thinking) {
+      delta("signature_delta", "signature", signature_field(part_, kOwn), out);
     }
+    stop_block(out);
+    if (part_.kind == PartKind::redacted_thinking ||
+        (part_.kind == PartKind::text && text_signatures_)) {
+      const std::string data = signature_field(part_, kOwn);
+      if (!data.empty()) {
+        start_block(out, [&](json::Writer& w) {
+          w.member("type", "redacted_thinking").member("data", data);
+        });
+      }
+    } else if (part_.kind == PartKind::native && part_.origin == kOwn && !part_.json.empty()) {
+      start_message(out);
+      open_ = true;
+      send("content_block_start", out, [&](json::Writer& w) {
+        w.member("index", index_).member_raw("content_block", part_.json);
+      });
+    }
+    stop_block(out);
+    part_ = {};
+  }
+
+  void stop_block(std::string& out) {
     if (!open_) return;
     send("content_block_stop", out, [&](json::Writer& w) { w.member("index", index_); });
     open_ = false;
@@ -178,15 +240,16 @@ class Writer final : public StreamWriter {
   }
 
   const std::string request_id_;
+  const bool text_signatures_;
   std::string id_;
   std::string model_;
   Usage usage_;
   bool started_ = false;
   bool over_ = false;
   bool open_ = false;
-  PartKind kind_ = PartKind::text;
+  Part part_;               // the open one: what of it is not written at once
+  bool call_held_ = false;  // its block has not begun
   int64_t index_ = 0;
-  std::string redacted_;
   bool has_call_ = false;
   StopReason stop_ = StopReason::unset;
   std::string stop_sequence_;

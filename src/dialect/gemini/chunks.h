@@ -29,7 +29,10 @@ class ChunkReader {
     bool open = false;
     PartKind open_kind = PartKind::text;
     size_t calls = 0;
-    PartialArgs args;  // of the open call
+    PartialArgs args;       // of the open call
+    std::string text;       // of its text parts so far, to find what citations point to
+    size_t part_begin = 0;  // of the open text part
+    std::string grounding;  // the candidate that had citations last, as JSON
     bool finished = false;
     bool blocked = false;
     std::string finish_reason;
@@ -41,6 +44,9 @@ class ChunkReader {
   void read_part(json::Value value, uint32_t number, Candidate& candidate, StreamEvents& out);
   void read_call(json::Value call, const std::string& signature, uint32_t number,
                  Candidate& candidate, StreamEvents& out);
+  void sign(std::string_view signature, uint32_t number, StreamEvents& out);
+  void read_native(json::Value value, uint32_t number, Candidate& candidate, StreamEvents& out);
+  void cite(uint32_t number, Candidate& candidate, StreamEvents& out);
   static bool is_open(const Candidate& candidate, PartKind kind);
   void open(PartKind kind, uint32_t number, Candidate& candidate, StreamEvents& out);
   void close(uint32_t number, Candidate& candidate, StreamEvents& out);

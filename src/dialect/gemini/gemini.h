@@ -9,11 +9,12 @@
 //     version of the API.
 //   - A functionCall without thoughtSignature, first of its turn, gets Google's documented sentinel
 //     where the model may be Gemini 3 or later, which refuses the turn otherwise.
-//   - Thinking of the history is not sent: its signatures are not portable between providers, and
-//     the only ones that Gemini insists on are those of function calls.
-//   - Signatures of plain text parts are not kept: optional to Google, unknown to everyone else.
-//   - Schemas travel as JSON Schema (parametersJsonSchema, responseJsonSchema); what a client gives
-//     in the OpenAPI subset (`parameters`, `responseSchema`) is translated.
+//   - Thinking of the history is sent where Gemini signed it. Signatures of other makers travel
+//     through Gemini's clients marked (signature.h).
+//   - Schemas travel as JSON Schema (parametersJsonSchema, responseJsonSchema) without references;
+//     what a client gives in the OpenAPI subset (`parameters`, `responseSchema`) is translated.
+//   - A stream's chunks may come back as contents of their own: neighbors of the model's role are
+//     one turn, and their texts one text.
 //   - Images and files by URL are fileData; the media type is told by the address where the client
 //     gave none.
 //   - The provider's arguments in pieces (partialArgs) are put together and told as one delta.
@@ -51,6 +52,9 @@ std::optional<Part> read_media(json::Value part);
 // (nothing written) where the part has nothing that Gemini could take.
 bool write_media(json::Writer& writer, const Part& part);
 
+// An executableCode, a server's toolCall and the like: a part that only this API has.
+Part native_part(json::Value value);
+
 // One part of an answer to a client.
 void write_reply_part(json::Writer& writer, const Part& part);
 void write_usage(json::Writer& writer, const Usage& usage);
@@ -61,6 +65,28 @@ std::string call_id(std::string_view response_id, std::string_view name, uint32_
 
 // An OpenAPI-subset schema ("type":"OBJECT", nullable, int64 as text) as JSON Schema.
 std::string json_schema_of(json::Value schema);
+
+// A JSON schema as the API takes it best: local references written out as far as they are not
+// circular, `const` as an `enum` of one, no `$schema`. Text that is no object, and a schema that
+// would grow beyond kSchemaBytesMax, comes back compact but as it is.
+inline constexpr size_t kSchemaBytesMax = 1024 * 1024;
+std::string plain_schema(std::string_view schema);
+
+// --- grounding.cc ---
+
+// groundingMetadata and citationMetadata of a candidate whose texts are `text`; the part that is
+// cited begins `before` bytes into it.
+inline constexpr size_t kGroundedBytesMax = 1024 * 1024;  // of text that is kept to find positions
+std::vector<Citation> read_grounding(json::Value candidate, std::string_view text, size_t before);
+// A citation and the part of the text (bytes) that its positions count in.
+struct Grounded {
+  const Citation* citation = nullptr;
+  size_t begin = 0;
+  size_t end = 0;
+};
+// The member groundingMetadata; nothing where no citation has an address.
+void write_grounding(json::Writer& writer, const std::vector<Grounded>& citations,
+                     std::string_view text);
 
 // logprobsResult <-> OpenAI's logprobs object, as JSON text; "" where there is nothing.
 std::string openai_logprobs_of(json::Value logprobs_result);

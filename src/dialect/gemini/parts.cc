@@ -2,6 +2,8 @@
 #include <array>
 
 #include "dialect/gemini/gemini.h"
+#include "dialect/signature.h"
+#include "dialect/tools.h"
 #include "dialect/wire.h"
 
 namespace weir::dialect::gemini {
@@ -139,34 +141,51 @@ bool write_media(json::Writer& w, const Part& part) {
   return false;
 }
 
+Part native_part(json::Value value) {
+  Part part{.kind = PartKind::native, .origin = Dialect::gemini};
+  if (value.size() > 0) part.name = (*value.members().begin()).key;
+  part.json = compact_json(value.raw());
+  return part;
+}
+
 void write_reply_part(json::Writer& w, const Part& part) {
+  const auto sign = [&](std::string_view signature) {
+    if (!signature.empty()) w.member("thoughtSignature", signature);
+    w.end_object();
+  };
   switch (part.kind) {
     case PartKind::text:
     case PartKind::refusal:
-      w.begin_object().member("text", part.text).end_object();
+      w.begin_object().member("text", part.text);
+      sign(part.kind == PartKind::text ? signature_field_base64(part, Dialect::gemini)
+                                       : std::string());
       return;
     case PartKind::thinking:
       w.begin_object().member("text", part.text).member("thought", true);
-      if (!part.signature.empty()) w.member("thoughtSignature", part.signature);
-      w.end_object();
+      sign(signature_field_base64(part, Dialect::gemini));
+      return;
+    case PartKind::redacted_thinking:
+      w.begin_object().member("text", "").member("thought", true);
+      sign(signature_field_base64(part, Dialect::gemini));
       return;
     case PartKind::tool_call:
       w.begin_object().key("functionCall").begin_object();
       if (!part.id.empty()) w.member("id", part.id);
-      w.member("name", part.name).member_raw("args", compact_json(object_text(part.json)));
+      w.member("name", part.name).member_raw("args", compact_json(arguments_of(part)));
       w.end_object();
-      if (!part.signature.empty()) w.member("thoughtSignature", part.signature);
-      w.end_object();
+      // Nobody else signs calls.
+      sign(part.origin == Dialect::gemini ? part.signature : std::string());
       return;
     case PartKind::image:
     case PartKind::audio:
     case PartKind::document:
       write_media(w, part);
       return;
-    case PartKind::tool_result:
-    case PartKind::redacted_thinking:
     case PartKind::native:
-      return;  // no answer has the one; the other is another vendor's secret
+      if (part.origin == Dialect::gemini) w.raw(part.json);
+      return;
+    case PartKind::tool_result:
+      return;  // no answer has one
   }
 }
 

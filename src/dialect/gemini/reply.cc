@@ -28,6 +28,17 @@ void write_candidate(json::Writer& w, const Candidate& candidate, size_t index) 
   if (const std::string logprobs = gemini_logprobs_of(candidate.logprobs); !logprobs.empty()) {
     w.member_raw("logprobsResult", logprobs);
   }
+  std::string text;
+  std::vector<Grounded> grounded;
+  for (const Part& part : candidate.parts) {
+    if (part.kind != PartKind::text) continue;
+    const size_t begin = text.size();
+    text.append(part.text);
+    for (const Citation& citation : part.citations) {
+      grounded.push_back({&citation, begin, text.size()});
+    }
+  }
+  write_grounding(w, grounded, text);
   w.end_object();
 }
 

@@ -3,6 +3,7 @@
 
 #include "dialect/gemini/gemini.h"
 #include "dialect/recorded_replies.h"
+#include "dialect/signature.h"
 #include "dialect/translate.h"
 
 namespace weir::dialect {
@@ -196,9 +197,14 @@ TEST(GeminiReply, WriteReadRoundTrip) {
   reply.usage = {.input = 5, .cache_read = 2, .output = 9, .reasoning = 3, .reported = true};
   Candidate& first = reply.candidates.emplace_back();
   first.parts = {
-      {.kind = PartKind::thinking, .text = "hm", .signature = "c2ln"},
+      {.kind = PartKind::thinking, .text = "hm", .signature = "c2ln", .origin = Dialect::gemini},
       {.text = "a \"quoted\" \n é"},
-      {.kind = PartKind::tool_call, .id = "i", .name = "f", .json = R"({"a":1})", .signature = "s"},
+      {.kind = PartKind::tool_call,
+       .id = "i",
+       .name = "f",
+       .json = R"({"a":1})",
+       .signature = "s",
+       .origin = Dialect::gemini},
       {.kind = PartKind::image, .media_type = "image/png", .data = "AAAA"}};
   first.stop = StopReason::tool_use;
   Candidate& second = reply.candidates.emplace_back();
@@ -388,7 +394,7 @@ TEST(GeminiStream, Recorded) {
       EXPECT_EQ(got_text, text);
       ASSERT_EQ(got_calls.size(), calls.size());
       for (size_t i = 0; i < calls.size(); ++i) {
-        EXPECT_EQ(got_calls[i].id, calls[i].id);
+        EXPECT_EQ(read_call_id(got_calls[i].id).id, calls[i].id);
         EXPECT_EQ(got_calls[i].name, calls[i].name);
         EXPECT_EQ(got_calls[i].json, calls[i].json);
       }

@@ -3,6 +3,7 @@
 #include <deque>
 
 #include "dialect/gemini/gemini.h"
+#include "dialect/signature.h"
 #include "dialect/wire.h"
 
 namespace weir::dialect::gemini {
@@ -121,7 +122,30 @@ class RequestReader {
     for (const json::Value part : parts_of(content)) {
       read_part(part, at_index(path + ".parts", index++), message);
     }
-    out_.messages.push_back(std::move(message));
+    const bool goes_on = message.role == Role::assistant && !out_.messages.empty() &&
+                         out_.messages.back().role == Role::assistant;
+    if (!goes_on) {
+      out_.messages.push_back(std::move(message));
+      return;
+    }
+    for (Part& part : message.parts) join(out_.messages.back().parts, std::move(part));
+  }
+
+  // The chunks of a stream, sent back one by one, are the parts that they were pieces of.
+  static void join(std::vector<Part>& parts, Part part) {
+    const bool text = part.kind == PartKind::text || part.kind == PartKind::thinking;
+    const bool piece =
+        text && !parts.empty() && parts.back().kind == part.kind && parts.back().signature.empty();
+    if (!piece) {
+      parts.push_back(std::move(part));
+      return;
+    }
+    Part& whole = parts.back();
+    whole.text += part.text;
+    if (part.signature.empty()) return;
+    whole.signature = std::move(part.signature);
+    whole.origin = part.origin;
+    whole.id = std::move(part.id);
   }
 
   void read_part(json::Value value, const std::string& path, Message& message) {
@@ -136,34 +160,25 @@ class RequestReader {
     } else if (response.is_object()) {
       read_function_response(response, path, message);
     } else if (value["text"].is_string()) {
-      if (value["thought"].as_bool().value_or(false)) return read_thought(value, message);
-      message.parts.push_back({.text = value["text"].string_or("")});
+      Part part;
+      part.text = value["text"].string_or("");
+      const bool thought = value["thought"].as_bool().value_or(false);
+      if (thought) part.kind = PartKind::thinking;
+      read_signature_field_base64(part, signature_of(value), Dialect::gemini);
+      const bool signs = part.text.empty() && !part.signature.empty();
+      if (thought || signs) {
+        join(message.parts, std::move(part));
+      } else {
+        message.parts.push_back(std::move(part));
+      }
     } else if (auto media = read_media(value)) {
       if (gemini_field(value, "videoMetadata", "video_metadata").exists()) {
         drop(path + ".videoMetadata");
       }
       message.parts.push_back(std::move(*media));
     } else if (value.size() > 0 && !value["thought"].exists()) {
-      // executableCode, codeExecutionResult, toolCall, ...: Google's own tools.
-      drop(at_member(path, (*value.members().begin()).key));
+      message.parts.push_back(native_part(value));
     }
-  }
-
-  // A streamed thought comes back in the pieces in which it went out, the signature on the last
-  // one: whoever signed the whole takes it back as a whole only.
-  void read_thought(json::Value value, Message& message) {
-    Message* holder = &message;
-    if (message.parts.empty() && !out_.messages.empty() &&
-        out_.messages.back().role == message.role) {
-      holder = &out_.messages.back();
-    }
-    const bool goes_on = !holder->parts.empty() &&
-                         holder->parts.back().kind == PartKind::thinking &&
-                         holder->parts.back().signature.empty();
-    Part& part = goes_on ? holder->parts.back()
-                         : message.parts.emplace_back(Part{.kind = PartKind::thinking});
-    part.text += value["text"].string_or("");
-    part.signature = signature_of(value);
   }
 
   static std::string signature_of(json::Value part) {
@@ -175,12 +190,14 @@ class RequestReader {
     part.kind = PartKind::tool_call;
     part.name = fields_.string(call, "name", path + ".functionCall");
     part.id = fields_.string(call, "id", path + ".functionCall");
+    part.id = read_call_id(part.id).id;
     if (part.id.empty()) part.id = "call_" + std::to_string(calls_);
     ++calls_;
     const json::Value args = call["args"];
     part.json = args.is_object() ? compact_json(args.raw()) : "{}";
     part.signature = signature_of(value);
     if (part.signature == kForeignSignature) part.signature.clear();
+    if (!part.signature.empty()) part.origin = Dialect::gemini;
     open_calls_.push_back({part.name, part.id});
     message.parts.push_back(std::move(part));
   }
@@ -190,7 +207,7 @@ class RequestReader {
     Part part;
     part.kind = PartKind::tool_result;
     part.name = fields_.string(response, "name", path + ".functionResponse");
-    part.id = fields_.string(response, "id", path + ".functionResponse");
+    part.id = read_call_id(fields_.string(response, "id", path + ".functionResponse")).id;
     const auto open =
         std::find_if(open_calls_.begin(), open_calls_.end(), [&](const OpenCall& candidate) {
           return part.id.empty() ? candidate.name == part.name : candidate.id == part.id;
@@ -220,7 +237,12 @@ class RequestReader {
   void read_tool(json::Value tool, const std::string& path) {
     for (const auto& [key, value] : tool.members()) {
       if (key != "functionDeclarations" && key != "function_declarations") {
-        drop(at_member(path, key));
+        Tool native{.name = key, .origin = Dialect::gemini};
+        json::Writer(native.native)
+            .begin_object()
+            .member_raw(key, compact_json(value.raw()))
+            .end_object();
+        out_.tools.push_back(std::move(native));
         continue;
       }
       size_t index = 0;
@@ -274,6 +296,7 @@ class RequestReader {
   // "Any of these" is "any of all" once the others are not offered.
   void keep_allowed(json::Value allowed) {
     std::erase_if(out_.tools, [&](const Tool& tool) {
+      if (!tool.native.empty()) return false;
       const auto names = allowed.elements();
       for (const json::Value name : names) {
         if (name.equals(tool.name)) return false;

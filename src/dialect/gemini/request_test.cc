@@ -85,7 +85,8 @@ TEST(GeminiRequest, ReadsEverything) {
                                           .id = "call_0",
                                           .name = "f",
                                           .json = R"({"a":1})",
-                                          .signature = "c2ln"}));
+                                          .signature = "c2ln",
+                                          .origin = Dialect::gemini}));
   EXPECT_EQ(c.messages[1].parts[2].id, "call_1");
   // Two calls of one name: answered in their order.
   EXPECT_EQ(c.messages[2].role, Role::user);
@@ -98,7 +99,8 @@ TEST(GeminiRequest, ReadsEverything) {
                                           .name = "f",
                                           .is_error = true,
                                           .children = {{.text = "two"}}}));
-  ASSERT_EQ(c.tools.size(), 2U);
+  ASSERT_EQ(c.tools.size(), 3U);
+  EXPECT_EQ(c.tools[2].native, R"({"googleSearch":{}})");
   EXPECT_EQ(c.tools[0].schema,
             R"({"type":"object","properties":{"a":{"type":["integer","null"]}}})");
   EXPECT_EQ(c.tools[1].schema, R"({"type":"object","additionalProperties":false})");
@@ -119,7 +121,7 @@ TEST(GeminiRequest, ReadsEverything) {
   EXPECT_EQ(c.reasoning->budget_tokens, 1024);
   EXPECT_EQ(c.reasoning->include_thoughts, true);
   EXPECT_EQ(c.dropped,
-            (Dropped{"tools[1].googleSearch", "generationConfig.speechConfig", "safetySettings"}));
+            (Dropped{"generationConfig.speechConfig", "safetySettings"}));
 }
 
 TEST(GeminiRequest, SnakeCaseMeansTheSame) {
@@ -241,8 +243,7 @@ TEST(GeminiRequest, WritesEverything) {
       R"("tools":[{"functionDeclarations":[{"name":"f","description":"d","parametersJsonSchema":{"type":"object"}},{"name":"g"}]}],)"
       R"("toolConfig":{"functionCallingConfig":{"mode":"ANY"}},)"
       R"("generationConfig":{"temperature":0.70,"maxOutputTokens":64,"stopSequences":["1","2","3","4","5"]}})");
-  EXPECT_EQ(dropped,
-            (Dropped{"messages[1].parts[0].thinking", "stop", "parallel_tool_calls", "user"}));
+  EXPECT_EQ(dropped, (Dropped{"thinking", "stop", "parallel_tool_calls", "user"}));
 }
 
 TEST(GeminiRequest, SignaturesOfCallsAreEchoed) {
@@ -250,6 +251,7 @@ TEST(GeminiRequest, SignaturesOfCallsAreEchoed) {
   Part call{.kind = PartKind::tool_call, .id = "a", .name = "f", .json = "{}"};
   c.messages.push_back({.role = Role::assistant, .parts = {call, call}});
   c.messages[1].parts[0].signature = "c2ln";
+  c.messages[1].parts[0].origin = Dialect::gemini;
   const auto signed_body = write(c, for_model("gemini-3-flash"));
   EXPECT_NE(signed_body.find(R"("thoughtSignature":"c2ln")"), std::string::npos);
   EXPECT_EQ(signed_body.find(gemini::kForeignSignature), std::string::npos);
@@ -370,7 +372,8 @@ TEST(GeminiRequest, RoundTrip) {
                   .id = "call_0",
                   .name = "f",
                   .json = R"({"x":1.50})",
-                  .signature = "c2ln"},
+                  .signature = "c2ln",
+                  .origin = Dialect::gemini},
                  {.kind = PartKind::tool_call, .id = "call_1", .name = "g", .json = "{}"}}},
       {.role = Role::user,
        .parts = {{.kind = PartKind::tool_result,
@@ -382,7 +385,7 @@ TEST(GeminiRequest, RoundTrip) {
                   .name = "g",
                   .is_error = true,
                   .children = {{.text = "e"}}}}}};
-  c.tools = {{.name = "f", .schema = R"({"type":"object","$defs":{}})"}, {.name = "g"}};
+  c.tools = {{.name = "f", .schema = R"({"type":"object","title":"T"})"}, {.name = "g"}};
   c.tool_choice = {ToolChoiceKind::named, "g"};
   c.temperature = "1e-1";
   c.top_k = "3";

@@ -1,7 +1,9 @@
 #include <algorithm>
 
 #include "dialect/gemini/gemini.h"
+#include "dialect/losses.h"
 #include "dialect/reasoning.h"
+#include "dialect/tools.h"
 #include "dialect/wire.h"
 
 namespace weir::dialect::gemini {
@@ -33,17 +35,14 @@ class RequestWriter {
   }
 
  private:
-  void drop(std::string_view path) { note(dropped_, path); }
-  void drop_part(size_t message, size_t part, std::string_view what) {
-    drop(at_index(at_index("messages", message) + ".parts", part) + "." + std::string(what));
-  }
+  void drop(Feature feature, std::string_view detail = {}) { lose(dropped_, feature, detail); }
 
   void write_system() {
     const auto has_text = [](const Part& part) {
       return part.kind == PartKind::text && !part.text.empty();
     };
     for (const Part& part : in_.system) {
-      if (part.kind != PartKind::text) drop("system");
+      if (part.kind != PartKind::text) drop_part(part);
     }
     if (std::none_of(in_.system.begin(), in_.system.end(), has_text)) return;
     w_.key("systemInstruction").begin_object().key("parts").begin_array();
@@ -84,8 +83,7 @@ class RequestWriter {
       if (!open) begin_content(message.role);
       open = true;
     };
-    for (size_t i = 0; i < message.parts.size(); ++i) {
-      const Part& part = message.parts[i];
+    for (const Part& part : message.parts) {
       if (part.kind == PartKind::tool_result) {
         if (!with_result_media) continue;
         for (const Part& child : part.children) {
@@ -97,8 +95,8 @@ class RequestWriter {
         ensure_open();
         write_part(part, first_call);
         if (part.kind == PartKind::tool_call) first_call = false;
-      } else if (part.kind != PartKind::text && part.kind != PartKind::refusal) {
-        drop_part(index, i, what_of(part));
+      } else {
+        drop_part(part);
       }
     }
     if (open) end_content();
@@ -109,6 +107,8 @@ class RequestWriter {
     json::Writer writer(scratch);
     return write_media(writer, part);
   }
+
+  static bool is_own(const Part& part) { return part.origin == Dialect::gemini; }
 
   static bool is_sendable(const Part& part) {
     switch (part.kind) {
@@ -122,41 +122,66 @@ class RequestWriter {
       case PartKind::document:
         return has_media(part);
       case PartKind::thinking:
+        return is_own(part) && !part.signature.empty();
+      case PartKind::native:
+        return is_own(part);
       case PartKind::redacted_thinking:
       case PartKind::tool_result:
-      case PartKind::native:
         return false;
     }
     return false;
   }
 
-  static std::string_view what_of(const Part& part) {
+  void drop_part(const Part& part) {
+    const Feature media =
+        part.id.empty() || !part.url.empty() ? Feature::document : Feature::file_id;
     switch (part.kind) {
       case PartKind::thinking:
       case PartKind::redacted_thinking:
-        return "thinking";
+        return drop(Feature::thinking);
       case PartKind::image:
-        return "image";
+        return drop(media == Feature::file_id ? media : Feature::image);
       case PartKind::audio:
-        return "audio";
-      default:
-        return "document";
+      case PartKind::document:
+        return drop(media);
+      case PartKind::native:
+        return drop(Feature::native_part, part.name);
+      case PartKind::text:
+      case PartKind::refusal:
+      case PartKind::tool_call:
+      case PartKind::tool_result:
+        return;  // empty, or where no client can put it
     }
   }
 
   void write_part(const Part& part, bool first_call) {
-    if (part.kind == PartKind::text || part.kind == PartKind::refusal) {
-      w_.begin_object().member("text", part.text).end_object();
-      return;
+    switch (part.kind) {
+      case PartKind::text:
+      case PartKind::refusal:
+      case PartKind::thinking:
+        w_.begin_object().member("text", part.text);
+        if (part.kind == PartKind::thinking) w_.member("thought", true);
+        if (part.kind != PartKind::refusal && is_own(part) && !part.signature.empty()) {
+          w_.member("thoughtSignature", part.signature);
+        }
+        w_.end_object();
+        return;
+      case PartKind::tool_call:
+        write_call(part, first_call);
+        return;
+      case PartKind::native:
+        w_.raw(part.json);
+        return;
+      default:
+        write_media(w_, part);
     }
-    if (part.kind != PartKind::tool_call) {
-      write_media(w_, part);
-      return;
-    }
+  }
+
+  void write_call(const Part& part, bool first_call) {
     w_.begin_object().key("functionCall").begin_object();
-    w_.member("name", part.name).member_raw("args", compact_json(object_text(part.json)));
+    w_.member("name", part.name).member_raw("args", compact_json(arguments_of(part)));
     w_.end_object();
-    if (!part.signature.empty()) {
+    if (is_own(part) && !part.signature.empty()) {
       w_.member("thoughtSignature", part.signature);
     } else if (first_call && traits_.at_least_3()) {
       w_.member("thoughtSignature", kForeignSignature);
@@ -224,19 +249,44 @@ class RequestWriter {
   // --- tools ---
 
   void write_tools() {
-    if (in_.tools.empty()) return;
-    w_.key("tools").begin_array().begin_object().key("functionDeclarations").begin_array();
-    for (size_t i = 0; i < in_.tools.size(); ++i) {
-      const Tool& tool = in_.tools[i];
-      w_.begin_object().member("name", tool.name);
-      if (!tool.description.empty()) w_.member("description", tool.description);
-      if (!tool.schema.empty()) w_.member_raw("parametersJsonSchema", compact_json(tool.schema));
-      w_.end_object();
-      if (tool.strict.value_or(false)) drop(at_index("tools", i) + ".strict");
-      if (tool.cache) drop("cache_control");
+    std::vector<const Tool*> functions;
+    for (const Tool& tool : in_.tools) {
+      if (tool.native.empty()) functions.push_back(&tool);
     }
-    w_.end_array().end_object().end_array();
-    write_tool_choice();
+    std::vector<std::string> natives;
+    for (const Tool& tool : in_.tools) {
+      if (tool.native.empty()) continue;
+      std::string json = provider_tool_json(tool, Dialect::gemini);
+      // Google's tools beside functions are refused by most models.
+      if (json.empty() || (!functions.empty() && tool.origin != Dialect::gemini)) {
+        drop(Feature::provider_tool, tool.name);
+      } else {
+        natives.push_back(std::move(json));
+      }
+    }
+    if (functions.empty() && natives.empty()) return;
+    w_.key("tools").begin_array();
+    if (!functions.empty()) {
+      w_.begin_object().key("functionDeclarations").begin_array();
+      for (const Tool* tool : functions) write_function(*tool);
+      w_.end_array().end_object();
+    }
+    for (const std::string& json : natives) w_.raw(json);
+    w_.end_array();
+    has_functions_ = !functions.empty();
+    if (has_functions_) write_tool_choice();
+  }
+
+  void write_function(const Tool& tool) {
+    const std::string description = tool.freeform ? freeform_description(tool) : tool.description;
+    const std::string_view schema = tool.freeform ? kFreeformSchema : std::string_view(tool.schema);
+    w_.begin_object().member("name", tool.name);
+    if (!description.empty()) w_.member("description", description);
+    if (!schema.empty()) w_.member_raw("parametersJsonSchema", plain_schema(schema));
+    w_.end_object();
+    if (tool.strict.value_or(false)) drop(Feature::tool_strict);
+    if (tool.freeform && !tool.format.empty()) drop(Feature::tool_format);
+    if (tool.cache) drop(Feature::cache_control);
   }
 
   void write_tool_choice() {
@@ -296,27 +346,27 @@ class RequestWriter {
       g_.string(in_.stop[i]);
     }
     g_.end_array();
-    if (in_.stop.size() > kStopSequencesMax) drop("stop");
+    if (in_.stop.size() > kStopSequencesMax) drop(Feature::stop);
   }
 
   void write_format() {
     const ResponseFormat& format = in_.format;
     if (format.kind != FormatKind::json_object && format.kind != FormatKind::json_schema) return;
     // Before Gemini 3, tools and JSON answers exclude each other: the request would be refused.
-    if (!in_.tools.empty() && !traits_.at_least_3()) {
-      drop("response_format");
+    if (has_functions_ && !traits_.at_least_3()) {
+      drop(Feature::response_format);
       return;
     }
     g_.member("responseMimeType", "application/json");
     if (format.kind == FormatKind::json_schema && !format.schema.empty()) {
-      g_.member_raw("responseJsonSchema", compact_json(format.schema));
+      g_.member_raw("responseJsonSchema", plain_schema(format.schema));
     }
   }
 
   // Gemini 3 has levels, 2.5 has budgets with bounds per model, older ones do not think.
   void write_thinking(const Reasoning& reasoning) {
     if (traits_.major == 1 || (traits_.major == 2 && traits_.minor < 5)) {
-      drop("reasoning");
+      drop(Feature::reasoning);
       return;
     }
     const std::string level = traits_.major >= 3 ? level_of(reasoning) : std::string();
@@ -355,20 +405,36 @@ class RequestWriter {
 
   // What the format has no place for.
   void note_rest() {
-    if (in_.parallel_tool_calls && !*in_.parallel_tool_calls && !in_.tools.empty()) {
-      drop("parallel_tool_calls");
+    if (in_.parallel_tool_calls && !*in_.parallel_tool_calls && has_functions_) {
+      drop(Feature::parallel_tool_calls);
     }
-    if (!in_.user.empty()) drop("user");
+    if (in_.tool_choice.kind != ToolChoiceKind::unset && !has_functions_) {
+      drop(Feature::tool_choice);
+    }
+    if (!in_.user.empty()) drop(Feature::user);
+    if (!in_.metadata.empty()) drop(Feature::metadata);
+    if (!in_.verbosity.empty()) drop(Feature::verbosity);
+    if (!in_.prompt_cache_key.empty()) drop(Feature::prompt_cache_key);
     const std::string& tier = in_.service_tier;
     if (!tier.empty() && tier != "auto" && tier != "default" && tier != "standard_only") {
-      drop("service_tier");
+      drop(Feature::service_tier);
     }
-    const auto cached = [](const Part& part) { return part.cache.has_value(); };
-    if (std::any_of(in_.system.begin(), in_.system.end(), cached)) drop("cache_control");
+    for (const Part& part : in_.system) note_rest(part);
     for (const Message& message : in_.messages) {
-      if (std::any_of(message.parts.begin(), message.parts.end(), cached)) drop("cache_control");
-      if (!message.name.empty()) drop("messages.name");
+      for (const Part& part : message.parts) note_rest(part);
+      if (!message.name.empty()) drop(Feature::participant_name);
     }
+  }
+
+  void note_rest(const Part& part) {
+    if (part.cache) drop(Feature::cache_control);
+    if (!part.citations.empty()) drop(Feature::citations);
+    if (part.kind == PartKind::refusal) drop(Feature::refusal);
+    if (part.kind == PartKind::image && !part.detail.empty() && part.detail != "auto") {
+      drop(Feature::image_detail);
+    }
+    if (part.kind == PartKind::document && !part.name.empty()) drop(Feature::document_name);
+    for (const Part& child : part.children) note_rest(child);
   }
 
   const Conversation& in_;
@@ -381,6 +447,7 @@ class RequestWriter {
   std::map<std::string, Call> calls_;
   size_t calls_seen_ = 0;
   size_t contents_ = 0;
+  bool has_functions_ = false;
 };
 
 }  // namespace

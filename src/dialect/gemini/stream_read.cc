@@ -56,6 +56,10 @@ void ChunkReader::read_candidate(json::Value value, StreamEvents& out) {
   if (std::string text = openai_logprobs_of(logprobs); !text.empty()) {
     add(out, EventKind::logprobs, number).text = std::move(text);
   }
+  if (gemini_field(value, "groundingMetadata", "grounding_metadata").is_object() ||
+      gemini_field(value, "citationMetadata", "citation_metadata").is_object()) {
+    candidate.grounding.assign(value.raw());
+  }
   const json::Value reason = gemini_field(value, "finishReason", "finish_reason");
   if (!is_gemini_finish(reason)) return;
   candidate.finished = true;
@@ -76,10 +80,11 @@ void ChunkReader::read_part(json::Value value, uint32_t number, Candidate& candi
     if (!text->empty()) {
       open(kind, number, candidate, out);
       add(out, EventKind::text_delta, number).text = *text;
+      if (!thought && candidate.text.size() <= kGroundedBytesMax) candidate.text.append(*text);
     }
-    if (!signature.empty() && thought && is_open(candidate, PartKind::thinking)) {
-      add(out, EventKind::signature, number).text = signature;
-    }
+    const bool signable =
+        is_open(candidate, PartKind::thinking) || is_open(candidate, PartKind::text);
+    if (!signature.empty() && signable) sign(signature, number, out);
   } else if (auto media = read_media(value); media && !media->data.empty() && !thought) {
     close(number, candidate, out);
     StreamEvent& start = add(out, EventKind::part_start, number);
@@ -88,6 +93,37 @@ void ChunkReader::read_part(json::Value value, uint32_t number, Candidate& candi
     add(out, EventKind::data, number).text = std::move(media->data);
     add(out, EventKind::part_end, number);
     ++candidate.part;
+  } else if (value.is_object() && value.size() > 0 && !media && !thought && signature.empty()) {
+    read_native(value, number, candidate, out);
+  }
+}
+
+void ChunkReader::sign(std::string_view signature, uint32_t number, StreamEvents& out) {
+  StreamEvent& event = add(out, EventKind::signature, number);
+  event.text = signature;
+  event.origin = Dialect::gemini;
+}
+
+void ChunkReader::read_native(json::Value value, uint32_t number, Candidate& candidate,
+                              StreamEvents& out) {
+  Part part = native_part(value);
+  close(number, candidate, out);
+  StreamEvent& start = add(out, EventKind::part_start, number);
+  start.part_kind = PartKind::native;
+  start.name = std::move(part.name);
+  start.origin = part.origin;
+  add(out, EventKind::args_delta, number).text = std::move(part.json);
+  add(out, EventKind::part_end, number);
+  ++candidate.part;
+}
+
+// Citations stand at the end of the stream and are cumulative: the last ones count.
+void ChunkReader::cite(uint32_t number, Candidate& candidate, StreamEvents& out) {
+  if (candidate.grounding.empty() || !is_open(candidate, PartKind::text)) return;
+  json::Document document;
+  if (!document.parse(candidate.grounding, {.unique_keys_levels = 0})) return;
+  for (Citation& citation : read_grounding(document.root(), candidate.text, candidate.part_begin)) {
+    add(out, EventKind::citation, number).citation = std::move(citation);
   }
 }
 
@@ -101,6 +137,7 @@ void ChunkReader::open(PartKind kind, uint32_t number, Candidate& candidate, Str
   add(out, EventKind::part_start, number).part_kind = kind;
   candidate.open = true;
   candidate.open_kind = kind;
+  candidate.part_begin = candidate.text.size();
 }
 
 void ChunkReader::close(uint32_t number, Candidate& candidate, StreamEvents& out) {
@@ -128,7 +165,7 @@ void ChunkReader::read_call(json::Value call, const std::string& signature, uint
     ++candidate.calls;
     candidate.open = true;
     candidate.open_kind = PartKind::tool_call;
-    if (!signature.empty()) add(out, EventKind::signature, number).text = signature;
+    if (!signature.empty()) sign(signature, number, out);
   }
   if (!is_open(candidate, PartKind::tool_call)) return;
   if (call["args"].is_object()) candidate.args.set(call["args"]);
@@ -151,6 +188,7 @@ bool ChunkReader::all_finished() const {
 void ChunkReader::finish(StreamEvents& out) {
   for (uint32_t number = 0; number < candidates_.size(); ++number) {
     Candidate& candidate = candidates_[number];
+    cite(number, candidate, out);
     close(number, candidate, out);
     StreamEvent& event = add(out, EventKind::finish, number);
     event.stop = candidate.blocked ? StopReason::content_filter

@@ -1,4 +1,7 @@
+#include <vector>
+
 #include "dialect/gemini/gemini.h"
+#include "dialect/signature.h"
 #include "dialect/wire.h"
 
 namespace weir::dialect::gemini {
@@ -41,8 +44,16 @@ class GeminiStreamWriter : public StreamWriter {
   }
 
  private:
+  struct Cited {
+    Citation citation;
+    size_t begin = 0;  // of its part, in State::text
+    size_t end = 0;
+  };
   struct State {
     bool open = false;
+    std::string text;  // of the text parts, for what citations point to
+    size_t part_begin = 0;
+    std::vector<Cited> citations;
     Part part;
     StopReason stop = StopReason::end_turn;
     std::string logprobs;
@@ -61,6 +72,9 @@ class GeminiStreamWriter : public StreamWriter {
         state.part.id = event.id;
         state.part.name = event.name;
         state.part.media_type = event.media_type;
+        state.part.origin = event.origin;
+        state.part.freeform = event.freeform;
+        state.part_begin = state.text.size();
         return;
       case EventKind::text_delta:
         write_text(event, state, out);
@@ -70,6 +84,10 @@ class GeminiStreamWriter : public StreamWriter {
         return;
       case EventKind::signature:
         state.part.signature.append(event.text);
+        if (event.origin != Dialect::passthrough) state.part.origin = event.origin;
+        return;
+      case EventKind::citation:
+        state.citations.push_back({event.citation, state.part_begin, state.part_begin});
         return;
       case EventKind::data:
         state.part.data.append(event.text);
@@ -89,8 +107,15 @@ class GeminiStreamWriter : public StreamWriter {
     }
   }
 
-  void write_text(const StreamEvent& event, const State& state, std::string& out) {
+  void write_text(const StreamEvent& event, State& state, std::string& out) {
     if (event.text.empty()) return;
+    if (state.part.kind == PartKind::tool_call) {
+      state.part.text.append(event.text);  // the input of a custom tool
+      return;
+    }
+    if (state.part.kind == PartKind::text && state.text.size() <= kGroundedBytesMax) {
+      state.text.append(event.text);
+    }
     Part part;
     part.kind = state.part.kind == PartKind::thinking ? PartKind::thinking : PartKind::text;
     part.text = event.text;
@@ -102,13 +127,31 @@ class GeminiStreamWriter : public StreamWriter {
     if (!state.open) return;
     state.open = false;
     Part& part = state.part;
-    const bool signed_thought = part.kind == PartKind::thinking && !part.signature.empty();
-    const bool media = part.kind == PartKind::image || part.kind == PartKind::audio ||
-                       part.kind == PartKind::document;
-    if (part.kind == PartKind::tool_call || signed_thought || (media && !part.data.empty())) {
-      write_chunk(candidate, part, out);
+    for (Cited& cited : state.citations) {
+      if (cited.begin == state.part_begin) cited.end = state.text.size();
     }
+    if (has_rest(part)) write_chunk(candidate, part, out);
     part = {};
+  }
+
+  // Texts have been written, their signatures have not.
+  static bool has_rest(const Part& part) {
+    switch (part.kind) {
+      case PartKind::tool_call:
+        return true;
+      case PartKind::text:
+      case PartKind::thinking:
+      case PartKind::redacted_thinking:
+        return !signature_field_base64(part, Dialect::gemini).empty();
+      case PartKind::image:
+      case PartKind::audio:
+      case PartKind::document:
+        return !part.data.empty();
+      case PartKind::native:
+        return part.origin == Dialect::gemini && !part.json.empty();
+      default:
+        return false;
+    }
   }
 
   void write_chunk(uint32_t candidate, const Part& part, std::string& out) {
@@ -137,6 +180,11 @@ class GeminiStreamWriter : public StreamWriter {
       if (const std::string logprobs = gemini_logprobs_of(states_[i].logprobs); !logprobs.empty()) {
         w.member_raw("logprobsResult", logprobs);
       }
+      std::vector<Grounded> grounded;
+      for (const Cited& cited : states_[i].citations) {
+        grounded.push_back({&cited.citation, cited.begin, cited.end});
+      }
+      write_grounding(w, grounded, states_[i].text);
       w.end_object();
     }
     w.end_array().key("usageMetadata");

@@ -5,13 +5,15 @@
 //   - Thinking: `reasoning_content` (DeepSeek, xAI, Moonshot, vLLM), a string. Read too as
 //     `reasoning`. Its signature, without which Anthropic refuses to have the thinking back, and
 //     redacted thinking are in `reasoning_details` (OpenRouter): entries {"type":"reasoning.text",
-//     "text","signature","index"} and {"type":"reasoning.encrypted","data","index"}. A client that
-//     sends the assistant message back as it got it loses nothing.
+//     "text","signature","index"} and {"type":"reasoning.encrypted","data","index"}, signature and
+//     data marked with their maker (signature.h). A client that sends the assistant message back
+//     as it got it loses nothing.
 //   - Gemini's thought signature of a tool call: `extra_content.google.thought_signature` on the
 //     call (Google's own OpenAI-compatible form).
 //   - Images that a model makes: `images`, a list of image_url parts (OpenRouter).
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -31,8 +33,12 @@ std::string write_reply(const Reply& reply, const Context& context);
 std::unique_ptr<StreamReader> make_stream_reader();
 std::unique_ptr<StreamWriter> make_stream_writer(const Context& context);
 
-// The thinking of an assistant message (of a request or an answer) in `parts`.
-void read_thinking(json::Value message, std::vector<Part>& parts);
+// The thinking of an assistant message (of a request or an answer) in `parts`. A signature that
+// belongs to the message's text (Gemini's) comes back as a part of its own, for sign_text().
+std::optional<Part> read_thinking(json::Value message, std::vector<Part>& parts);
+void sign_text(std::vector<Part>& parts, std::optional<Part> signature);
+// Takes the mark, or what `format` says of the maker, off an entry of reasoning_details.
+void read_detail_field(Part& part, json::Value detail, std::string_view field);
 // `reasoning_content`, and `reasoning_details` where there is more to keep than text.
 void write_thinking(json::Writer& writer, const std::vector<Part>& parts);
 // One entry of reasoning_details.
@@ -40,9 +46,17 @@ void write_thinking_detail(json::Writer& writer, const Part& part, size_t index)
 
 // One entry of a message's tool_calls; `path` is only for the message of a wrong type.
 Part read_tool_call(json::Value call);
-void write_tool_call(json::Writer& writer, const Part& call);
+// `custom`: as a call of a custom tool, else of a function.
+void write_tool_call(json::Writer& writer, const Part& call, bool custom);
 // {"google":{"thought_signature":...}}
 void write_extra_content(json::Writer& writer, std::string_view signature);
+
+// `annotations`: what backs the text. Positions count from the message's beginning; `before` is the
+// number of characters in front of the part.
+Citation read_annotation(json::Value annotation, int64_t before);
+// False (nothing written) for what has no address. `length`: characters of the part.
+bool write_annotation(json::Writer& writer, const Citation& citation, int64_t before,
+                      int64_t length);
 
 // The image_url entries of `images`.
 void read_images(json::Value message, std::vector<Part>& parts);

@@ -1,10 +1,14 @@
 #include <algorithm>
 
 #include "dialect/openai_chat/openai_chat.h"
+#include "dialect/signature.h"
+#include "dialect/tools.h"
 #include "dialect/wire.h"
 
 namespace weir::dialect::openai_chat {
 namespace {
+
+constexpr Dialect kOwn = Dialect::openai_chat;
 
 // Mistral's content parts {"type":"thinking","thinking":[{"type":"text","text":...}]}.
 std::string text_of_thinking_part(json::Value part) {
@@ -15,15 +19,33 @@ std::string text_of_thinking_part(json::Value part) {
   return text;
 }
 
-void read_details(json::Value details, std::vector<Part>& parts) {
+// OpenRouter's names of makers.
+Dialect maker_of_format(json::Value format) {
+  const std::string name = format.string_or("");
+  if (name.starts_with("anthropic-")) return Dialect::anthropic_messages;
+  if (name.starts_with("google-")) return Dialect::gemini;
+  if (name.starts_with("openai-responses-")) return Dialect::openai_responses;
+  return kOwn;
+}
+
+void read_details(json::Value details, std::vector<Part>& parts,
+                  std::optional<Part>& text_signature) {
   for (const json::Value detail : details.elements()) {
     const json::Value type = detail["type"];
+    Part part;
     if (type.equals("reasoning.encrypted")) {
-      parts.push_back({.kind = PartKind::redacted_thinking, .data = detail["data"].string_or("")});
+      part.kind = PartKind::redacted_thinking;
+      read_detail_field(part, detail, "data");
     } else if (type.equals("reasoning.text") || type.equals("reasoning.summary")) {
-      Part part{.kind = PartKind::thinking};
+      part.kind = PartKind::thinking;
       part.text = detail[type.equals("reasoning.text") ? "text" : "summary"].string_or("");
-      part.signature = detail["signature"].string_or("");
+      read_detail_field(part, detail, "signature");
+    } else {
+      continue;
+    }
+    if (part.kind == PartKind::text) {
+      text_signature = std::move(part);
+    } else {
       parts.push_back(std::move(part));
     }
   }
@@ -33,10 +55,12 @@ void read_details(json::Value details, std::vector<Part>& parts) {
 void read_blocks(json::Value blocks, std::vector<Part>& parts) {
   for (const json::Value block : blocks.elements()) {
     if (block["type"].equals("redacted_thinking")) {
-      parts.push_back({.kind = PartKind::redacted_thinking, .data = block["data"].string_or("")});
+      Part part{.kind = PartKind::redacted_thinking};
+      read_signature_field(part, block["data"].string_or(""), Dialect::anthropic_messages);
+      parts.push_back(std::move(part));
     } else if (block["type"].equals("thinking")) {
       Part part{.kind = PartKind::thinking, .text = block["thinking"].string_or("")};
-      part.signature = block["signature"].string_or("");
+      read_signature_field(part, block["signature"].string_or(""), Dialect::anthropic_messages);
       parts.push_back(std::move(part));
     }
   }
@@ -44,32 +68,49 @@ void read_blocks(json::Value blocks, std::vector<Part>& parts) {
 
 }  // namespace
 
-void read_thinking(json::Value message, std::vector<Part>& parts) {
+void read_detail_field(Part& part, json::Value detail, std::string_view field) {
+  read_signature_field(part, detail[field].string_or(""), maker_of_format(detail["format"]));
+}
+
+void sign_text(std::vector<Part>& parts, std::optional<Part> signature) {
+  if (!signature) return;
+  for (auto part = parts.rbegin(); part != parts.rend(); ++part) {
+    if (part->kind != PartKind::text) continue;
+    part->signature = std::move(signature->signature);
+    part->origin = signature->origin;
+    return;
+  }
+}
+
+std::optional<Part> read_thinking(json::Value message, std::vector<Part>& parts) {
   std::string text = message["reasoning_content"].string_or("");
   if (text.empty()) text = message["reasoning"].string_or("");
 
   const size_t before = parts.size();
-  read_details(message["reasoning_details"], parts);
+  std::optional<Part> text_signature;
+  read_details(message["reasoning_details"], parts, text_signature);
   if (parts.size() == before) read_blocks(message["thinking_blocks"], parts);
   if (parts.size() == before + 1 && parts.back().kind == PartKind::thinking &&
       parts.back().text.empty()) {
     parts.back().text = text;
   }
-  if (parts.size() > before) return;
+  if (parts.size() > before) return text_signature;
   if (!text.empty()) parts.push_back({.kind = PartKind::thinking, .text = text});
   for (const json::Value part : message["content"].elements()) {
     if (!part["type"].equals("thinking")) continue;
     parts.push_back({.kind = PartKind::thinking, .text = text_of_thinking_part(part)});
   }
+  return text_signature;
 }
 
 void write_thinking_detail(json::Writer& w, const Part& part, size_t index) {
   w.begin_object();
-  if (part.kind == PartKind::redacted_thinking) {
-    w.member("type", "reasoning.encrypted").member("data", part.data);
-  } else {
+  const std::string field = signature_field(part, kOwn);
+  if (part.kind == PartKind::thinking) {
     w.member("type", "reasoning.text").member("text", part.text);
-    if (!part.signature.empty()) w.member("signature", part.signature);
+    if (!field.empty()) w.member("signature", field);
+  } else {
+    w.member("type", "reasoning.encrypted").member("data", field);
   }
   w.member("index", static_cast<int64_t>(index)).end_object();
 }
@@ -77,35 +118,43 @@ void write_thinking_detail(json::Writer& w, const Part& part, size_t index) {
 void write_thinking(json::Writer& w, const std::vector<Part>& parts) {
   std::string text;
   size_t thoughts = 0;
-  bool details = false;
+  std::vector<const Part*> details;
+  bool needed = false;
   for (const Part& part : parts) {
     if (part.kind == PartKind::thinking) {
       text += part.text;
-      ++thoughts;
-      details = details || !part.signature.empty() || thoughts > 1;
+      details.push_back(&part);
+      needed = needed || !signature_field(part, kOwn).empty() || ++thoughts > 1;
+    } else if ((part.kind == PartKind::redacted_thinking || part.kind == PartKind::text) &&
+               !signature_field(part, kOwn).empty()) {
+      details.push_back(&part);
+      needed = true;
     }
-    details = details || part.kind == PartKind::redacted_thinking;
   }
   if (!text.empty()) w.member("reasoning_content", text);
-  if (!details) return;
+  if (!needed) return;
   w.key("reasoning_details").begin_array();
   size_t index = 0;
-  for (const Part& part : parts) {
-    if (part.kind != PartKind::thinking && part.kind != PartKind::redacted_thinking) continue;
-    write_thinking_detail(w, part, index++);
-  }
+  for (const Part* part : details) write_thinking_detail(w, *part, index++);
   w.end_array();
 }
 
 Part read_tool_call(json::Value call) {
   Part part{.kind = PartKind::tool_call};
   part.id = call["id"].string_or("");
+  if (const json::Value custom = call["custom"]; custom.is_object()) {
+    part.freeform = true;
+    part.name = custom["name"].string_or("");
+    part.text = custom["input"].string_or("");
+    return part;
+  }
   const json::Value function = call["function"];
   part.name = function["name"].string_or("");
   const json::Value arguments = function["arguments"];
   // A few servers send the object itself where a string is meant.
   part.json = arguments.is_object() ? std::string(arguments.raw()) : arguments.string_or("");
   part.signature = call["extra_content"]["google"]["thought_signature"].string_or("");
+  if (!part.signature.empty()) part.origin = Dialect::gemini;
   return part;
 }
 
@@ -114,16 +163,52 @@ void write_extra_content(json::Writer& w, std::string_view signature) {
   w.member("thought_signature", signature).end_object().end_object();
 }
 
-void write_tool_call(json::Writer& w, const Part& call) {
-  w.begin_object().member("id", call.id).member("type", "function");
-  w.key("function").begin_object().member("name", call.name);
-  w.member("arguments", call.json.empty() ? std::string_view("{}") : std::string_view(call.json));
-  w.end_object();
-  if (!call.signature.empty()) {
+void write_tool_call(json::Writer& w, const Part& call, bool custom) {
+  w.begin_object().member("id", call.id).member("type", custom ? "custom" : "function");
+  if (custom) {
+    w.key("custom").begin_object().member("name", call.name);
+    w.member("input", call.freeform ? call.text : input_of_arguments(call.json)).end_object();
+  } else {
+    w.key("function").begin_object().member("name", call.name);
+    w.member("arguments", call.freeform       ? arguments_of_input(call.text)
+                          : call.json.empty() ? std::string("{}")
+                                              : call.json);
+    w.end_object();
+  }
+  if (!call.signature.empty() && call.origin == Dialect::gemini) {
     w.key("extra_content");
     write_extra_content(w, call.signature);
   }
   w.end_object();
+}
+
+Citation read_annotation(json::Value annotation, int64_t before) {
+  const json::Value nested = annotation["url_citation"];
+  const json::Value value = nested.is_object() ? nested : annotation;
+  Citation out;
+  out.url = value["url"].string_or("");
+  out.title = value["title"].string_or("");
+  out.cited_text = value["content"].string_or("");  // OpenRouter
+  out.text_start = value["start_index"].as_int64().value_or(-1);
+  out.text_end = value["end_index"].as_int64().value_or(-1);
+  if (out.text_start < before || out.text_end < out.text_start) {
+    out.text_start = out.text_end = -1;
+  } else {
+    out.text_start -= before;
+    out.text_end -= before;
+  }
+  return out;
+}
+
+bool write_annotation(json::Writer& w, const Citation& citation, int64_t before, int64_t length) {
+  if (citation.url.empty()) return false;
+  const bool known = citation.text_start >= 0 && citation.text_end >= citation.text_start;
+  w.begin_object().member("type", "url_citation").key("url_citation").begin_object();
+  w.member("start_index", before + (known ? citation.text_start : 0));
+  w.member("end_index", before + (known ? citation.text_end : length));
+  w.member("url", citation.url).member("title", citation.title);
+  w.end_object().end_object();
+  return true;
 }
 
 void read_images(json::Value message, std::vector<Part>& parts) {

@@ -1,4 +1,6 @@
+#include "base/utf8.h"
 #include "dialect/openai_chat/openai_chat.h"
+#include "dialect/tools.h"
 #include "dialect/usage_json.h"
 #include "dialect/usage_write.h"
 #include "dialect/wire.h"
@@ -43,7 +45,7 @@ void read_calls(json::Value message, std::string_view reply_id, std::vector<Part
   size_t index = 0;
   const auto add = [&](Part part) {
     if (part.id.empty()) part.id = made_call_id(reply_id, index);
-    if (part.json.empty()) part.json = "{}";
+    if (part.json.empty() && !part.freeform) part.json = "{}";
     parts.push_back(std::move(part));
     ++index;
   };
@@ -59,8 +61,14 @@ void read_calls(json::Value message, std::string_view reply_id, std::vector<Part
 Candidate read_candidate(json::Value choice, std::string_view reply_id) {
   Candidate out;
   const json::Value message = choice["message"];
-  read_thinking(message, out.parts);
+  auto text_signature = read_thinking(message, out.parts);
   read_content(message["content"], out.parts);
+  sign_text(out.parts, std::move(text_signature));
+  if (!out.parts.empty() && out.parts.back().kind == PartKind::text) {
+    for (const json::Value annotation : message["annotations"].elements()) {
+      out.parts.back().citations.push_back(read_annotation(annotation, 0));
+    }
+  }
   read_refusal(message, out.parts);
   read_images(message, out.parts);
   read_audio(message, out.parts);
@@ -84,7 +92,24 @@ Candidate read_candidate(json::Value choice, std::string_view reply_id) {
   return out;
 }
 
-void write_message(json::Writer& w, const Candidate& candidate) {
+void write_annotations(json::Writer& w, const std::vector<Part>& parts) {
+  bool open = false;
+  int64_t before = 0;
+  for (const Part& part : parts) {
+    if (part.kind != PartKind::text) continue;
+    const auto length = static_cast<int64_t>(utf8_code_points(part.text));
+    for (const Citation& citation : part.citations) {
+      if (citation.url.empty()) continue;
+      if (!open) w.key("annotations").begin_array();
+      open = true;
+      write_annotation(w, citation, before, length);
+    }
+    before += length;
+  }
+  if (open) w.end_array();
+}
+
+void write_message(json::Writer& w, const Candidate& candidate, const Context& context) {
   std::string text;
   std::string refusal;
   bool has_text = false;
@@ -121,6 +146,7 @@ void write_message(json::Writer& w, const Candidate& candidate) {
   } else {
     w.string(refusal);
   }
+  write_annotations(w, candidate.parts);
   write_thinking(w, candidate.parts);
   if (has_images) {
     w.key("images").begin_array();
@@ -131,7 +157,9 @@ void write_message(json::Writer& w, const Candidate& candidate) {
   }
   if (!calls.empty()) {
     w.key("tool_calls").begin_array();
-    for (const Part* call : calls) write_tool_call(w, *call);
+    for (const Part* call : calls) {
+      write_tool_call(w, *call, call->freeform || asked_for_freeform(context.asked, call->name));
+    }
     w.end_array();
   }
   w.end_object();
@@ -171,7 +199,7 @@ std::string write_reply(const Reply& reply, const Context& context) {
   int64_t index = 0;
   for (const Candidate& candidate : reply.candidates) {
     w.begin_object().member("index", index++).key("message");
-    write_message(w, candidate);
+    write_message(w, candidate, context);
     w.key("logprobs").raw(candidate.logprobs.empty() ? "null" : candidate.logprobs);
     w.member("finish_reason", finish_reason_of_stop(candidate.stop));
     w.end_object();

@@ -4,6 +4,8 @@
 #include <optional>
 
 #include "dialect/openai_chat/openai_chat.h"
+#include "dialect/signature.h"
+#include "dialect/tools.h"
 #include "dialect/wire.h"
 
 namespace weir::dialect::openai_chat {
@@ -38,6 +40,7 @@ class RequestReader {
     read_messages();
     read_tools();
     read_tool_choice();
+    read_web_search();
     read_format();
     read_reasoning();
     read_limits();
@@ -99,8 +102,10 @@ class RequestReader {
     Message& turn = out_.messages.emplace_back();
     turn.role = Role::assistant;
     turn.name = fields_.string(message, "name", path);
-    read_thinking(message, turn.parts);
+    auto text_signature = read_thinking(message, turn.parts);
     read_content(message["content"], path + ".content", turn.parts);
+    sign_text(turn.parts, std::move(text_signature));
+    read_annotations(message["annotations"], turn.parts);
     const std::string refusal = fields_.string(message, "refusal", path);
     if (!refusal.empty()) turn.parts.push_back({.kind = PartKind::refusal, .text = refusal});
     if (message["audio"].is_object()) drop(path + ".audio");
@@ -122,21 +127,36 @@ class RequestReader {
     }
   }
 
+  static void read_annotations(json::Value annotations, std::vector<Part>& parts) {
+    if (annotations.size() == 0 || parts.empty() || parts.back().kind != PartKind::text) return;
+    for (const json::Value annotation : annotations.elements()) {
+      parts.back().citations.push_back(read_annotation(annotation, 0));
+    }
+  }
+
   void read_call(json::Value call, const std::string& path, std::vector<Part>& parts) {
     const json::Value type = call["type"];
-    if (type.exists() && !type.is_null() && !type.equals("function")) {
+    const bool custom = type.equals("custom");
+    if (type.exists() && !type.is_null() && !type.equals("function") && !custom) {
       drop(path);
       return;
     }
     fields_.string(call, "id", path);
-    const json::Value function = fields_.object(call, "function", path);
+    const std::string member = custom ? "custom" : "function";
+    const json::Value function = fields_.object(call, member, path);
     if (!function) {
-      fields_.wrong(path + ".function", "an object", call["function"]);
+      fields_.wrong(at_member(path, member), "an object", call[member]);
       return;
     }
-    fields_.string(function, "name", path + ".function");
+    fields_.string(function, "name", at_member(path, member));
     Part part = read_tool_call(call);
-    part.json = object_text(part.json);
+    if (!part.freeform) part.json = object_text(part.json);
+    CallId id = read_call_id(part.id);
+    part.id = std::move(id.id);
+    if (part.signature.empty() && !id.signature.empty()) {
+      part.signature = std::move(id.signature);
+      part.origin = id.origin;
+    }
     part.cache = read_cache(call);
     remember(part);
     parts.push_back(std::move(part));
@@ -149,7 +169,7 @@ class RequestReader {
       const auto found = last_call_of_name_.find(part.name);
       part.id = found == last_call_of_name_.end() ? "call_" + plain_id(part.name) : found->second;
     } else {
-      part.id = fields_.string(message, "tool_call_id", path);
+      part.id = read_call_id(fields_.string(message, "tool_call_id", path)).id;
       if (part.id.empty()) fields_.fail(path + ".tool_call_id", "expected the id of a tool call");
     }
     if (const auto found = name_of_call_.find(part.id); found != name_of_call_.end()) {
@@ -247,6 +267,10 @@ class RequestReader {
     for (const json::Value tool : fields_.array(root_, "tools").elements()) {
       const std::string path = at_index("tools", index++);
       const json::Value type = tool["type"];
+      if (type.equals("custom")) {
+        read_custom(tool["custom"], path + ".custom");
+        continue;
+      }
       if (type.exists() && !type.equals("function")) {
         drop(at_member(path, type.string_or("type")));
         continue;
@@ -276,6 +300,37 @@ class RequestReader {
     tool.strict = fields_.boolean(function, "strict", path);
   }
 
+  // Tool::format has the Responses form, where the grammar's members stand beside the type.
+  void read_custom(json::Value custom, const std::string& path) {
+    if (!custom.is_object()) {
+      fields_.wrong(path, "an object", custom);
+      return;
+    }
+    Tool& tool = out_.tools.emplace_back();
+    tool.freeform = true;
+    tool.name = fields_.string(custom, "name", path);
+    if (tool.name.empty()) fields_.fail(path + ".name", "expected the tool's name");
+    tool.description = fields_.string(custom, "description", path);
+    const json::Value format = fields_.object(custom, "format", path);
+    if (!format) return;
+    json::Writer w(tool.format);
+    w.begin_object().member("type", format["type"].string_or("text"));
+    for (const std::string_view name : {"syntax", "definition"}) {
+      const json::Value value = format["grammar"][name];
+      if (value.is_string()) w.member(name, value.string_or(""));
+    }
+    w.end_object();
+  }
+
+  void read_web_search() {
+    const json::Value options = fields_.object(root_, kChatWebSearch);
+    if (!options) return;
+    Tool& tool = out_.tools.emplace_back();
+    tool.name = kChatWebSearch;
+    tool.native = compact_json(options.raw());
+    tool.origin = Dialect::openai_chat;
+  }
+
   void read_tool_choice() {
     json::Value choice = root_["tool_choice"];
     std::string path = "tool_choice";
@@ -297,7 +352,8 @@ class RequestReader {
     } else if (choice["type"].equals("allowed_tools")) {
       read_allowed_tools(choice["allowed_tools"], path);
     } else if (choice.is_object()) {
-      const json::Value function = choice["function"];
+      const json::Value function =
+          choice["custom"].is_object() ? choice["custom"] : choice["function"];
       const std::string name = fields_.string(function ? function : choice, "name", path);
       if (name.empty()) {
         drop(at_member(path, choice["type"].string_or("name")));
@@ -313,7 +369,7 @@ class RequestReader {
   void read_allowed_tools(json::Value allowed, const std::string& path) {
     std::vector<std::string> names;
     for (const json::Value tool : fields_.array(allowed, "tools", path).elements()) {
-      const json::Value function = tool["function"];
+      const json::Value function = tool["custom"].is_object() ? tool["custom"] : tool["function"];
       names.push_back((function ? function : tool)["name"].string_or(""));
     }
     std::erase_if(out_.tools, [&](const Tool& tool) {
@@ -400,6 +456,13 @@ class RequestReader {
     out_.user = fields_.string(root_, "safety_identifier");
     if (out_.user.empty()) out_.user = fields_.string(root_, "user");
     out_.service_tier = fields_.string(root_, "service_tier");
+    if (const json::Value pairs = fields_.object(root_, "metadata"); pairs.size() > 0) {
+      out_.metadata = compact_json(pairs.raw());
+    }
+    out_.verbosity = fields_.string(root_, "verbosity");
+    out_.prompt_cache_key = fields_.string(root_, "prompt_cache_key");
+    out_.store = fields_.boolean(root_, "store");
+    if (out_.store.value_or(false)) drop("store");
     out_.stream = fields_.boolean(root_, "stream").value_or(false);
     const json::Value options = fields_.object(root_, "stream_options");
     out_.stream_usage = fields_.boolean(options, "include_usage", "stream_options").value_or(false);
@@ -435,6 +498,11 @@ class RequestReader {
         "safety_identifier",
         "stream_options",
         "service_tier",
+        "metadata",
+        "verbosity",
+        "prompt_cache_key",
+        "store",
+        "web_search_options",
     };
     for (const auto& [key, value] : root_.members()) {
       if (value.is_null()) continue;

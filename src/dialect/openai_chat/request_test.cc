@@ -64,9 +64,9 @@ TEST(OpenAiChatRequest, FieldsComeBack) {
        R"({"type":"json_object"})"},
       {R"("response_format":{"type":"text"})", "response_format", R"({"type":"text"})"},
       {R"("response_format":{"type":"json_schema","json_schema":{"name":"n","description":"d",)"
-       R"("schema":{"type":"object","x":1.50},"strict":true}})",
+       R"("schema":{"type":"object","additionalProperties":false,"x":1.50},"strict":true}})",
        "response_format",
-       R"({"json_schema":{"description":"d","name":"n","schema":{"type":"object","x":1.50},)"
+       R"({"json_schema":{"description":"d","name":"n","schema":{"additionalProperties":false,"type":"object","x":1.50},)"
        R"("strict":true},"type":"json_schema"})"},
       {R"("response_format":{"type":"json_schema","json_schema":{"schema":{}}})",
        "response_format.json_schema.name", R"("response")"},
@@ -215,8 +215,8 @@ TEST(OpenAiChatRequest, LegacyFunctionsMeetTheirCalls) {
 
 TEST(OpenAiChatRequest, UnknownFieldsAreNoted) {
   const Conversation c = read(R"({"messages":[{"role":"user","content":""}],"logit_bias":{},
-    "verbosity":"low","store":null,"tools":[{"type":"custom","custom":{"name":"x"}}]})");
-  EXPECT_EQ(c.dropped, (Dropped{"tools[0].custom", "logit_bias", "verbosity"}));
+    "moderation":"low","store":null,"tools":[{"type":"tool_of_2030"}]})");
+  EXPECT_EQ(c.dropped, (Dropped{"tools[0].tool_of_2030", "logit_bias", "moderation"}));
   Dropped dropped;
   write(c, {}, &dropped);
   EXPECT_EQ(dropped, c.dropped);  // the door tells what the reader could not keep
@@ -294,7 +294,8 @@ TEST(OpenAiChatRequest, GeminisSignatureIsOnlyForWhoKnowsIt) {
                             .id = "c",
                             .name = "f",
                             .json = "{}",
-                            .signature = "sig"}}}};
+                            .signature = "sig",
+                            .origin = Dialect::gemini}}}};
   const char* path = "messages.0.tool_calls.0.extra_content";
   EXPECT_EQ(at(write(c), path), "");
   EXPECT_EQ(at(write(c, {.replay_reasoning = true}), path),

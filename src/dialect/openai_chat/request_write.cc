@@ -1,5 +1,9 @@
+#include "dialect/losses.h"
 #include "dialect/openai_chat/openai_chat.h"
 #include "dialect/reasoning.h"
+#include "dialect/signature.h"
+#include "dialect/strict_schema.h"
+#include "dialect/tools.h"
 #include "dialect/wire.h"
 
 namespace weir::dialect::openai_chat {
@@ -7,6 +11,7 @@ namespace {
 
 // OpenAI's own limits.
 constexpr size_t kToolNameMax = 64;
+constexpr size_t kCallIdMax = 40;
 constexpr size_t kUserMax = 64;
 constexpr size_t kStopsMax = 4;
 
@@ -20,6 +25,7 @@ class RequestWriter {
 
   Result<std::string> write() {
     for (const Tool& tool : in_.tools) {
+      if (!tool.native.empty()) continue;
       if (is_plain_name(tool.name, kToolNameMax)) continue;
       return fail(ErrorCode::invalid_argument,
                   "tools: the name \"" + tool.name +
@@ -29,7 +35,7 @@ class RequestWriter {
     w_.begin_object().member("model", model());
     w_.key("messages").begin_array();
     write_system();
-    for (size_t i = 0; i < in_.messages.size(); ++i) write_message(in_.messages[i], i);
+    for (const Message& message : in_.messages) write_message(message);
     w_.end_array();
     if (messages_ == 0) {
       return fail(ErrorCode::invalid_argument,
@@ -47,7 +53,7 @@ class RequestWriter {
 
  private:
   std::string_view model() const { return context_.model.empty() ? in_.model : context_.model; }
-  void drop(std::string_view path) { note(dropped_, path); }
+  void drop(Feature feature, std::string_view detail = {}) { lose(dropped_, feature, detail); }
 
   void begin_message(std::string_view role) {
     ++messages_;
@@ -58,19 +64,19 @@ class RequestWriter {
     if (in_.system.empty()) return;
     begin_message("system");
     w_.key("content");
-    write_texts(in_.system, "system");
+    write_texts(in_.system);
     w_.end_object();
   }
 
   // A string for one part, which every server takes; else a list.
-  void write_texts(const std::vector<Part>& parts, const std::string& path) {
+  void write_texts(const std::vector<Part>& parts) {
     size_t texts = 0;
     for (const Part& part : parts) {
-      if (part.cache) drop("cache_control");
+      if (part.cache) drop(Feature::cache_control);
       if (part.kind == PartKind::text) {
         ++texts;
       } else {
-        drop(path + ".content");
+        drop_part(part);
       }
     }
     if (texts <= 1) {
@@ -85,10 +91,9 @@ class RequestWriter {
     w_.end_array();
   }
 
-  void write_message(const Message& message, size_t index) {
-    const std::string path = at_index("messages", index);
+  void write_message(const Message& message) {
     if (message.role == Role::assistant) {
-      write_assistant(message, path);
+      write_assistant(message);
       return;
     }
     // Results stand right behind the calls, and are text only: pictures in them follow as a user
@@ -96,34 +101,33 @@ class RequestWriter {
     std::vector<Part> rest;
     for (const Part& part : message.parts) {
       if (part.kind == PartKind::tool_result) {
-        write_tool_result(part, path, rest);
+        write_tool_result(part, rest);
       }
     }
     for (const Part& part : message.parts) {
       if (part.kind != PartKind::tool_result) rest.push_back(part);
     }
-    if (!rest.empty()) write_user(rest, message.name, path);
+    if (!rest.empty()) write_user(rest, message.name);
   }
 
-  void write_tool_result(const Part& result, const std::string& path, std::vector<Part>& rest) {
-    if (result.is_error) drop("tool_result.is_error");
-    if (result.cache) drop("cache_control");
+  void write_tool_result(const Part& result, std::vector<Part>& rest) {
+    if (result.is_error) drop(Feature::tool_error);
+    if (result.cache) drop(Feature::cache_control);
     begin_message("tool");
-    w_.member("tool_call_id", result.id).key("content");
+    w_.member("tool_call_id", call_id(result.id)).key("content");
     std::vector<Part> texts;
     for (const Part& part : result.children) {
       (part.kind == PartKind::text ? texts : rest).push_back(part);
     }
-    write_texts(texts, path);
+    write_texts(texts);
     w_.end_object();
   }
 
-  void write_user(const std::vector<Part>& parts, const std::string& name,
-                  const std::string& path) {
+  void write_user(const std::vector<Part>& parts, const std::string& name) {
     std::vector<const Part*> sent;
     for (const Part& part : parts) {
-      if (part.cache) drop("cache_control");
-      if (can_send(part, path)) sent.push_back(&part);
+      if (part.cache) drop(Feature::cache_control);
+      if (can_send(part)) sent.push_back(&part);
     }
     if (sent.empty()) return;
     begin_message("user");
@@ -139,26 +143,50 @@ class RequestWriter {
     w_.end_object();
   }
 
-  bool can_send(const Part& part, const std::string& path) {
+  bool can_send(const Part& part) {
+    const bool bytes = !part.data.empty();
     switch (part.kind) {
       case PartKind::text:
         return true;
       case PartKind::image:
-        if (!part.data.empty() || !part.url.empty()) return true;
-        drop(path + ".image");
-        return false;
+        if (bytes || !part.url.empty()) return true;
+        break;
       case PartKind::audio:
-        if (!audio_format(part).empty() && !part.data.empty()) return true;
-        drop(path + ".audio");
-        return false;
+        if (!audio_format(part).empty() && bytes) return true;
+        break;
       case PartKind::document:
         // Chat completions take no address of a file, and file ids are one account's.
-        if (!part.text.empty() || !part.data.empty()) return true;
-        drop(path + ".document");
-        return false;
+        if (!part.text.empty() || bytes) return true;
+        break;
+      case PartKind::refusal:
+        return true;  // said by the user it is text
       default:
-        drop(path + ".content");
-        return false;
+        break;
+    }
+    drop_part(part);
+    return false;
+  }
+
+  // Says what it is that has no place.
+  void drop_part(const Part& part) {
+    const bool only_id = part.data.empty() && part.url.empty() && !part.id.empty();
+    switch (part.kind) {
+      case PartKind::image:
+        return drop(only_id ? Feature::file_id : Feature::image);
+      case PartKind::document:
+        return drop(only_id && part.text.empty() ? Feature::file_id : Feature::document);
+      case PartKind::audio:
+        return drop(Feature::audio);
+      case PartKind::thinking:
+      case PartKind::redacted_thinking:
+        return drop(Feature::thinking);
+      case PartKind::native:
+        return drop(Feature::native_part, part.name);
+      case PartKind::text:
+      case PartKind::refusal:
+      case PartKind::tool_call:
+      case PartKind::tool_result:
+        return;  // nothing that any client can say stands where it has no place
     }
   }
 
@@ -187,14 +215,15 @@ class RequestWriter {
     }
   }
 
-  void write_assistant(const Message& message, const std::string& path) {
+  void write_assistant(const Message& message) {
     std::string text;
     std::string refusal;
     bool thinking = false;
     bool has_text = false;
     std::vector<const Part*> calls;
     for (const Part& part : message.parts) {
-      if (part.cache) drop("cache_control");
+      if (part.cache) drop(Feature::cache_control);
+      if (!part.citations.empty()) drop(Feature::citations);
       switch (part.kind) {
         case PartKind::text:
           text += part.text;
@@ -211,12 +240,12 @@ class RequestWriter {
           thinking = true;
           break;
         default:
-          drop(path + ".content");
+          drop_part(part);
       }
     }
     // A turn of thinking alone is no message of this API.
     if (!has_text && refusal.empty() && calls.empty() && !context_.replay_reasoning) {
-      if (thinking) drop("thinking");
+      if (thinking) drop(Feature::thinking);
       return;
     }
     begin_message("assistant");
@@ -235,7 +264,7 @@ class RequestWriter {
       }
       w_.member("reasoning_content", thoughts);
     } else if (thinking) {
-      drop("thinking");
+      drop(Feature::thinking);
     }
     if (!calls.empty()) {
       w_.key("tool_calls").begin_array();
@@ -247,26 +276,81 @@ class RequestWriter {
 
   void write_call(const Part& call) {
     Part plain = call;
+    plain.id = call_id(call.id);
     if (!context_.replay_reasoning) plain.signature.clear();
-    write_tool_call(w_, plain);
+    write_tool_call(w_, plain, call.freeform && custom_tools());
   }
 
+  static std::string call_id(const std::string& id) {
+    return id.size() > kCallIdMax ? short_id(id, kCallIdMax) : id;
+  }
+
+  // Servers that are only compatible, and OpenAI's elder models, know functions alone.
+  bool custom_tools() const { return context_.max_completion_tokens && !traits_.no_reasoning; }
+
   void write_tools() {
-    if (in_.tools.empty()) {
-      if (in_.tool_choice.kind != ToolChoiceKind::unset) drop("tool_choice");
+    std::vector<const Tool*> tools;
+    for (const Tool& tool : in_.tools) {
+      if (tool.native.empty()) {
+        tools.push_back(&tool);
+      } else {
+        write_provider_tool(tool);
+      }
+    }
+    if (tools.empty()) {
+      if (in_.tool_choice.kind != ToolChoiceKind::unset) drop(Feature::tool_choice);
       return;
     }
     w_.key("tools").begin_array();
-    for (const Tool& tool : in_.tools) {
-      if (tool.cache) drop("cache_control");
-      w_.begin_object().member("type", "function").key("function").begin_object();
-      w_.member("name", tool.name);
-      if (!tool.description.empty()) w_.member("description", tool.description);
-      if (!tool.schema.empty()) w_.member_raw("parameters", tool.schema);
-      if (tool.strict) w_.member("strict", *tool.strict);
-      w_.end_object().end_object();
-    }
+    for (const Tool* tool : tools) write_tool(*tool);
     w_.end_array();
+    write_tool_choice();
+    if (in_.parallel_tool_calls) w_.member("parallel_tool_calls", *in_.parallel_tool_calls);
+  }
+
+  // Only models made for it search the web in this API.
+  void write_provider_tool(const Tool& tool) {
+    const std::string json = provider_tool_json(tool, Dialect::openai_chat);
+    const bool searches = model().find("-search-") != std::string_view::npos;
+    const bool known = tool.origin == Dialect::openai_chat || searches;
+    if (json.empty() || !known || web_search_) return drop(Feature::provider_tool, tool.name);
+    web_search_ = true;
+    w_.member_raw(kChatWebSearch, json);
+  }
+
+  void write_tool(const Tool& tool) {
+    if (tool.cache) drop(Feature::cache_control);
+    if (tool.freeform && custom_tools()) return write_custom(tool);
+    if (tool.freeform && !tool.format.empty()) drop(Feature::tool_format);
+    const std::string description = tool.freeform ? freeform_description(tool) : tool.description;
+    const std::string_view schema = tool.freeform ? kFreeformSchema : std::string_view(tool.schema);
+    w_.begin_object().member("type", "function").key("function").begin_object();
+    w_.member("name", tool.name);
+    if (!description.empty()) w_.member("description", description);
+    if (!schema.empty()) w_.member_raw("parameters", schema);
+    if (tool.strict) w_.member("strict", *tool.strict);
+    w_.end_object().end_object();
+  }
+
+  void write_custom(const Tool& tool) {
+    w_.begin_object().member("type", "custom").key("custom").begin_object();
+    w_.member("name", tool.name);
+    if (!tool.description.empty()) w_.member("description", tool.description);
+    json::Document document;
+    if (!tool.format.empty() && document.parse(tool.format)) {
+      const json::Value format = document.root();
+      w_.key("format").begin_object().member("type", format["type"].string_or("text"));
+      if (format["definition"].is_string()) {
+        w_.key("grammar").begin_object();
+        w_.member("syntax", format["syntax"].string_or("lark"));
+        w_.member("definition", format["definition"].string_or("")).end_object();
+      }
+      w_.end_object();
+    }
+    w_.end_object().end_object();
+  }
+
+  void write_tool_choice() {
     switch (in_.tool_choice.kind) {
       case ToolChoiceKind::unset:
         break;
@@ -279,32 +363,34 @@ class RequestWriter {
       case ToolChoiceKind::required:
         w_.member("tool_choice", "required");
         break;
-      case ToolChoiceKind::named:
-        w_.key("tool_choice").begin_object().member("type", "function");
-        w_.key("function").begin_object().member("name", in_.tool_choice.name);
+      case ToolChoiceKind::named: {
+        const bool custom = custom_tools() && asked_for_freeform(&in_, in_.tool_choice.name);
+        const std::string_view type = custom ? "custom" : "function";
+        w_.key("tool_choice").begin_object().member("type", type);
+        w_.key(type).begin_object().member("name", in_.tool_choice.name);
         w_.end_object().end_object();
         break;
+      }
     }
-    if (in_.parallel_tool_calls) w_.member("parallel_tool_calls", *in_.parallel_tool_calls);
   }
 
-  void write_number(std::string_view name, const std::string& text, bool accepted) {
+  void write_number(Feature feature, const std::string& text, bool accepted) {
     if (text.empty()) return;
-    if (!accepted) return drop(name);
-    w_.member_raw(name, text);
+    if (!accepted) return drop(feature);
+    w_.member_raw(id_of(feature), text);
   }
 
   void write_sampling() {
     // Reasoning models answer 400 to these, but for the ones told not to reason.
     const bool accepted = !traits_.reasoning || effort() == "none";
-    write_number("temperature", in_.temperature, accepted);
-    write_number("top_p", in_.top_p, accepted);
-    write_number("frequency_penalty", in_.frequency_penalty, accepted);
-    write_number("presence_penalty", in_.presence_penalty, accepted);
-    write_number("seed", in_.seed, true);
-    if (!in_.top_k.empty()) drop("top_k");
+    write_number(Feature::temperature, in_.temperature, accepted);
+    write_number(Feature::top_p, in_.top_p, accepted);
+    write_number(Feature::frequency_penalty, in_.frequency_penalty, accepted);
+    write_number(Feature::presence_penalty, in_.presence_penalty, accepted);
+    write_number(Feature::seed, in_.seed, true);
+    if (!in_.top_k.empty()) drop(Feature::top_k);
     if (in_.logprobs && *in_.logprobs && !accepted) {
-      drop("logprobs");
+      drop(Feature::logprobs);
     } else if (in_.logprobs) {
       w_.member("logprobs", *in_.logprobs);
       if (*in_.logprobs && in_.top_logprobs) w_.member("top_logprobs", *in_.top_logprobs);
@@ -318,8 +404,8 @@ class RequestWriter {
     }
     if (in_.candidates && *in_.candidates != 1) w_.member("n", *in_.candidates);
     if (in_.stop.empty()) return;
-    if (traits_.reasoning) return drop("stop");
-    if (in_.stop.size() > kStopsMax) drop("stop[4]");
+    if (traits_.reasoning) return drop(Feature::stop);
+    if (in_.stop.size() > kStopsMax) drop(Feature::stop);
     w_.key("stop").begin_array();
     for (size_t i = 0; i < in_.stop.size() && i < kStopsMax; ++i) w_.string(in_.stop[i]);
     w_.end_array();
@@ -337,7 +423,9 @@ class RequestWriter {
       w_.member("name", name.empty() ? "response" : name);
       if (!format.description.empty()) w_.member("description", format.description);
       w_.member_raw("schema", format.schema.empty() ? "{}" : format.schema);
-      if (format.strict) w_.member("strict", *format.strict);
+      const bool strict = format.strict.value_or(false) && fits_openai_strict(format.schema);
+      if (format.strict.value_or(false) && !strict) drop(Feature::response_strict);
+      if (format.strict) w_.member("strict", strict);
       w_.end_object();
     }
     w_.end_object();
@@ -349,13 +437,13 @@ class RequestWriter {
 
   void write_reasoning() {
     if (!in_.reasoning || effort().empty()) return;
-    if (traits_.no_reasoning) return drop("reasoning");
+    if (traits_.no_reasoning) return drop(Feature::reasoning);
     w_.member("reasoning_effort", effort());
   }
 
   void write_rest() {
     if (in_.user.size() > kUserMax) {
-      drop("user");
+      drop(Feature::user);
     } else if (!in_.user.empty()) {
       w_.member("user", in_.user);
     }
@@ -366,8 +454,9 @@ class RequestWriter {
                tier == "scale") {
       w_.member("service_tier", tier);
     } else if (!tier.empty()) {
-      drop("service_tier");
+      drop(Feature::service_tier);
     }
+    write_openai_members();
     if (!in_.stream) return;
     w_.member("stream", true);
     // Weir bills by usage, whether the client asked for it or not.
@@ -376,11 +465,33 @@ class RequestWriter {
     }
   }
 
+  // Servers that are only compatible may refuse what they do not know.
+  void write_openai_members() {
+    const bool own = context_.max_completion_tokens;
+    if (!in_.verbosity.empty()) {
+      if (!own || traits_.no_reasoning) {
+        drop(Feature::verbosity);
+      } else {
+        w_.member("verbosity", in_.verbosity);
+      }
+    }
+    if (!in_.prompt_cache_key.empty()) {
+      if (own) {
+        w_.member("prompt_cache_key", in_.prompt_cache_key);
+      } else {
+        drop(Feature::prompt_cache_key);
+      }
+    }
+    if (in_.metadata.empty()) return;
+    drop(Feature::metadata);
+  }
+
   const Conversation& in_;
   const Context& context_;
   Dropped& dropped_;
   const ModelTraits traits_;
   size_t messages_ = 0;  // written so far
+  bool web_search_ = false;
   std::string out_;
   json::Writer w_{out_};
 };

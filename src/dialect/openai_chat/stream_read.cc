@@ -2,6 +2,7 @@
 #include <string>
 #include <vector>
 
+#include "base/utf8.h"
 #include "dialect/errors.h"
 #include "dialect/openai_chat/openai_chat.h"
 #include "dialect/usage_json.h"
@@ -31,12 +32,16 @@ class ObjectTracker {
     }
   }
   bool complete() const { return begun_ && depth_ <= 0 && !in_string_; }
+  // A custom tool's input is any text: what follows it tells that it is whole.
+  void set_freeform() { freeform_ = true; }
+  bool over() const { return freeform_ || complete(); }
 
  private:
   int64_t depth_ = 0;
   bool begun_ = false;
   bool in_string_ = false;
   bool escaped_ = false;
+  bool freeform_ = false;
 };
 
 struct Call {
@@ -44,6 +49,8 @@ struct Call {
   std::string id;
   std::string name;
   std::string signature;
+  Dialect origin = Dialect::passthrough;
+  bool freeform = false;
   std::string held;  // arguments that wait for their turn
   ObjectTracker tracker;
   enum class State : uint8_t { waiting, open, closed } state = State::waiting;
@@ -61,6 +68,7 @@ class Choice {
     const json::Value delta = choice["delta"].is_object() ? choice["delta"] : choice["message"];
     read_thinking_delta(delta, out);
     read_content(delta["content"], out);
+    read_annotations(delta["annotations"], out);
     text(PartKind::refusal, delta["refusal"].string_or(""), out);
     read_audio(delta["audio"], out);
     for (const json::Value image : delta["images"].elements()) read_image(image, out);
@@ -109,6 +117,7 @@ class Choice {
     open_ = true;
     kind_ = kind;
     part_has_text_ = false;
+    characters_before_ = characters_;
     StreamEvent& event = add(out, EventKind::part_start);
     event.part_kind = kind;
     return event;
@@ -133,6 +142,7 @@ class Choice {
     end_calls(out);
     if (!open_ || kind_ != kind) open(out, kind);
     part_has_text_ = true;
+    if (kind == PartKind::text) characters_ += utf8_code_points(piece);
     add(out, EventKind::text_delta).text = piece;
   }
 
@@ -169,12 +179,20 @@ class Choice {
   // the entry comes last with its signature, before), unless the server sends entries alone.
   void read_detail(json::Value detail, bool said, StreamEvents& out) {
     const bool thinking = open_ && kind_ == PartKind::thinking;
+    Part part;
     if (detail["type"].equals("reasoning.encrypted")) {
-      const std::string data = detail["data"].string_or("");
-      if (data.empty() || call_unfinished()) return;
+      part.kind = PartKind::redacted_thinking;
+      read_detail_field(part, detail, "data");
+      if (call_unfinished()) return;
+      if (part.kind == PartKind::text) {  // of the text that is open or was
+        if (open_ && kind_ == PartKind::text) add_signature(out, part.signature, part.origin);
+        return;
+      }
+      if (part.kind == PartKind::thinking) return sign_thinking(part, out);
+      if (part.data.empty()) return;
       end_calls(out);
-      open(out, PartKind::redacted_thinking);
-      add(out, EventKind::data).text = data;
+      open(out, PartKind::redacted_thinking).origin = part.origin;
+      add(out, EventKind::data).text = part.data;
       close(out);
       return;
     }
@@ -186,12 +204,28 @@ class Choice {
       text(PartKind::thinking, piece, out);
     }
     if (signature.empty() || call_unfinished()) return;
+    part.kind = PartKind::thinking;
+    read_detail_field(part, detail, "signature");
+    sign_thinking(part, out);
+  }
+
+  void sign_thinking(const Part& part, StreamEvents& out) {
+    if (part.signature.empty()) return;
     if (!open_ || kind_ != PartKind::thinking) {
       end_calls(out);
       open(out, PartKind::thinking);
     }
-    add(out, EventKind::signature).text = signature;
+    add_signature(out, part.signature, part.origin);
     close(out);
+  }
+
+  // Positions count from the beginning of the message.
+  void read_annotations(json::Value annotations, StreamEvents& out) {
+    if (!open_ || kind_ != PartKind::text) return;
+    for (const json::Value annotation : annotations.elements()) {
+      const auto before = static_cast<int64_t>(characters_before_);
+      add(out, EventKind::citation).citation = read_annotation(annotation, before);
+    }
   }
 
   void read_image(json::Value image, StreamEvents& out) {
@@ -216,7 +250,8 @@ class Choice {
   Call& find_call(json::Value fragment) {
     const auto index = fragment["index"].as_int64();
     const std::string id = fragment["id"].string_or("");
-    const bool named = !fragment["function"]["name"].string_or("").empty();
+    const json::Value function = fragment[fragment["custom"].is_object() ? "custom" : "function"];
+    const bool named = !function["name"].string_or("").empty();
     Call* found = nullptr;
     for (Call& call : calls_) {
       if (!id.empty() && call.id == id) return call;
@@ -249,19 +284,40 @@ class Choice {
   void take(Call& call, const Part& part, StreamEvents& out) {
     if (call.id.empty()) call.id = part.id;
     if (call.name.empty()) call.name = part.name;
+    if (part.freeform && !call.freeform) {
+      call.freeform = true;
+      call.tracker.set_freeform();
+    }
     // What comes behind whole arguments is white space at best.
-    const bool late = call.state == Call::State::closed || call.tracker.complete();
-    const std::string_view arguments = late ? std::string_view() : std::string_view(part.json);
-    call.tracker.add(arguments);
+    const bool late =
+        call.state == Call::State::closed || (!call.freeform && call.tracker.complete());
+    std::string_view arguments = call.freeform ? part.text : part.json;
+    if (late) arguments = {};
+    if (!call.freeform) call.tracker.add(arguments);
     if (call.state == Call::State::open) {
-      if (!part.signature.empty()) add(out, EventKind::signature).text = part.signature;
-      if (!arguments.empty()) add(out, EventKind::args_delta).text = arguments;
+      add_signature(out, part.signature, part.origin);
+      add_arguments(out, call, arguments);
       return;
     }
-    if (call.signature.empty()) call.signature = part.signature;
+    if (call.signature.empty()) {
+      call.signature = part.signature;
+      call.origin = part.origin;
+    }
     hold(arguments.size());
     call.held.append(arguments);
     advance(out);
+  }
+
+  void add_signature(StreamEvents& out, std::string_view signature, Dialect origin) {
+    if (signature.empty()) return;
+    StreamEvent& event = add(out, EventKind::signature);
+    event.text = signature;
+    event.origin = origin;
+  }
+
+  void add_arguments(StreamEvents& out, const Call& call, std::string_view arguments) {
+    if (arguments.empty()) return;
+    add(out, call.freeform ? EventKind::text_delta : EventKind::args_delta).text = arguments;
   }
 
   // Opens the next waiting call as soon as nothing before it can go on.
@@ -270,7 +326,7 @@ class Choice {
       Call& call = calls_[next_];
       if (call.state == Call::State::open) {
         const bool followed = next_ + 1 < calls_.size();
-        if (!followed || !call.tracker.complete()) return;
+        if (!followed || !call.tracker.over()) return;
         close_call(call, out);
         continue;
       }
@@ -286,9 +342,10 @@ class Choice {
     StreamEvent& start = open(out, PartKind::tool_call);
     start.id = call.id;
     start.name = call.name;
+    start.freeform = call.freeform;
     call.state = Call::State::open;
-    if (!call.signature.empty()) add(out, EventKind::signature).text = call.signature;
-    if (!call.held.empty()) add(out, EventKind::args_delta).text = std::move(call.held);
+    add_signature(out, call.signature, call.origin);
+    add_arguments(out, call, call.held);
     call.held.clear();
   }
 
@@ -301,7 +358,7 @@ class Choice {
   // A call that has begun and whose arguments may go on.
   bool call_unfinished() const {
     return std::any_of(calls_.begin() + static_cast<std::ptrdiff_t>(next_), calls_.end(),
-                       [](const Call& call) { return !call.tracker.complete(); });
+                       [](const Call& call) { return !call.tracker.over(); });
   }
 
   // Closes all calls, those that waited too; then what was said in between.
@@ -330,6 +387,8 @@ class Choice {
   bool open_ = false;
   PartKind kind_ = PartKind::text;
   bool part_has_text_ = false;
+  size_t characters_ = 0;         // of texts so far
+  size_t characters_before_ = 0;  // of those in front of the open part
   std::vector<Call> calls_;
   size_t next_ = 0;  // the first call that is not closed
   struct Late {

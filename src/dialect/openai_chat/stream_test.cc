@@ -284,6 +284,12 @@ StreamEvent finish(StopReason stop) {
   return e;
 }
 
+StreamEvent signature(std::string_view text, Dialect origin) {
+  StreamEvent out = event(EventKind::signature, text);
+  out.origin = origin;
+  return out;
+}
+
 TEST(OpenAiChatStream, WritesTheLadderOfTheSdks) {
   StreamEvent start = event(EventKind::start);
   start.id = "msg_1";
@@ -299,7 +305,7 @@ TEST(OpenAiChatStream, WritesTheLadderOfTheSdks) {
       usage,
       part(PartKind::thinking),
       event(EventKind::text_delta, "hm"),
-      event(EventKind::signature, "sig"),
+      signature("sig", Dialect::openai_chat),
       event(EventKind::part_end),
       part(PartKind::text),
       event(EventKind::text_delta, "hi"),
@@ -307,7 +313,7 @@ TEST(OpenAiChatStream, WritesTheLadderOfTheSdks) {
       part(PartKind::tool_call, "t1", "f"),
       event(EventKind::part_end),
       part(PartKind::tool_call, "t2", "g"),
-      event(EventKind::signature, "s2"),
+      signature("s2", Dialect::gemini),
       event(EventKind::args_delta, "{\"a\":"),
       event(EventKind::args_delta, "1}"),
       event(EventKind::part_end),
@@ -444,11 +450,16 @@ TEST(OpenAiChatReply, WritesTheWholeAnswer) {
   reply.model = "claude";
   reply.candidates.resize(1);
   reply.candidates[0].parts = {
-      {.kind = PartKind::thinking, .text = "t", .signature = "s"},
-      {.kind = PartKind::redacted_thinking, .data = "d"},
+      {.kind = PartKind::thinking, .text = "t", .signature = "s", .origin = Dialect::openai_chat},
+      {.kind = PartKind::redacted_thinking, .data = "d", .origin = Dialect::anthropic_messages},
       {.text = "a"},
       {.text = "b"},
-      {.kind = PartKind::tool_call, .id = "i", .name = "f", .json = "", .signature = "g"}};
+      {.kind = PartKind::tool_call,
+       .id = "i",
+       .name = "f",
+       .json = "",
+       .signature = "g",
+       .origin = Dialect::gemini}};
   reply.candidates[0].stop = StopReason::tool_use;
   reply.usage.output = 3;
   const std::string out =
@@ -460,7 +471,7 @@ TEST(OpenAiChatReply, WritesTheWholeAnswer) {
     "finish_reason":"tool_calls","message":{"role":"assistant","content":"ab","refusal":null,
     "reasoning_content":"t","reasoning_details":[
       {"type":"reasoning.text","text":"t","signature":"s","index":0},
-      {"type":"reasoning.encrypted","data":"d","index":1}],
+      {"type":"reasoning.encrypted","data":"weir1.a.d..d","index":1}],
     "tool_calls":[{"id":"i","type":"function","function":{"name":"f","arguments":"{}"},
       "extra_content":{"google":{"thought_signature":"g"}}}]}}])"));
   EXPECT_EQ(at(out, "usage.completion_tokens"), "3");

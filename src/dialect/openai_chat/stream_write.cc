@@ -1,6 +1,10 @@
+#include <algorithm>
 #include <vector>
 
+#include "base/utf8.h"
 #include "dialect/openai_chat/openai_chat.h"
+#include "dialect/signature.h"
+#include "dialect/tools.h"
 #include "dialect/usage_write.h"
 #include "dialect/wire.h"
 
@@ -14,15 +18,15 @@ constexpr size_t kThinkingBytesMax = 4 * 1024 * 1024;
 struct ChoiceState {
   bool role_sent = false;
   bool finished = false;
-  PartKind kind = PartKind::text;
+  bool open = false;
+  Part part;               // the open one: what of it has not been written, and thinking's text
   int64_t calls = 0;       // calls opened so far
   bool call_held = false;  // the call's first chunk waits for its signature
   bool args_sent = false;
-  std::string call_id;
-  std::string call_name;
-  int64_t thoughts = 0;  // entries of reasoning_details so far
-  std::string thinking;  // the open thinking part, for the entry that carries its signature
-  std::string media_type;
+  bool custom = false;     // the call is of a custom tool
+  int64_t thoughts = 0;    // entries of reasoning_details so far
+  int64_t characters = 0;  // of the texts so far
+  int64_t part_characters = 0;
 };
 
 class Writer final : public StreamWriter {
@@ -31,6 +35,7 @@ class Writer final : public StreamWriter {
       : request_id_(context.request_id),
         model_(context.model),
         created_(context.now_s),
+        asked_(context.asked),
         include_usage_(context.include_usage) {}
 
   void write(const StreamEvent& event, std::string& out) override {
@@ -73,18 +78,24 @@ class Writer final : public StreamWriter {
         write_text(event, state, out);
         return;
       case EventKind::args_delta:
-        open_call(event.candidate, state, {}, out);
-        state.args_sent = true;
-        write_arguments(event.candidate, state, event.text, out);
+        if (state.part.kind != PartKind::tool_call) return;
+        if (state.custom) {
+          state.part.json.append(event.text);
+        } else {
+          write_arguments(event.candidate, state, event.text, out);
+        }
         return;
       case EventKind::signature:
         write_signature(event, state, out);
         return;
       case EventKind::data:
-        write_data(event, state, out);
+        state.part.data.append(event.text);
+        return;
+      case EventKind::citation:
+        state.part.citations.push_back(event.citation);
         return;
       case EventKind::part_end:
-        end_part(event, state, out);
+        end_part(event.candidate, state, out);
         return;
       case EventKind::logprobs:
         write_role(event.candidate, state, out);
@@ -134,7 +145,7 @@ class Writer final : public StreamWriter {
   void write_role(uint32_t candidate, ChoiceState& state, std::string& out) {
     if (state.role_sent) return;
     state.role_sent = true;
-    const bool call = state.kind == PartKind::tool_call;
+    const bool call = state.part.kind == PartKind::tool_call;
     chunk(candidate, out, [&](json::Writer& w) {
       w.member("role", "assistant").key("content");
       if (call) {
@@ -146,30 +157,41 @@ class Writer final : public StreamWriter {
   }
 
   void start_part(const StreamEvent& event, ChoiceState& state, std::string& out) {
-    state.kind = event.part_kind;
+    if (state.open) end_part(event.candidate, state, out);
+    state.open = true;
+    Part& part = state.part;
+    part = {};
+    part.kind = event.part_kind;
+    part.id = event.id;
+    part.name = event.name;
+    part.media_type = event.media_type;
+    part.origin = event.origin;
+    part.freeform = event.freeform;
+    state.part_characters = 0;
     write_role(event.candidate, state, out);
-    state.thinking.clear();
-    state.media_type = event.media_type;
-    if (event.part_kind != PartKind::tool_call) return;
+    if (part.kind != PartKind::tool_call) return;
     state.call_held = true;
     state.args_sent = false;
-    state.call_id = event.id;
-    state.call_name = event.name;
+    state.custom = part.freeform || asked_for_freeform(asked_, part.name);
   }
 
   void write_text(const StreamEvent& event, ChoiceState& state, std::string& out) {
     std::string_view name;
-    switch (state.kind) {
+    switch (state.part.kind) {
       case PartKind::text:
         name = "content";
+        state.part_characters += static_cast<int64_t>(utf8_code_points(event.text));
         break;
       case PartKind::refusal:
         name = "refusal";
         break;
       case PartKind::thinking:
         name = "reasoning_content";
-        if (state.thinking.size() <= kThinkingBytesMax) state.thinking.append(event.text);
+        if (state.part.text.size() <= kThinkingBytesMax) state.part.text.append(event.text);
         break;
+      case PartKind::tool_call:
+        if (state.part.freeform) write_arguments(event.candidate, state, event.text, out);
+        return;
       default:
         return;
     }
@@ -177,77 +199,117 @@ class Writer final : public StreamWriter {
   }
 
   // The first chunk of a call: with its signature, because clients look for it there.
-  void open_call(uint32_t candidate, ChoiceState& state, std::string_view signature,
-                 std::string& out) {
+  void open_call(uint32_t candidate, ChoiceState& state, std::string& out) {
     if (!state.call_held) return;
     state.call_held = false;
+    const Part& part = state.part;
     chunk(candidate, out, [&](json::Writer& w) {
       w.key("tool_calls").begin_array().begin_object().member("index", state.calls);
-      w.member("id", state.call_id).member("type", "function");
-      w.key("function").begin_object().member("name", state.call_name).member("arguments", "");
-      w.end_object();
-      if (!signature.empty()) {
+      w.member("id", part.id).member("type", type_of(state));
+      w.key(type_of(state)).begin_object().member("name", part.name);
+      w.member(state.custom ? "input" : "arguments", "").end_object();
+      if (!part.signature.empty() && part.origin == Dialect::gemini) {
         w.key("extra_content");
-        write_extra_content(w, signature);
+        write_extra_content(w, part.signature);
       }
       w.end_object().end_array();
     });
   }
 
+  static std::string_view type_of(const ChoiceState& state) {
+    return state.custom ? "custom" : "function";
+  }
+
   void write_arguments(uint32_t candidate, ChoiceState& state, std::string_view arguments,
                        std::string& out) {
+    open_call(candidate, state, out);
+    state.args_sent = true;
     chunk(candidate, out, [&](json::Writer& w) {
       w.key("tool_calls").begin_array().begin_object().member("index", state.calls);
-      w.key("function").begin_object().member("arguments", arguments).end_object();
+      w.key(type_of(state)).begin_object();
+      w.member(state.custom ? "input" : "arguments", arguments).end_object();
       w.end_object().end_array();
     });
   }
 
   void write_signature(const StreamEvent& event, ChoiceState& state, std::string& out) {
-    if (state.kind == PartKind::tool_call && state.call_held) {
-      open_call(event.candidate, state, event.text, out);
-    } else if (state.kind == PartKind::tool_call) {
+    if (event.origin != Dialect::passthrough) state.part.origin = event.origin;
+    if (state.part.kind != PartKind::tool_call || state.call_held) {
+      state.part.signature.append(event.text);
+    } else if (event.origin == Dialect::gemini) {
       chunk(event.candidate, out, [&](json::Writer& w) {
         w.key("tool_calls").begin_array().begin_object().member("index", state.calls);
         w.key("extra_content");
         write_extra_content(w, event.text);
         w.end_object().end_array();
       });
-    } else if (state.kind == PartKind::thinking) {
-      Part part{.kind = PartKind::thinking, .text = state.thinking, .signature = event.text};
-      write_detail(event.candidate, state, part, out);
     }
   }
 
   // The whole entry at once: what a client gathers it can send back as it is.
-  void write_detail(uint32_t candidate, ChoiceState& state, const Part& part, std::string& out) {
+  void write_detail(uint32_t candidate, ChoiceState& state, std::string& out) {
+    if (signature_field(state.part, Dialect::openai_chat).empty()) return;
     chunk(candidate, out, [&](json::Writer& w) {
       w.key("reasoning_details").begin_array();
-      write_thinking_detail(w, part, static_cast<size_t>(state.thoughts));
+      write_thinking_detail(w, state.part, static_cast<size_t>(state.thoughts));
       w.end_array();
     });
     ++state.thoughts;
   }
 
-  void write_data(const StreamEvent& event, ChoiceState& state, std::string& out) {
-    if (state.kind == PartKind::redacted_thinking) {
-      Part part{.kind = PartKind::redacted_thinking, .data = event.text};
-      write_detail(event.candidate, state, part, out);
-    } else if (state.kind == PartKind::image) {
-      Part part{.kind = PartKind::image, .media_type = state.media_type, .data = event.text};
-      chunk(event.candidate, out, [&](json::Writer& w) {
-        w.key("images").begin_array();
-        write_image_part(w, part);
-        w.end_array();
-      });
+  void write_citations(uint32_t candidate, ChoiceState& state, std::string& out) {
+    const auto& citations = state.part.citations;
+    if (std::none_of(citations.begin(), citations.end(),
+                     [](const Citation& citation) { return !citation.url.empty(); })) {
+      return;
+    }
+    chunk(candidate, out, [&](json::Writer& w) {
+      w.key("annotations").begin_array();
+      for (const Citation& citation : citations) {
+        write_annotation(w, citation, state.characters, state.part_characters);
+      }
+      w.end_array();
+    });
+  }
+
+  void end_part(uint32_t candidate, ChoiceState& state, std::string& out) {
+    if (!state.open) return;
+    state.open = false;
+    const Part& part = state.part;
+    switch (part.kind) {
+      case PartKind::text:
+        write_citations(candidate, state, out);
+        write_detail(candidate, state, out);
+        state.characters += state.part_characters;
+        return;
+      case PartKind::thinking:
+      case PartKind::redacted_thinking:
+        write_detail(candidate, state, out);
+        return;
+      case PartKind::image:
+        if (part.data.empty()) return;
+        chunk(candidate, out, [&](json::Writer& w) {
+          w.key("images").begin_array();
+          write_image_part(w, part);
+          w.end_array();
+        });
+        return;
+      case PartKind::tool_call:
+        end_call(candidate, state, out);
+        return;
+      default:
+        return;
     }
   }
 
-  void end_part(const StreamEvent& event, ChoiceState& state, std::string& out) {
-    if (state.kind != PartKind::tool_call) return;
-    open_call(event.candidate, state, {}, out);
-    // Clients parse what they gathered: nothing is no JSON.
-    if (!state.args_sent) write_arguments(event.candidate, state, "{}", out);
+  void end_call(uint32_t candidate, ChoiceState& state, std::string& out) {
+    open_call(candidate, state, out);
+    // The input of a custom tool comes out of its function's arguments, which had to be whole.
+    if (state.custom && !state.part.freeform) {
+      write_arguments(candidate, state, input_of_arguments(state.part.json), out);
+    } else if (!state.args_sent && !state.custom) {
+      write_arguments(candidate, state, "{}", out);  // clients parse what they gathered
+    }
     ++state.calls;
   }
 
@@ -284,6 +346,7 @@ class Writer final : public StreamWriter {
   const std::string request_id_;
   std::string model_;
   int64_t created_;
+  const Conversation* const asked_;
   const bool include_usage_;
   bool over_ = false;
   Usage usage_;
