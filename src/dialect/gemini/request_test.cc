@@ -120,8 +120,7 @@ TEST(GeminiRequest, ReadsEverything) {
   ASSERT_TRUE(c.reasoning);
   EXPECT_EQ(c.reasoning->budget_tokens, 1024);
   EXPECT_EQ(c.reasoning->include_thoughts, true);
-  EXPECT_EQ(c.dropped,
-            (Dropped{"generationConfig.speechConfig", "safetySettings"}));
+  EXPECT_EQ(c.dropped, (Dropped{"generationConfig.speechConfig", "safetySettings"}));
 }
 
 TEST(GeminiRequest, SnakeCaseMeansTheSame) {
