@@ -14,8 +14,8 @@ namespace {
 
 using namespace testing;
 
-constexpr Dialect kDialects[] = {Dialect::openai_chat, Dialect::anthropic_messages,
-                                 Dialect::gemini, Dialect::openai_responses};
+constexpr Dialect kDialects[] = {Dialect::openai_chat, Dialect::anthropic_messages, Dialect::gemini,
+                                 Dialect::openai_responses};
 
 bool is_tested(Dialect dialect) {
   return dialect == Dialect::openai_chat || dialect == Dialect::anthropic_messages ||
