@@ -34,7 +34,7 @@ function render(passed) {
   for (const provider of providers) {
     for (const client of clients) {
       const fields = features.map((feature) => marksOf(client, provider, feature));
-      lines.push(`| ${client.name} | ${provider.dialect} | ${fields.join(" | ")} |`);
+      lines.push(`| ${client.name} | ${provider.name} | ${fields.join(" | ")} |`);
     }
   }
   lines.push("", ...notes.map((text, i) => `${i + 1}. ${text}.`), "");

@@ -7,6 +7,7 @@ import { gemini as geminiClient } from "../clients/gemini.mjs";
 import { responses } from "../clients/openai_responses.mjs";
 import { anthropicMessages } from "../providers/anthropic_messages.mjs";
 import { bedrockConverse } from "../providers/bedrock_converse.mjs";
+import { bedrockInvoke } from "../providers/bedrock_invoke.mjs";
 import { gemini } from "../providers/gemini.mjs";
 import { openaiChat } from "../providers/openai_chat.mjs";
 import { openaiResponses } from "../providers/openai_responses.mjs";
@@ -22,8 +23,8 @@ export const clientKey = "sk-weir-matrix-client-key-000001";
 export const cells = providers.flatMap((provider) => clients.flatMap((client) =>
   features.flatMap((feature) => modes.map((mode) => ({
     provider, client, feature, mode, stream: mode === "stream",
-    name: `${client.name} to ${provider.dialect}, ${feature}, ${mode}`,
-    model: [client.name, provider.dialect, feature.replaceAll(" ", "-"), mode].join("."),
+    name: `${client.name} to ${provider.name}, ${feature}, ${mode}`,
+    model: [client.name, provider.name, feature.replaceAll(" ", "-"), mode].join("."),
     upstreamModel: provider.models[feature === "reasoning" ? "thinking" : "plain"],
   }))))).filter(({ client, provider, feature }) =>
   !(client !== geminiClient && provider === gemini && feature === "reasoning"));
@@ -35,13 +36,13 @@ export const modelsOf = ({ feature, model, stream }) =>
 export function configuration() {
   const accounts = [];
   const models = [];
-  for (const { dialect, account } of providers) accounts.push([dialect, account]);
+  for (const { name, account } of providers) accounts.push([name, account]);
   for (const cell of cells) {
-    const { account, dialect, deployment } = cell.provider;
+    const { account, name, deployment } = cell.provider;
     for (const model of modelsOf(cell)) {
       const own = cell.feature === "error";
       if (own) accounts.push([model, account]);
-      models.push(`  - { name: ${model}, deployments: [{ account: ${own ? model : dialect}, ` +
+      models.push(`  - { name: ${model}, deployments: [{ account: ${own ? model : name}, ` +
         `model: "${cell.upstreamModel}"${deployment ? `, ${deployment}` : ""} }] }`);
     }
   }

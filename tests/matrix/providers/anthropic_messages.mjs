@@ -41,15 +41,15 @@ function whole(answer, { step }) {
   };
 }
 
-function* events(answer, { step }) {
-  const event = (data) => sse(data, { event: data.type });
-  yield event({ type: "message_start", message: { model: `${model}-20250929`,
+// The events of a stream as objects, which Amazon puts into frames of its own.
+export function* eventData(answer, { step }) {
+  yield { type: "message_start", message: { model: `${model}-20250929`,
     id: `msg_01Kq${step}`, type: "message", role: "assistant", content: [], stop_reason: null,
     stop_sequence: null, usage: { ...inputUsage(answer.usage), output_tokens: 1,
-      service_tier: "standard" } } });
+      service_tier: "standard" } } };
   for (const [index, block] of blocksOf(answer, step).entries()) {
-    const delta = (value) => event({ type: "content_block_delta", index, delta: value });
-    const start = (value) => event({ type: "content_block_start", index, content_block: value });
+    const delta = (value) => ({ type: "content_block_delta", index, delta: value });
+    const start = (value) => ({ type: "content_block_start", index, content_block: value });
     if (block.type === "thinking") {
       yield start({ type: "thinking", thinking: "", signature: "" });
       for (const piece of piecesOf(block.thinking)) {
@@ -58,7 +58,7 @@ function* events(answer, { step }) {
       yield delta({ type: "signature_delta", signature: block.signature });
     } else if (block.type === "text") {
       yield start({ type: "text", text: "" });
-      yield event({ type: "ping" });
+      yield { type: "ping" };
       for (const piece of piecesOf(block.text)) yield delta({ type: "text_delta", text: piece });
     } else {
       yield start({ ...block, input: {} });
@@ -69,13 +69,13 @@ function* events(answer, { step }) {
         yield delta({ type: "input_json_delta", partial_json: piece });
       }
     }
-    yield event({ type: "content_block_stop", index });
+    yield { type: "content_block_stop", index };
   }
-  yield event({ type: "message_delta",
+  yield { type: "message_delta",
     delta: { stop_reason: finishes[answer.finish], stop_sequence: null },
     usage: { ...inputUsage(answer.usage), output_tokens: answer.usage.output,
-      ...detailsOf(answer.usage) } });
-  yield event({ type: "message_stop" });
+      ...detailsOf(answer.usage) } };
+  yield { type: "message_stop" };
 }
 
 function textOf(content) {
@@ -124,6 +124,10 @@ function readTurn({ role, content }, i, all) {
   return { role, parts };
 }
 
+function* events(answer, context) {
+  for (const data of eventData(answer, context)) yield sse(data, { event: data.type });
+}
+
 const effortOf = { 2048: "low", 8192: "medium", 16384: "high" };
 
 function read(body) {
@@ -160,6 +164,7 @@ function read(body) {
 }
 
 export const anthropicMessages = {
+  name: "anthropic_messages",
   dialect: "anthropic_messages",
   models: { plain: model, thinking: model },
   account: "provider: anthropic, endpoint: \"${UPSTREAM}\", api_key: sk-up",

@@ -131,10 +131,12 @@ const failed = (status, type, message) =>
   ({ status, headers: { "x-amzn-errortype": type }, body: { message } });
 
 export const bedrockConverse = {
+  name: "bedrock_converse",
   dialect: "bedrock_converse",
   models: { plain: model, thinking: model },
   account: "provider: bedrock, endpoint: \"${UPSTREAM}\", region: us-east-1, " +
     "access_key_id: AKIAMATRIX, secret_access_key: sk-up-bedrock",
+  deployment: "dialect: bedrock_converse",
   path: (name, stream) => `/model/${encodeURIComponent(name)}/` +
     (stream ? "converse-stream" : "converse"),
   headers: () => ({}),

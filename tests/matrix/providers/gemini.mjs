@@ -153,6 +153,7 @@ function expected({ model, stream, ...question }, client) {
 }
 
 export const gemini = {
+  name: "gemini",
   dialect: "gemini",
   models,
   account: "provider: gemini, endpoint: \"${UPSTREAM}\", api_key: sk-up",

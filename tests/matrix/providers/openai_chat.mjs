@@ -136,6 +136,7 @@ function read(body) {
 }
 
 export const openaiChat = {
+  name: "openai_chat",
   dialect: "openai_chat",
   models,
   account: "provider: openai, endpoint: \"${UPSTREAM}\", api_key: sk-up",

@@ -188,6 +188,7 @@ function read(body) {
 }
 
 export const openaiResponses = {
+  name: "openai_responses",
   dialect: "openai_responses",
   models,
   account: "provider: openai, endpoint: \"${UPSTREAM}\", api_key: sk-up",
