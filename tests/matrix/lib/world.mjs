@@ -26,8 +26,7 @@ export const cells = providers.flatMap((provider) => clients.flatMap((client) =>
     name: `${client.name} to ${provider.name}, ${feature}, ${mode}`,
     model: [client.name, provider.name, feature.replaceAll(" ", "-"), mode].join("."),
     upstreamModel: provider.models[feature === "reasoning" ? "thinking" : "plain"],
-  }))))).filter(({ client, provider, feature }) =>
-  !(client !== geminiClient && provider === gemini && feature === "reasoning"));
+  })))));
 
 // The models of a cell; a mid-stream failure is not mixed up with those before the stream.
 export const modelsOf = ({ feature, model, stream }) =>
