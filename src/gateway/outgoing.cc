@@ -32,6 +32,18 @@ void name_model_in_query(std::string& query, const provider::Deployment& deploym
   query += percent_encode(deployment.model);
 }
 
+// Whether a part of the conversation is kept by the provider that made it (Responses): to go on
+// without it would be another question.
+bool refers_elsewhere(const dialect::Conversation& conversation) {
+  if (!conversation.previous_response_id.empty()) return true;
+  for (const dialect::Message& message : conversation.messages) {
+    for (const dialect::Part& part : message.parts) {
+      if (part.kind == dialect::PartKind::native && part.name == "item_reference") return true;
+    }
+  }
+  return false;
+}
+
 }  // namespace
 
 bool wants_thread(const Exchange& x) {
@@ -39,11 +51,14 @@ bool wants_thread(const Exchange& x) {
 }
 
 dialect::ApiError refusal_of(const Exchange& x, const Error& error) {
+  const bool previous = x.conversation && !x.conversation->previous_response_id.empty();
+  std::string_view code = previous ? "previous_response_not_found" : "invalid_request";
+  if (wants_thread(x)) code = dialect::kThreadUnsupported;
   return {.type = dialect::ApiErrorType::invalid_request,
           .status = 400,
           .message = std::string(error.message()),
-          .code = std::string(wants_thread(x) ? dialect::kThreadUnsupported : "invalid_request"),
-          .param = {}};
+          .code = std::string(code),
+          .param = previous ? "previous_response_id" : ""};
 }
 
 std::string forwarded_query(std::string_view query) {
@@ -65,8 +80,7 @@ std::string forwarded_query(std::string_view query) {
 Result<std::unique_ptr<Outgoing>> Outgoing::build(Exchange& x,
                                                   const provider::Deployment& deployment) {
   std::unique_ptr<Outgoing> out(new Outgoing());
-  const provider::Provider& provider = provider::provider_of(deployment.account->kind);
-  const auto spoken = provider.dialect(deployment, x.route.operation, x.route.dialect);
+  const auto spoken = provider::spoken(deployment, x.route.operation, x.route.dialect);
   if (!spoken) return fail(ErrorCode::internal, "planned a deployment that cannot serve this");
   // Elsewhere the field would be dropped, and the model asked with half of the conversation.
   if (wants_thread(x) && deployment.account->kind != provider::Kind::anthropic) {
@@ -75,8 +89,8 @@ Result<std::unique_ptr<Outgoing>> Outgoing::build(Exchange& x,
                 "this model; send the whole conversation");
   }
   provider::Call& call = out->call_;
-  call.operation = x.route.operation;
-  call.dialect = *spoken;
+  call.operation = spoken->operation;
+  call.dialect = spoken->dialect;
   call.stream = x.stream;
   call.method = x.client.head().method;
   call.rest = x.route.rest;
@@ -119,6 +133,14 @@ Result<void> Outgoing::translate(Exchange& x, const provider::Deployment& deploy
                                                    {.model = x.model_asked, .stream = x.stream}));
   }
   dialect::Conversation& conversation = *x.conversation;
+  if (refers_elsewhere(conversation)) {
+    return fail(ErrorCode::invalid_argument,
+                conversation.previous_response_id.empty()
+                    ? "input: an item_reference names an item that is not kept here; send the item "
+                      "itself"
+                    : "previous_response_id: Previous response with id '" +
+                          conversation.previous_response_id.substr(0, 200) + "' not found");
+  }
   const bool wanted_usage = conversation.stream_usage;
   conversation.stream_usage = x.stream && account.stream_usage;
   x.dropped.clear();

@@ -17,9 +17,8 @@ bool was_tried(const Exchange& x, const provider::Deployment& deployment) {
 }
 
 bool serves(const Exchange& x, const provider::Deployment& deployment) {
-  return deployment.weight > 0 && provider::provider_of(deployment.account->kind)
-                                      .dialect(deployment, x.route.operation, x.route.dialect)
-                                      .has_value();
+  return deployment.weight > 0 &&
+         provider::spoken(deployment, x.route.operation, x.route.dialect).has_value();
 }
 
 uint32_t attempts_at(const Exchange& x, const Model& model) {

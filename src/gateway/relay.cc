@@ -69,6 +69,10 @@ void AttemptTimer::wait_for_client() {
   timer_.arm(x_.asked->timeouts.total - (x_.now() - x_.started));
 }
 
+const dialect::Conversation* asked_of(const Exchange& x) {
+  return x.conversation ? &*x.conversation : nullptr;
+}
+
 http::HeaderMap answer_headers(const Relay& r, std::string_view content_type) {
   http::HeaderMap fields;
   if (!content_type.empty()) fields.add("content-type", content_type);

@@ -58,6 +58,9 @@ struct RelayEnd {
 // An answer with status 2xx. Chooses among the ways below by what was asked and what came.
 net::Task<RelayEnd> relay(Relay& r);
 
+// The request as read for a translation, for the writers of its answer; nullptr where it was not.
+const dialect::Conversation* asked_of(const Exchange& x);
+
 // relay_whole.cc: read whole, checked, metered or translated, answered in one write.
 net::Task<RelayEnd> relay_whole(Relay& r);
 // relay_stream.cc: server-sent events.

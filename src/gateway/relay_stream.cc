@@ -164,6 +164,7 @@ std::unique_ptr<StreamSource> make_source(const Relay& r) {
                                       dialect::Context{.model = x.model_asked,
                                                        .request_id = x.id_text,
                                                        .now_s = x.start_ms / 1000,
+                                                       .asked = asked_of(x),
                                                        .include_usage = x.client_wants_usage,
                                                        .sse = r.outgoing.client_sse()});
 }

@@ -47,6 +47,7 @@ Result<std::string> translate_whole(Relay& r, const json::Document& document) {
   const dialect::Context context{.model = reply.model.empty() ? x.model_asked : reply.model,
                                  .request_id = x.id_text,
                                  .now_s = x.start_ms / 1000,
+                                 .asked = asked_of(x),
                                  .include_usage = x.client_wants_usage,
                                  .sse = r.outgoing.client_sse()};
   if (!x.stream) return dialect::write_reply(x.route.dialect, reply, context);
@@ -111,9 +112,12 @@ net::Task<RelayEnd> relay_whole(Relay& r) {
       } else if (must_be_json && r.head.status != 204) {
         co_return failed(r, FailureClass::truncated, "its answer is empty");
       }
-      // Some servers send an error with status 200.
-      if (must_be_json && document.root()["error"].size() > 0 &&
-          x.route.operation != Operation::respond && x.route.operation != Operation::passthrough) {
+      // Some servers send an error with status 200. Responses that failed are told as they are to
+      // their own clients.
+      const bool failure_is_told =
+          x.route.operation == Operation::respond && !r.outgoing.translated();
+      if (must_be_json && document.root()["error"].size() > 0 && !failure_is_told &&
+          x.route.operation != Operation::passthrough) {
         const auto error = dialect::read_error(r.outgoing.provider_dialect(), 500, body);
         co_return RelayEnd{provider::classify_status(error.status, error), error};
       }

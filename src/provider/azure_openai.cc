@@ -16,6 +16,7 @@ std::optional<Dialect> dialect_of(const Deployment& deployment, Operation operat
                                   Dialect client) {
   switch (operation) {
     case Operation::generate:
+      if (deployment.dialect == Dialect::openai_responses) return Dialect::openai_responses;
       return is_claude(deployment) ? Dialect::anthropic_messages : Dialect::openai_chat;
     case Operation::complete:
       return Dialect::openai_completions;

@@ -6,6 +6,7 @@
 #include "base/encoding.h"
 #include "base/json/writer.h"
 #include "base/text.h"
+#include "dialect/translate.h"
 
 namespace weir::provider {
 
@@ -41,6 +42,24 @@ std::string_view to_string(Operation operation) {
       return "passthrough";
   }
   return "unknown";
+}
+
+std::optional<Spoken> spoken(const Deployment& deployment, Operation operation, Dialect client) {
+  const Provider& provider = provider_of(deployment.account->kind);
+  auto dialect = provider.dialect(deployment, operation, client);
+  if (operation != Operation::generate && operation != Operation::respond) {
+    if (!dialect) return std::nullopt;
+    return Spoken{operation, *dialect};
+  }
+  const bool other = deployment.dialect && *deployment.dialect != Dialect::openai_responses;
+  if (operation == Operation::respond && (!dialect || other)) {
+    dialect = provider.dialect(deployment, Operation::generate, client);
+  }
+  if (!dialect || (*dialect != client && !dialect::can_translate(client, *dialect))) {
+    return std::nullopt;
+  }
+  const bool responses = *dialect == Dialect::openai_responses;
+  return Spoken{responses ? Operation::respond : Operation::generate, *dialect};
 }
 
 std::vector<json::Edit> BodyEdit::edits() const {

@@ -70,6 +70,17 @@ struct Provider {
 
 const Provider& provider_of(Kind kind);
 
+// How a deployment serves a client's operation: by which of the provider's own, in which dialect.
+struct Spoken {
+  Operation operation = Operation::generate;
+  dialect::Dialect dialect = dialect::Dialect::openai_chat;
+};
+// The client's dialect where the provider speaks it, else one that it can be translated into:
+// responses are generated where there is no API of theirs, and the other way round where the
+// deployment is told to speak it. nullopt where the deployment cannot serve it.
+std::optional<Spoken> spoken(const Deployment& deployment, Operation operation,
+                             dialect::Dialect client);
+
 // Shared pieces of the provider files.
 
 // Sets "model" to the provider's name unless it already is.

@@ -45,8 +45,7 @@ provider::Deployment deployment_of(const Column& column) {
 
 std::string_view served(const gateway::EndpointRow& row, const Column& column) {
   const provider::Deployment deployment = deployment_of(column);
-  const auto spoken =
-      provider::provider_of(column.kind).dialect(deployment, row.operation, row.dialect);
+  const auto spoken = provider::spoken(deployment, row.operation, row.dialect);
   if (!spoken) return row.operation == Operation::count_tokens ? "estimated" : "";
   if (row.operation == Operation::embed) {
     gateway::Route route;
@@ -58,8 +57,8 @@ std::string_view served(const gateway::EndpointRow& row, const Column& column) {
                ? "relayed"
                : "translated";
   }
-  if (*spoken == row.dialect || *spoken == Dialect::passthrough) return "relayed";
-  return dialect::can_translate(row.dialect, *spoken) ? "translated" : "";
+  const Dialect dialect = spoken->dialect;
+  return dialect == row.dialect || dialect == Dialect::passthrough ? "relayed" : "translated";
 }
 
 constexpr std::string_view kIntroduction =

@@ -94,7 +94,7 @@ class ResponseWriter {
  public:
   explicit ResponseWriter(const Context& context);
 
-  std::string id;
+  std::string id;  // "resp_" and the request's id where it is known: nobody else has the same
   std::string model;
   int64_t created = 0;
   Usage usage;

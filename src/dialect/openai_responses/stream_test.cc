@@ -38,8 +38,7 @@ Lines types(const std::vector<Written>& events) {
 }
 
 std::vector<Written> written(const StreamEvents& events, const Conversation* asked = nullptr) {
-  return written_events(
-      write_stream(kOwn, events, {.request_id = "r", .now_s = 9, .asked = asked}));
+  return written_events(write_stream(kOwn, events, {.now_s = 9, .asked = asked}));
 }
 
 // --- the ladder ---
@@ -56,15 +55,15 @@ TEST(ResponsesStream, TheLadderOfAText) {
   EXPECT_EQ(at(events[0].data, "response.output"), "[]");
   EXPECT_EQ(canonical(events[2].data),
             canonical(R"({"type":"response.output_item.added","sequence_number":2,
-              "output_index":0,"item":{"id":"msg_resp_1_0","type":"message",
+              "output_index":0,"item":{"id":"msg_1_0","type":"message",
               "status":"in_progress","content":[],"role":"assistant"}})"));
   EXPECT_EQ(canonical(events[4].data),
             canonical(R"({"type":"response.output_text.delta","sequence_number":4,
-              "item_id":"msg_resp_1_0","output_index":0,"content_index":0,"delta":"hi",
+              "item_id":"msg_1_0","output_index":0,"content_index":0,"delta":"hi",
               "logprobs":[]})"));
   EXPECT_EQ(canonical(events[7].data),
             canonical(R"({"type":"response.output_item.done","sequence_number":7,
-              "output_index":0,"item":{"id":"msg_resp_1_0","type":"message",
+              "output_index":0,"item":{"id":"msg_1_0","type":"message",
               "status":"completed","role":"assistant","content":[{"type":"output_text",
               "text":"hi","annotations":[],"logprobs":[]}]}})"));
   const std::string& end = events[8].data;
@@ -93,7 +92,7 @@ TEST(ResponsesStream, TheLadderOfACall) {
   EXPECT_EQ(at(events[2].data, "item.status"), R"("in_progress")");
   EXPECT_EQ(at(events[4].data, "name"), R"("f")");
   EXPECT_EQ(canonical(at(events[5].data, "item")),
-            canonical(R"({"id":"fc_resp_1_0","type":"function_call","status":"completed",
+            canonical(R"({"id":"fc_1_0","type":"function_call","status":"completed",
               "arguments":"{\"a\":1}","call_id":"c1","name":"f"})"));
   EXPECT_EQ(at(events[9].data, "item.arguments"), R"("{}")") << "nothing is no JSON";
   EXPECT_EQ(at(events[9].data, "output_index"), "1");
@@ -169,12 +168,12 @@ TEST(ResponsesStream, CallsAreToldInTheWordsOfTheirTool) {
                    "response.custom_tool_call_input.done", "response.output_item.done",
                    "response.completed"}));
   EXPECT_EQ(canonical(at(custom[5].data, "item")),
-            canonical(R"({"id":"ctc_resp_1_0","type":"custom_tool_call","status":"completed",
+            canonical(R"({"id":"ctc_1_0","type":"custom_tool_call","status":"completed",
               "call_id":"c1","name":"apply","input":"*** Begin\n"})"));
   const auto shell = call("local_shell", R"({"command":["ls","-l"],"timeout_ms":5})");
   EXPECT_EQ(types(shell).at(3), "response.output_item.done");
   EXPECT_EQ(canonical(at(shell[3].data, "item")),
-            canonical(R"({"id":"fc_resp_1_0","type":"local_shell_call","status":"completed",
+            canonical(R"({"id":"fc_1_0","type":"local_shell_call","status":"completed",
               "call_id":"c1","action":{"type":"exec","command":["ls","-l"],"env":{},
               "timeout_ms":5}})"));
   const auto line = call("local_shell", R"({"command":"ls -l"})");

@@ -28,7 +28,7 @@ class Writer final : public StreamWriter {
     out_ = &out;
     switch (event.kind) {
       case EventKind::start:
-        if (!event.id.empty()) response_.id = event.id;
+        if (response_.id.empty()) response_.id = event.id;
         if (response_.model.empty()) response_.model = event.name;
         if (event.created != 0) response_.created = event.created;
         begin();
@@ -127,7 +127,9 @@ class Writer final : public StreamWriter {
   }
 
   std::string made_id(std::string_view prefix) const {
-    return std::string(prefix) + plain_id(response_.id) + "_" + std::to_string(index_);
+    std::string_view base = response_.id;
+    if (base.starts_with("resp_")) base.remove_prefix(5);
+    return std::string(prefix) + plain_id(base) + "_" + std::to_string(index_);
   }
 
   void place(json::Writer& w) const {
