@@ -82,6 +82,10 @@ void ChunkReader::read_part(json::Value value, uint32_t number, Candidate& candi
       add(out, EventKind::text_delta, number).text = *text;
       if (!thought && candidate.text.size() <= kGroundedBytesMax) candidate.text.append(*text);
     }
+    // A thought of which only the signature is shown.
+    if (thought && !signature.empty() && !is_open(candidate, PartKind::thinking)) {
+      open(PartKind::thinking, number, candidate, out);
+    }
     const bool signable =
         is_open(candidate, PartKind::thinking) || is_open(candidate, PartKind::text);
     if (!signature.empty() && signable) sign(signature, number, out);
