@@ -186,6 +186,8 @@ class RequestWriter {
     std::vector<const Part*> texts;
     for (const Part& part : message.parts) {
       if (part.cache) drop(Feature::cache_control);
+      // Chat's message of calls alone has an empty text beside them.
+      if (part.kind == PartKind::text && part.text.empty() && message.parts.size() > 1) continue;
       if (part.kind == PartKind::text || part.kind == PartKind::refusal) {
         if (!texts.empty() && texts.back()->id != part.id) flush_assistant(texts);
         texts.push_back(&part);

@@ -12,8 +12,8 @@ import { gemini } from "../providers/gemini.mjs";
 import { openaiChat } from "../providers/openai_chat.mjs";
 import { openaiResponses } from "../providers/openai_responses.mjs";
 
-export const clients = [chat, messages, geminiClient];
-export const providers = [openaiChat, anthropicMessages, gemini];
+export const clients = [chat, responses, messages, geminiClient];
+export const providers = [openaiChat, openaiResponses, anthropicMessages, gemini];
 export const features = ["text", "tools", "parallel tools", "image in", "structured output",
   "reasoning", "error", "abort"];
 export const modes = ["whole", "stream"];

@@ -66,7 +66,9 @@ function readContent(content, where) {
     const at = `${where}[${i}]`;
     if (part.type === "text") return { text: only(part, at, "type", "text").text };
     only(part, at, "type", "image_url");
-    return { image: imageAt(only(part.image_url, at, "url").url) };
+    const { url, detail = "auto" } = only(part.image_url, at, "url", "detail");
+    assert.equal(detail, "auto");
+    return { image: imageAt(url) };
   });
 }
 
@@ -140,6 +142,8 @@ export const openaiChat = {
   dialect: "openai_chat",
   models,
   account: "provider: openai, endpoint: \"${UPSTREAM}\", api_key: sk-up",
+  // OpenAI has Responses, too; many servers have not.
+  deployment: "dialect: openai_chat",
   path: () => "/v1/chat/completions",
   headers: () => ({ authorization: "Bearer sk-up" }),
   callId,
