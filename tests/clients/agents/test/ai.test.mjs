@@ -18,10 +18,7 @@ const clients = {
 };
 const modes = ["whole", "stream"];
 
-const world = await World.start(modelsFor(modes.flatMap((mode) =>
-  Object.keys(clients).map((client) => `ai-${client}-${mode}`))));
-
-world.tests("the AI SDK copies a word", async (route) => {
+async function run(route) {
   const [, client, mode] = route.model.split("-");
   const task = new CopyTask();
   await task.script(route);
@@ -55,4 +52,8 @@ world.tests("the AI SDK copies a word", async (route) => {
     answer = await result.text;
   }
   await task.check(route, answer, { signed: client === "google" });
-});
+}
+
+const world = await World.start(modelsFor(modes.flatMap((mode) =>
+  Object.keys(clients).map((client) => `ai-${client}-${mode}`))));
+world.tests({ ai: run });

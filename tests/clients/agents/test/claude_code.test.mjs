@@ -1,11 +1,12 @@
 // Claude Code in print mode, at providers of every dialect: it reads files (one of which is not
 // there), writes one, runs a command and looks at a picture at once, and ends with a text; then the
-// session is continued.
+// session is continued. It has a sub-agent read, and goes on when the provider breaks off.
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import path from "node:path";
 
 import { pairs } from "../lib/conversation.mjs";
+import { goodNight } from "../lib/good_night.mjs";
 import { runProgram } from "../lib/program.mjs";
 import { picture } from "../../node/lib/scene.mjs";
 import { key, modelsFor, World } from "../lib/world.mjs";
@@ -48,9 +49,7 @@ async function ask(route, prompt, ...options) {
   return said;
 }
 
-const world = await World.start(modelsFor("claude-code"));
-
-world.tests("Claude Code copies a word", async (route) => {
+async function copies(route) {
   const word = "amber-ö-7";
   // What Gemini signs with; nobody else has a place for it.
   const signature = route.upstream === "gemini" ? "c2lnbmVkIGJ5IHRoZSBtb2RlbA==" : "";
@@ -86,4 +85,32 @@ world.tests("Claude Code copies a word", async (route) => {
   assert.ok(JSON.stringify(last.body).includes(picture.base64), "the picture as it was");
   assert.ok(last.said.includes("Let me see."), last.said);
   assert.ok(last.said.includes(`The copy says ${word}.`), last.said);
-});
+}
+
+async function delegates(route) {
+  route.write("note.txt", "The word is amber-ö-8.\n");
+  await route.script([
+    { result_of: "Agent", take: { after: "I found " }, reply: { text: "They found ${taken}" } },
+    { result_of: "Read", take: { after: "The word is ", until: "." },
+      reply: { text: "I found ${taken}!" } },
+    { match: "Find the word", tool: "Read", reply: { tool_calls: [
+      { name: "Read", arguments: { file_path: route.file("note.txt") } }] } },
+    { match: "Let somebody look", tool: "Agent", reply: { tool_calls: [
+      { name: "Agent", arguments: { description: "Find it", prompt: "Find the word.",
+        subagent_type: "general-purpose", run_in_background: false } }] } },
+  ]);
+  const said = await ask(route, "Let somebody look for it");
+  assert.equal(said.result, "They found amber-ö-8!");
+  const turns = await route.conversations(4);
+  turns.forEach(pairs);
+  assert.equal(turns.filter(({ users }) => users.includes("Find the word.")).length, 2);
+}
+
+const tasks = {
+  "claude-copies": copies,
+  "claude-delegates": delegates,
+  "claude-good-night": (route) =>
+    goodNight(route, async (...args) => (await ask(...args)).result),
+};
+const world = await World.start(modelsFor(Object.keys(tasks)));
+world.tests(tasks);

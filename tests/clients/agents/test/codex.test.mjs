@@ -7,6 +7,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 
 import { pairs } from "../lib/conversation.mjs";
+import { goodNight } from "../lib/good_night.mjs";
 import { runProgram } from "../lib/program.mjs";
 import { picture } from "../../node/lib/scene.mjs";
 import { key, modelsFor, World } from "../lib/world.mjs";
@@ -74,9 +75,7 @@ async function ask(route, ...args) {
     usage: events.at(-1).usage };
 }
 
-const world = await World.start(modelsFor("gpt-5.5", ["openai"]));
-
-world.tests("Codex copies a word", async (route) => {
+async function copies(route) {
   const word = "amber-ö-7";
   route.write("note.txt", `Some text.\nThe word is ${word}.\n`);
   route.write("picture.png", Buffer.from(picture.base64, "base64"));
@@ -108,4 +107,11 @@ world.tests("Codex copies a word", async (route) => {
   assert.equal(last.images, 1);
   assert.ok(last.said.includes("Let me see."), last.said);
   assert.ok(last.said.includes(`The copy says ${word}.`), last.said);
-});
+}
+
+const tasks = {
+  "gpt-5.5-copies": copies,
+  "gpt-5.5-good-night": (route) => goodNight(route, async (...args) => (await ask(...args)).said),
+};
+const world = await World.start(modelsFor(Object.keys(tasks)));
+world.tests(tasks);

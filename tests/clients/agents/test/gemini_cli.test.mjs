@@ -5,6 +5,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 
 import { pairs } from "../lib/conversation.mjs";
+import { goodNight } from "../lib/good_night.mjs";
 import { runProgram } from "../lib/program.mjs";
 import { picture } from "../../node/lib/scene.mjs";
 import { key, modelsFor, World } from "../lib/world.mjs";
@@ -51,9 +52,7 @@ async function ask(route, prompt) {
   return JSON.parse(result.out);
 }
 
-const world = await World.start(modelsFor("gemini-cli"));
-
-world.tests("the Gemini CLI copies a word", async (route) => {
+async function copies(route) {
   const word = "amber-ö-7";
   const signature = route.upstream === "gemini" ? "c2lnbmVkIGJ5IHRoZSBtb2RlbA==" : "";
   route.write("note.txt", `Some text.\nThe word is ${word}.\n`);
@@ -85,4 +84,12 @@ world.tests("the Gemini CLI copies a word", async (route) => {
   if (signature) {
     assert.deepEqual([note.signature, copy.signature], [signature, signature]);
   }
-});
+}
+
+const tasks = {
+  "gemini-cli-copies": copies,
+  "gemini-cli-good-night": (route) =>
+    goodNight(route, async (...args) => (await ask(...args)).response),
+};
+const world = await World.start(modelsFor(Object.keys(tasks)));
+world.tests(tasks);

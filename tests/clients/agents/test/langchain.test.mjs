@@ -62,11 +62,12 @@ async function structured(route, model) {
   await route.conversations(1, { scripted: false });
 }
 
-const world = await World.start(modelsFor(modes.flatMap((mode) =>
-  Object.keys(clients).map((client) => `langchain-${client}-${mode}`))));
-
-world.tests("LangChain works", async (route) => {
+async function run(route) {
   const [, client, mode] = route.model.split("-");
   const model = clients[client](route);
   await (mode === "object" ? structured(route, model) : copy(route, model, mode));
-});
+}
+
+const world = await World.start(modelsFor(modes.flatMap((mode) =>
+  Object.keys(clients).map((client) => `langchain-${client}-${mode}`))));
+world.tests({ langchain: run });

@@ -12,10 +12,7 @@ setTracingDisabled(true);
 const models = { chat: OpenAIChatCompletionsModel, responses: OpenAIResponsesModel };
 const modes = ["whole", "stream"];
 
-const world = await World.start(modelsFor(modes.flatMap((mode) =>
-  Object.keys(models).map((client) => `agents-${client}-${mode}`))));
-
-world.tests("OpenAI's agents copy a word", async (route) => {
+async function run(route) {
   const [, client, mode] = route.model.split("-");
   const task = new CopyTask();
   await task.script(route);
@@ -46,4 +43,8 @@ world.tests("OpenAI's agents copy a word", async (route) => {
   await result.completed;
   assert.ok(pieces > 5, `${pieces} pieces`);
   await task.check(route, result.finalOutput);
-});
+}
+
+const world = await World.start(modelsFor(modes.flatMap((mode) =>
+  Object.keys(models).map((client) => `agents-${client}-${mode}`))));
+world.tests({ agents: run });

@@ -1,0 +1,17 @@
+// A bad night: the provider is overloaded when an agent calls, then its answer breaks off; the agent
+// is told of both as its own provider would tell it, tries again and gets its answer.
+import assert from "node:assert/strict";
+
+const lost = "This is a long answer, of which nobody will ever hear more than the beginning.";
+const answer = "Good night, harbor.";
+
+// `ask(route, prompt)` gives what the agent said in the end.
+export async function goodNight(route, ask) {
+  await route.script([
+    { times: 1, fault: { kind: "status", status: 503 } },
+    { times: 1, fault: { kind: "close", after_events: 5 }, reply: { text: lost } },
+    { match: "Say good night", reply: { text: answer } },
+  ]);
+  assert.equal(await ask(route, "Say good night."), answer);
+  await route.conversations(1, { broken: 2 });
+}
