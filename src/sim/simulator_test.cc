@@ -303,7 +303,8 @@ TEST(Simulator, ScriptsFollowAnAgentInEveryDialect) {
   const Answer added = client.post("/sim/v1/script",
                                    R"([{"result_of":"read_file","take":{"after":"word: "},
            "reply":{"tool_calls":[{"name":"write_file","arguments":{"content":"${taken}"}}]}},
-          {"tool":"read_file","system":"an agent","reply":{"tool_calls":[{"name":"read_file"}]}}])");
+          {"tool":"read_file","system":"an agent",
+           "reply":{"tool_calls":[{"name":"read_file","signature":"c2ln"}]}}])");
   ASSERT_EQ(added.status, 200) << added.body;
   struct Turn {
     std::string path, head, first, second;
@@ -344,6 +345,10 @@ TEST(Simulator, ScriptsFollowAnAgentInEveryDialect) {
     ask.headers = {{"anthropic-version", "2023-06-01"}};
     const Answer first = client.ask(ask);
     EXPECT_NE(first.body.find("read_file"), std::string::npos) << turn.path << first.body;
+    // Only Gemini signs calls.
+    EXPECT_EQ(first.body.find("c2ln") != std::string::npos,
+              turn.path.find(":gen") != std::string::npos)
+        << turn.path << first.body;
     ask.body = turn.head + turn.second;
     const Answer second = client.ask(ask);
     EXPECT_NE(second.body.find("write_file"), std::string::npos) << turn.path << second.body;

@@ -33,6 +33,8 @@ async function run(route) {
     })])),
     stopWhen: stepCountIs(6),
     maxOutputTokens: 1000,
+    // Else it refers to earlier items by their ids, which only a provider of responses knows.
+    providerOptions: { openai: { store: route.upstream === "openai" } },
     maxRetries: 0,
   };
   let answer;

@@ -85,6 +85,9 @@ async function copies(route) {
   assert.ok(JSON.stringify(last.body).includes(picture.base64), "the picture as it was");
   assert.ok(last.said.includes("Let me see."), last.said);
   assert.ok(last.said.includes(`The copy says ${word}.`), last.said);
+  if (signature) {
+    assert.deepEqual([note.signature, copy.signature], [signature, signature]);
+  }
 }
 
 async function delegates(route) {

@@ -12,7 +12,7 @@ setTracingDisabled(true);
 const models = { chat: OpenAIChatCompletionsModel, responses: OpenAIResponsesModel };
 const modes = ["whole", "stream"];
 
-async function run(route) {
+async function copies(route) {
   const [, client, mode] = route.model.split("-");
   const task = new CopyTask();
   await task.script(route);
@@ -47,4 +47,4 @@ async function run(route) {
 
 const world = await World.start(modelsFor(modes.flatMap((mode) =>
   Object.keys(models).map((client) => `agents-${client}-${mode}`))));
-world.tests({ agents: run });
+world.tests({ agents: copies });
