@@ -200,6 +200,10 @@ class AnswerMaker {
       make_parts(candidate);
     }
     for (Part& part : candidate.parts) {
+      // Only Gemini signs calls.
+      if (part.kind == PartKind::tool_call && request_.dialect != Dialect::gemini) {
+        part.signature.clear();
+      }
       if (!part.signature.empty()) part.origin = request_.dialect;
       if (part.kind != PartKind::tool_call || !part.id.empty()) continue;
       part.id = make_id(request_.dialect == Dialect::anthropic_messages ? "toolu_" : "call_");

@@ -159,7 +159,7 @@ export class World {
     return world;
   }
 
-  // A test for each model, by the first of the tasks that its name begins with: { name: run(route) }.
+  // A test for each model, by the task that its name begins with: { name: run(route) }.
   tests(tasks, { concurrency = 2 } = {}) {
     describe("agents", { concurrency }, () => {
       for (const [model, upstream] of Object.entries(this.models)) {
