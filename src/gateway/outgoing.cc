@@ -6,7 +6,9 @@
 
 #include "base/encoding.h"
 #include "dialect/errors.h"
+#include "dialect/signature.h"
 #include "dialect/translate.h"
+#include "dialect/unmark.h"
 #include "gateway/multipart.h"
 #include "gateway/stages.h"
 
@@ -170,6 +172,10 @@ void Outgoing::edit(Exchange& x, const provider::Deployment& deployment) {
   strip_usage_chunk_ =
       x.stream && deployment.account->stream_usage && !x.client_wants_usage &&
       (call_.dialect == Dialect::openai_chat || call_.dialect == Dialect::openai_completions);
+  // A client that was served by another dialect before may hold what that one signed.
+  if (dialect::may_hold_marks(x.body)) {
+    dialect::append_unmarking(call_.dialect, x.document.root(), body.nested);
+  }
   cut(x.body, body.edits());
 }
 
