@@ -157,6 +157,14 @@ void read_signature_field_base64(Part& part, std::string_view field, Dialect cli
   if (!field.empty()) take(part, unmarked_base64(field), client);
 }
 
+bool can_read(Dialect target, Dialect origin) {
+  if (target == origin) return true;
+  const auto claude = [](Dialect dialect) {
+    return dialect == Dialect::anthropic_messages || dialect == Dialect::bedrock_converse;
+  };
+  return claude(target) && claude(origin);
+}
+
 std::string call_id_with(std::string_view id, Dialect origin, std::string_view signature) {
   std::string out(id);
   const char maker = letter_of(origin);

@@ -49,6 +49,10 @@ std::string signature_field_base64(const Part& part, Dialect client);
 void read_signature_field(Part& part, std::string_view field, Dialect client);
 void read_signature_field_base64(Part& part, std::string_view field, Dialect client);
 
+// Whether a provider of `target` can read what `origin` made. Claude's signatures hold wherever
+// Claude runs.
+bool can_read(Dialect target, Dialect origin);
+
 // Ids of tool calls. call_id_with() gives the id alone where the signature cannot be carried.
 std::string call_id_with(std::string_view id, Dialect origin, std::string_view signature);
 struct CallId {

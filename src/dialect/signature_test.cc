@@ -128,6 +128,17 @@ TEST(Signature, PartsKeepMakerKindAndId) {
   EXPECT_EQ(own, redacted);
 }
 
+TEST(Signature, ClaudeReadsItsOwnEverywhere) {
+  for (const Dialect target : kMakers) {
+    for (const Dialect origin : kMakers) {
+      const bool claude =
+          (target == Dialect::anthropic_messages || target == Dialect::bedrock_converse) &&
+          (origin == Dialect::anthropic_messages || origin == Dialect::bedrock_converse);
+      EXPECT_EQ(can_read(target, origin), target == origin || claude);
+    }
+  }
+}
+
 TEST(Signature, BodiesWithMarksAreFound) {
   const Signed what{Dialect::gemini, PartKind::thinking, "", "v"};
   EXPECT_TRUE(may_hold_marks("{\"signature\":\"" + marked(what) + "\"}"));

@@ -52,12 +52,12 @@ class Cleaner {
       if (value.is_string() && is_signature(key)) {
         const std::string text = value.string_or("");
         const Signed was = is_base64_signature(key) ? unmarked_base64(text) : unmarked(text);
-        const bool foreign = was.origin != Dialect::passthrough && was.origin != own_;
+        const bool foreign = was.origin != Dialect::passthrough && !can_read(own_, was.origin);
         // The signature of Gemini's text stands beside it; elsewhere the block is the signature's.
         if (foreign && is_base64_signature(key) && !thought) continue;
         if (foreign) return false;
         w.key(key);
-        if (was.origin == own_) {
+        if (was.origin != Dialect::passthrough) {
           w.string(was.value);
         } else {
           w.raw(value.raw());

@@ -6,6 +6,7 @@
 #include "base/utf8.h"
 #include "dialect/anthropic_messages/anthropic_messages.h"
 #include "dialect/losses.h"
+#include "dialect/signature.h"
 #include "dialect/tools.h"
 #include "dialect/wire.h"
 
@@ -61,10 +62,14 @@ bool BlockWriter::can_send(const Part& part, Role role) {
       return lost(Feature::audio);
     case PartKind::thinking:
       // Without its signature, and from another provider, thinking is refused.
-      if (role == Role::assistant && part.origin == kOwn && !part.signature.empty()) return true;
+      if (role == Role::assistant && can_read(kOwn, part.origin) && !part.signature.empty()) {
+        return true;
+      }
       return lost(Feature::thinking);
     case PartKind::redacted_thinking:
-      if (role == Role::assistant && part.origin == kOwn && !part.data.empty()) return true;
+      if (role == Role::assistant && can_read(kOwn, part.origin) && !part.data.empty()) {
+        return true;
+      }
       return lost(Feature::thinking);
     case PartKind::tool_call:
       return role == Role::assistant;

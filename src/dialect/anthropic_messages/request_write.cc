@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <charconv>
+#include <deque>
 
 #include "dialect/anthropic_messages/anthropic_messages.h"
 #include "dialect/anthropic_messages/request_blocks.h"
@@ -86,6 +87,7 @@ class RequestWriter {
     for (const Message& message : in_.messages) {
       if (!message.name.empty()) drop(Feature::participant_name);
       for (const Part& part : message.parts) {
+        if (joins_text_in_front(part, message.role)) continue;
         if (!blocks_.can_send(part, message.role)) continue;
         if (turns_.empty() || turns_.back().role != message.role) {
           turns_.push_back({message.role, {}});
@@ -107,6 +109,20 @@ class RequestWriter {
       placeholder_.text = kPlaceholder;
       turns_.insert(turns_.begin(), Turn{Role::user, {&placeholder_}});
     }
+  }
+
+  // The API gives blank texts between others (cited ones) and takes none: they become the end of
+  // the one in front.
+  bool joins_text_in_front(const Part& part, Role role) {
+    if (part.kind != PartKind::text || part.text.empty() || !is_blank(part.text)) return false;
+    if (role != Role::assistant || turns_.empty() || turns_.back().role != role) return false;
+    const Part*& front = turns_.back().parts.back();
+    if (front->kind != PartKind::text) return false;
+    Part& whole = joined_.emplace_back(*front);
+    whole.text += part.text;
+    if (part.cache) whole.cache = part.cache;
+    front = &whole;
+    return true;
   }
 
   // Results stand before all else in a user turn; thinking opens an assistant turn. Thinking that
@@ -455,6 +471,7 @@ class RequestWriter {
   const ModelTraits traits_;
   std::vector<Turn> turns_;
   std::vector<const Tool*> tools_;
+  std::deque<Part> joined_;
   Part placeholder_;
   bool system_is_user_ = false;
   bool json_tool_ = false;
