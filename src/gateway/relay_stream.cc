@@ -56,7 +56,7 @@ class SameDialect final : public StreamSource {
     x.generated_bytes = meter_->generated_bytes();
   }
   std::string tell(const ApiError& error, const Exchange& x) override {
-    if (!array_) return dialect::write_stream_error(x.route.error_dialect, error, x.id_text);
+    if (!array_) return meter_->broken_off(error, x.route.error_dialect, x.id_text);
     // Only whole elements were let through, and at least one: the content that began the answer.
     return fmt::format(",\r\n{}\r\n]",
                        dialect::write_error(x.route.error_dialect, error, x.id_text));

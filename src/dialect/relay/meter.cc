@@ -49,6 +49,17 @@ Usage read_usage_at_end(std::string_view body) {
 
 }  // namespace
 
+std::string RelayMeter::broken_off(const ApiError& error, Dialect client,
+                                   std::string_view request_id) const {
+  return write_stream_error(client, error, request_id);
+}
+
+std::string RelayTracker::broken_off(const ApiError& error, Dialect client,
+                                     std::string_view request_id,
+                                     const RelayFacts& /*facts*/) const {
+  return write_stream_error(client, error, request_id);
+}
+
 int64_t text_length(json::Value value) {
   if (!value.is_string()) return 0;
   const std::string_view quoted = value.raw();

@@ -43,6 +43,9 @@ class RelayMeter {
   virtual const std::optional<ApiError>& error() const = 0;
   virtual const Usage& usage() const = 0;
   virtual StopReason stop() const = 0;
+  // How Weir ends the stream where the provider has not: behind the events that were let through.
+  virtual std::string broken_off(const ApiError& error, Dialect client,
+                                 std::string_view request_id) const;
   // Bytes of generated text so far (UTF-8), tool arguments and thinking included: the base of an
   // estimate when usage never came.
   virtual int64_t generated_bytes() const = 0;

@@ -2,7 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include "base/json/document.h"
+#include "dialect/errors.h"
 #include "dialect/relay/run.h"
+#include "dialect/sse.h"
 
 namespace weir::dialect {
 namespace {
@@ -289,6 +292,43 @@ TEST(RelayMeter, Responses) {
   ASSERT_TRUE(meter->error());
   EXPECT_EQ(meter->error()->type, ApiErrorType::rate_limit);
   EXPECT_EQ(meter->error()->message, "slow");
+}
+
+// Codex knows of no error but response.failed, the SDKs of none but `error`: both are told.
+TEST(RelayMeter, ResponsesThatBreakOffFail) {
+  std::string stream =
+      R"(data: {"type":"response.created","sequence_number":0,"response":{"id":"resp_7",)"
+      R"("model":"gpt-x","created_at":5,"status":"in_progress"}})"
+      "\n\n";
+  for (int i = 1; i <= 4; ++i) {
+    stream += R"(data: {"type":"response.output_text.delta","sequence_number":)" +
+              std::to_string(i) + ",\"delta\":\"abc\"}\n\n";
+  }
+  const auto meter = make_relay_meter(Dialect::openai_responses, {});
+  std::vector<std::string_view> out;
+  const ApiError lost{.type = ApiErrorType::server, .message = "lost"};
+  EXPECT_EQ(meter->broken_off(lost, Dialect::openai_responses, "r"),
+            write_stream_error(Dialect::openai_responses, lost, "r"))
+      << "nothing has begun";
+  ASSERT_TRUE(meter->feed(stream, out));
+  std::vector<std::string> events;
+  const auto sink = [&](const SseEvent& event) {
+    json::Document document;
+    ASSERT_TRUE(document.parse(event.data)) << event.data;
+    const json::Value root = document.root();
+    EXPECT_TRUE(root["type"].equals(event.event));
+    events.push_back(std::string(event.event) + " " + std::string(root["sequence_number"].raw()));
+    if (event.event != "response.failed") return;
+    const json::Value response = root["response"];
+    EXPECT_TRUE(response["id"].equals("resp_7"));
+    EXPECT_TRUE(response["model"].equals("gpt-x"));
+    EXPECT_EQ(response["created_at"].as_int64(), 5);
+    EXPECT_TRUE(response["status"].equals("failed"));
+    EXPECT_TRUE(response["error"]["message"].equals("lost"));
+  };
+  SseReader reader;
+  ASSERT_TRUE(reader.feed(meter->broken_off(lost, Dialect::openai_responses, "r"), sink));
+  EXPECT_EQ(events, (std::vector<std::string>{"response.failed 5", "error 6"}));
 }
 
 TEST(RelayMeter, Gemini) {

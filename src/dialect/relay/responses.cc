@@ -1,7 +1,11 @@
 // The relay tracker of OpenAI's Responses: named events, a terminal event instead of [DONE], usage
 // inside its `response`.
 
+#include "base/json/writer.h"
+#include "dialect/errors.h"
+#include "dialect/openai_responses/openai_responses.h"
 #include "dialect/relay/tracker.h"
+#include "dialect/sse.h"
 #include "dialect/usage_json.h"
 
 namespace weir::dialect {
@@ -35,10 +39,48 @@ StopReason stop_of_incomplete(json::Value response) {
 class ResponsesTracker : public RelayTracker {
  public:
   RelayVerdict on_event(const RelayEvent& event, RelayFacts& facts) override;
+  std::string broken_off(const ApiError& error, Dialect client, std::string_view request_id,
+                         const RelayFacts& facts) const override;
 
  private:
   RelayVerdict on_terminal(std::string_view type, json::Value response, RelayFacts& facts);
+  void begin(json::Value response);
+
+  std::string id_, model_;  // of response.created, up to kNameMax
+  int64_t created_ = 0;
 };
+
+void ResponsesTracker::begin(json::Value response) {
+  constexpr size_t kNameMax = 512;
+  id_ = response["id"].string_or("").substr(0, kNameMax);
+  model_ = response["model"].string_or("").substr(0, kNameMax);
+  created_ = response["created_at"].as_int64().value_or(0);
+}
+
+// OpenAI's SDKs raise at the `error` event; Codex knows only response.failed and takes all else for
+// a lost connection.
+std::string ResponsesTracker::broken_off(const ApiError& error, Dialect client,
+                                         std::string_view request_id,
+                                         const RelayFacts& facts) const {
+  if (client != Dialect::openai_responses || id_.empty()) {
+    return write_stream_error(client, error, request_id);
+  }
+  openai_responses::ResponseWriter response{Context{}};
+  response.id = id_;
+  response.model = model_;
+  response.created = created_;
+  response.usage = facts.usage;
+  std::string event;
+  json::Writer w(event);
+  w.begin_object().member("type", "response.failed").member("sequence_number", facts.events);
+  w.key("response");
+  response.write(w, openai_responses::Status::failed, {}, StopReason::unset, &error);
+  w.end_object();
+  std::string out;
+  append_sse(out, "response.failed", event);
+  append_sse(out, "error", write_responses_error(error, facts.events + 1));
+  return out;
+}
 
 RelayVerdict ResponsesTracker::on_event(const RelayEvent& event, RelayFacts& facts) {
   // Some compatible servers close with chat's sentinel all the same.
@@ -53,6 +95,7 @@ RelayVerdict ResponsesTracker::on_event(const RelayEvent& event, RelayFacts& fac
       type == "response.cancelled") {
     return on_terminal(type, root["response"], facts);
   }
+  if (type == "response.created") begin(root["response"]);
   if (!root.exists() || is_announcement(type)) return {};
   const json::Value delta = root["delta"];
   if (!type.ends_with(".delta") || !delta.is_string()) {

@@ -33,6 +33,10 @@ class SseRelayMeter : public RelayMeter {
   const Usage& usage() const override { return facts_.usage; }
   StopReason stop() const override { return facts_.stop; }
   int64_t generated_bytes() const override { return facts_.generated_bytes; }
+  std::string broken_off(const ApiError& error, Dialect client,
+                         std::string_view request_id) const override {
+    return tracker_->broken_off(error, client, request_id, facts_);
+  }
 
  private:
   size_t take_templates(std::string_view bytes);
@@ -69,6 +73,7 @@ size_t SseRelayMeter::take_templates(std::string_view bytes) {
     }
     if (match.length == 0) break;
     add_generated(facts_, match.text_bytes);
+    ++facts_.events;
     taken += match.length;
   }
   return taken;
@@ -111,6 +116,7 @@ void SseRelayMeter::pass(std::string_view raw, std::vector<std::string_view>& ou
 
 RelayVerdict SseRelayMeter::read(const SseEvent& event) {
   if (!event.has_data) return {};
+  ++facts_.events;
   if (fits_template(event.raw)) return {};
   RelayEvent relayed{.name = event.event, .data = event.data, .root = {}};
   // Leniently: what a repeated name means is between provider and client.

@@ -22,6 +22,7 @@ struct RelayFacts {
   std::optional<ApiError> error;
   StopReason stop = StopReason::unset;
   int64_t generated_bytes = 0;
+  int64_t events = 0;  // so far, of SSE
 };
 
 struct RelayEvent {
@@ -44,6 +45,9 @@ class RelayTracker {
   virtual RelayVerdict on_event(const RelayEvent& event, RelayFacts& facts) = 0;
   // The provider's bytes have ended.
   virtual void on_end(RelayFacts& /*facts*/) {}
+  // See RelayMeter.
+  virtual std::string broken_off(const ApiError& error, Dialect client, std::string_view request_id,
+                                 const RelayFacts& facts) const;
 };
 
 std::unique_ptr<RelayTracker> make_openai_chat_tracker(const RelayMeterOptions& options);

@@ -1,5 +1,5 @@
-// A bad night: the provider is overloaded when an agent calls, then its answer breaks off; the agent
-// is told of both as its own provider would tell it, tries again and gets its answer.
+// A bad night: the provider is overloaded when an agent calls, then its answer breaks off; the
+// agent is told of both as its own provider would tell it, tries again and gets its answer.
 import assert from "node:assert/strict";
 
 const lost = "This is a long answer, of which nobody will ever hear more than the beginning.";

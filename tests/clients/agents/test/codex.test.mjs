@@ -71,7 +71,8 @@ async function ask(route, ...args) {
     (type === "error" && !message.startsWith("Reconnecting"));
   assert.deepEqual(events.filter(wrong), [], result.out);
   const items = events.filter(({ type }) => type === "item.completed").map(({ item }) => item);
-  return { items, said: items.filter(({ type }) => type === "agent_message").at(-1)?.text,
+  const told = events.filter(({ type }) => type === "error").map(({ message }) => message);
+  return { items, told, said: items.filter(({ type }) => type === "agent_message").at(-1)?.text,
     usage: events.at(-1).usage };
 }
 
@@ -111,7 +112,11 @@ async function copies(route) {
 
 const tasks = {
   "gpt-5.5-copies": copies,
-  "gpt-5.5-good-night": (route) => goodNight(route, async (...args) => (await ask(...args)).said),
+  "gpt-5.5-good-night": (route) => goodNight(route, async (...args) => {
+    const { said, told } = await ask(...args);
+    assert.match(told.join("\n"), /the answer ended early/, "Codex is told of it in words");
+    return said;
+  }),
 };
 const world = await World.start(modelsFor(Object.keys(tasks)));
 world.tests(tasks);
