@@ -56,12 +56,6 @@ json::Value array_of(json::Value parent, Names names) {
   return {};
 }
 
-void add_service_tier(Usage& usage, json::Value value) {
-  if (const auto name = value.as_string(); name && !name->empty()) {
-    usage.service_tier = canonical_service_tier(*name);
-  }
-}
-
 // The five-minute/one-hour split; a part of the total that nothing is said about is five minutes.
 void split_cache_writes(Usage& usage, json::Value object) {
   const json::Value split = object["cache_creation"];
@@ -94,6 +88,12 @@ std::string canonical_service_tier(std::string_view name) {
   if (lower == "on_demand_flex") return "flex";
   if (lower == "provisioned_throughput") return "provisioned";
   return lower;
+}
+
+void add_service_tier(Usage& usage, json::Value value) {
+  if (const auto name = value.as_string(); name && !name->empty()) {
+    usage.service_tier = canonical_service_tier(*name);
+  }
 }
 
 Usage usage_of_openai(json::Value object) {

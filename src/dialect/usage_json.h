@@ -49,5 +49,7 @@ void replace_usage(Usage& known, const Usage& newer);
 
 // Tier names that mean the ordinary price ("standard", "on_demand") as "default", others lowercase.
 std::string canonical_service_tier(std::string_view name);
+// Takes the tier that an answer names, if it names one.
+void add_service_tier(Usage& usage, json::Value name);
 
 }  // namespace weir::dialect

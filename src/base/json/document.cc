@@ -1,13 +1,44 @@
 #include "base/json/document.h"
 
+#include <algorithm>
+
 #include "base/json/number.h"
 #include "base/json/parser.h"
 #include "base/json/unescape.h"
 
 namespace weir::json {
 
+namespace {
+
+// The index of a document that is gone, for the next one of this thread: most documents live as
+// long as one call of a model, and growing an index anew costs as much as filling it.
+constexpr size_t kSpareNodesMax = 8192;
+constexpr size_t kBytesPerNode = 12;  // of usual texts, for a first guess
+
+}  // namespace
+
+struct Document::Spare {
+  std::vector<Node> nodes;
+};
+
+Document::Spare& Document::spare() {
+  thread_local Spare spare;
+  return spare;
+}
+
+Document::~Document() {
+  std::vector<Node>& kept = spare().nodes;
+  if (nodes_.capacity() <= kept.capacity() || nodes_.capacity() > kSpareNodesMax) return;
+  nodes_.clear();
+  kept.swap(nodes_);
+}
+
 Result<void> Document::parse(std::string_view text, const Limits& limits) {
   text_ = text;
+  if (nodes_.capacity() == 0) {
+    nodes_.swap(spare().nodes);
+    nodes_.reserve(std::min(text.size() / kBytesPerNode + 16, kSpareNodesMax));
+  }
   nodes_.clear();
   Result<void> result = Parser(*this, limits).run();
   if (!result) nodes_.clear();
@@ -38,10 +69,16 @@ uint32_t Value::size() const {
 
 Value Value::operator[](std::string_view name) const {
   if (!is_object()) return {};
+  const Document::Node* const nodes = document_->nodes_.data();
+  const char* const text = document_->text_.data() + 1;  // behind a key's quote
   uint32_t key = node_ + 1;
-  for (uint32_t left = size(); left > 0; --left) {
-    if (Value(document_, key).equals(name)) return Value(document_, key + 1);
-    key = document_->nodes_[key + 1].next;
+  for (uint32_t left = nodes[node_].count; left > 0; --left) {
+    const Document::Node& node = nodes[key];
+    const bool found = node.count != 0
+                           ? Value(document_, key).equals(name)
+                           : std::string_view(text + node.begin, node.end - node.begin - 2) == name;
+    if (found) return Value(document_, key + 1);
+    key = nodes[key + 1].next;
   }
   return {};
 }

@@ -83,6 +83,11 @@ class Value {
 
 class Document {
  public:
+  Document() = default;
+  ~Document();
+  Document(Document&&) noexcept = default;
+  Document& operator=(Document&&) noexcept = default;
+
   // Errors: invalid_argument with position ("at byte 17 (line 2): expected ',' or '}'"),
   // limit_exceeded where a limit was reached. After an error root() is missing.
   Result<void> parse(std::string_view text, const Limits& limits = {});
@@ -99,6 +104,9 @@ class Document {
     uint32_t count;  // elements or members; for a string 1 when it holds an escape
     Type type;
   };
+  struct Spare;
+  static Spare& spare();
+
   std::string_view text_;
   std::vector<Node> nodes_;
 };

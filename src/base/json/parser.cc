@@ -107,7 +107,7 @@ Parser::Next Parser::read_string_value() {
 
 Parser::Next Parser::read_literal(std::string_view word, Type type) {
   if (!std::string_view(place_, static_cast<size_t>(end_ - place_)).starts_with(word)) {
-    return expected(fmt::format("'{}'", word));
+    return expected(word == "null" ? "'null'" : word == "true" ? "'true'" : "'false'");
   }
   if (!add_node(place_, place_ + word.size(), type, 0)) return Next::failed;
   place_ += word.size();
@@ -165,8 +165,8 @@ Parser::Next Parser::read_comma_or_close() {
 }
 
 Parser::Next Parser::open(Type type) {
-  if (depth_ >= limits_.depth_max) {
-    return exceeded(fmt::format("nesting deeper than {} levels", limits_.depth_max));
+  if (depth_ >= limits_.depth_max) [[unlikely]] {
+    return too_deep();
   }
   const auto node = static_cast<uint32_t>(nodes_.size());
   if (!add_node(place_, place_ + 1, type, 0)) return Next::failed;
@@ -248,12 +248,13 @@ bool Parser::read_escape() {
 }
 
 bool Parser::add_node(const char* begin, const char* end, Type type, uint32_t count) {
-  if (nodes_.size() >= limits_.nodes_max) {
-    exceeded(fmt::format("more than {} values and member names", limits_.nodes_max));
+  const auto index = static_cast<uint32_t>(nodes_.size());
+  if (index >= limits_.nodes_max) [[unlikely]] {
+    too_many();
     return false;
   }
   nodes_.push_back({static_cast<uint32_t>(begin - begin_), static_cast<uint32_t>(end - begin_),
-                    static_cast<uint32_t>(nodes_.size() + 1), count, type});
+                    index + 1, count, type});
   return true;
 }
 
@@ -359,6 +360,15 @@ std::string Parser::found() const {
 std::string Parser::where(const char* place) const {
   const auto lines = 1 + std::count(begin_, place, '\n');
   return fmt::format("at byte {} (line {})", place - begin_, lines);
+}
+
+// Texts are made up out of the way: a formatting call in a hot function costs it a stack frame.
+Parser::Next Parser::too_deep() {
+  return exceeded(fmt::format("nesting deeper than {} levels", limits_.depth_max));
+}
+
+Parser::Next Parser::too_many() {
+  return exceeded(fmt::format("more than {} values and member names", limits_.nodes_max));
 }
 
 Parser::Next Parser::expected(std::string_view what) {

@@ -55,8 +55,10 @@ class Parser {
   bool at_digit() const { return place_ < end_ && *place_ >= '0' && *place_ <= '9'; }
   std::string found() const;
   std::string where(const char* place) const;
-  Next expected(std::string_view what);  // invalid_argument at place_
-  Next exceeded(std::string_view what);  // limit_exceeded at place_
+  [[gnu::noinline, gnu::cold]] Next expected(std::string_view what);  // invalid_argument at place_
+  Next exceeded(std::string_view what);                               // limit_exceeded at place_
+  [[gnu::noinline, gnu::cold]] Next too_deep();
+  [[gnu::noinline, gnu::cold]] Next too_many();
 
   Document& document_;
   std::vector<Node>& nodes_;
