@@ -14,6 +14,7 @@ server: {{ listen: "127.0.0.1:{listen}", workers: 1 }}
 admin: {{ listen: "127.0.0.1:{admin}" }}
 data_dir: "{data}"
 log: {{ level: warn }}
+defaults: {{ timeouts: {{ connect: 60s, first_token: 120s, idle: 120s }} }}
 accounts:
   - {{ name: chat, provider: openai_compatible, endpoint: "http://127.0.0.1:{upstream}/v1" }}
   - {{ name: messages, provider: anthropic, endpoint: "http://127.0.0.1:{upstream}", api_key: k }}

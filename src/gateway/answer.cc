@@ -26,23 +26,32 @@ std::string openai_duration(Nanoseconds duration) {
 }
 
 // The key's limits in the words of the client's own vendor.
-void add_limit(const Exchange& x, std::string_view what, const ledger::LimitAnswer& answer,
+struct LimitNames {
+  std::string_view limit, remaining, reset;
+};
+constexpr LimitNames kOpenAiRequests = {
+    "x-ratelimit-limit-requests", "x-ratelimit-remaining-requests", "x-ratelimit-reset-requests"};
+constexpr LimitNames kOpenAiTokens = {"x-ratelimit-limit-tokens", "x-ratelimit-remaining-tokens",
+                                      "x-ratelimit-reset-tokens"};
+constexpr LimitNames kAnthropicRequests = {"anthropic-ratelimit-requests-limit",
+                                           "anthropic-ratelimit-requests-remaining",
+                                           "anthropic-ratelimit-requests-reset"};
+constexpr LimitNames kAnthropicTokens = {"anthropic-ratelimit-tokens-limit",
+                                         "anthropic-ratelimit-tokens-remaining",
+                                         "anthropic-ratelimit-tokens-reset"};
+
+void add_limit(const Exchange& x, const LimitNames& names, const ledger::LimitAnswer& answer,
                http::HeaderMap& headers) {
   if (answer.limit <= 0) return;
-  const std::string limit = fmt::to_string(answer.limit);
-  const std::string remaining = fmt::to_string(std::max<int64_t>(answer.remaining, 0));
+  headers.set(names.limit, fmt::format_int(answer.limit).c_str());
+  headers.set(names.remaining, fmt::format_int(std::max<int64_t>(answer.remaining, 0)).c_str());
   if (x.route.error_dialect == Dialect::anthropic_messages) {
-    const std::string name = fmt::format("anthropic-ratelimit-{}-", what);
-    const int64_t at =
-        x.start_ms + std::chrono::ceil<Milliseconds>(answer.reset_after).count() + 999;
-    headers.set(name + "limit", limit);
-    headers.set(name + "remaining", remaining);
-    headers.set(name + "reset", rfc3339(at));
+    headers.set(
+        names.reset,
+        rfc3339(x.start_ms + std::chrono::ceil<Milliseconds>(answer.reset_after).count() + 999));
     return;
   }
-  headers.set(fmt::format("x-ratelimit-limit-{}", what), limit);
-  headers.set(fmt::format("x-ratelimit-remaining-{}", what), remaining);
-  headers.set(fmt::format("x-ratelimit-reset-{}", what), openai_duration(answer.reset_after));
+  headers.set(names.reset, openai_duration(answer.reset_after));
 }
 
 // The part of a text that may stand in a header field.
@@ -124,13 +133,15 @@ void add_weir_headers(const Exchange& x, http::HeaderMap& headers) {
   const std::string_view vendor_id =
       x.route.error_dialect == Dialect::anthropic_messages ? "request-id" : "x-request-id";
   if (!headers.find(vendor_id)) headers.add(vendor_id, x.id_text);
-  headers.set("x-weir-config", fmt::to_string(x.snapshot->generation));
+  headers.set("x-weir-config", fmt::format_int(x.snapshot->generation).c_str());
   if (x.serving != nullptr) headers.set("x-weir-model", header_text(x.serving->name));
   if (x.deployment != nullptr) headers.set("x-weir-deployment", header_text(x.deployment->name));
-  if (x.asked != nullptr) headers.set("x-weir-attempts", fmt::to_string(x.attempts.size()));
+  if (x.asked != nullptr)
+    headers.set("x-weir-attempts", fmt::format_int(x.attempts.size()).c_str());
   if (x.limited) {
-    add_limit(x, "requests", x.limits.requests, headers);
-    add_limit(x, "tokens", x.limits.tokens, headers);
+    const bool anthropic = x.route.error_dialect == Dialect::anthropic_messages;
+    add_limit(x, anthropic ? kAnthropicRequests : kOpenAiRequests, x.limits.requests, headers);
+    add_limit(x, anthropic ? kAnthropicTokens : kOpenAiTokens, x.limits.tokens, headers);
   }
   if (!x.dropped.empty()) {
     headers.set(

@@ -61,6 +61,10 @@ HeaderMap::HeaderMap(const HeaderList& headers) {
 }
 
 void HeaderMap::add(std::string_view name, std::string_view value) {
+  if (fields_.empty()) {  // of a usual head
+    fields_.reserve(24);
+    text_.reserve(1024);
+  }
   const auto at = static_cast<uint32_t>(text_.size());
   text_.append(name).append(value);
   fields_.push_back({at, static_cast<uint32_t>(name.size()),
@@ -68,11 +72,18 @@ void HeaderMap::add(std::string_view name, std::string_view value) {
 }
 
 void HeaderMap::set(std::string_view name, std::string_view value) {
-  // Copied first: both may be views into this map's text, which add() may move.
-  const std::string name_text(name);
-  const std::string value_text(value);
-  erase(name_text);
-  add(name_text, value_text);
+  const auto inside = [this](std::string_view text) {
+    return text.data() >= text_.data() && text.data() < text_.data() + text_.size();
+  };
+  if (inside(name) || inside(value)) {  // add() may move the text that they are views of
+    const std::string name_text(name);
+    const std::string value_text(value);
+    erase(name_text);
+    add(name_text, value_text);
+    return;
+  }
+  erase(name);
+  add(name, value);
 }
 
 size_t HeaderMap::erase(std::string_view name) {

@@ -21,7 +21,14 @@ constexpr char kShipped = 's';
 // Layer and the four things a row is found by; a unit separator can not be part of a name.
 std::string key_of(char layer, std::string_view provider, std::string_view name,
                    std::string_view tier, std::string_view location) {
-  return fmt::format("{}\x1f{}\x1f{}\x1f{}\x1f{}", layer, provider, name, tier, location);
+  std::string key;
+  key.reserve(provider.size() + name.size() + tier.size() + location.size() + 5);
+  key.push_back(layer);
+  for (const std::string_view part : {provider, name, tier, location}) {
+    key.push_back('\x1f');
+    key.append(part);
+  }
+  return key;
 }
 
 std::string_view canonical_tier(std::string_view tier) {
