@@ -1,4 +1,5 @@
-# ./dev bench: the microbenchmarks that stand beside the code (src/**/*_bench.cc).
+# ./dev bench: the microbenchmarks that stand beside the code (src/**/*_bench.cc), and the measures
+# of the whole program (bench/*/run).
 
 help_bench() {
   cat <<'EOF'
@@ -7,10 +8,21 @@ help_bench() {
 Builds the release preset and runs the benchmarks of the rooms named (default: all). Each is
 repeated five times and shown as mean, median and spread. What follows -- goes to Google Benchmark:
   ./dev bench base -- --benchmark_filter=Splice
+
+./dev bench instructions [--write|--profile]
+
+Counts the instructions of whole requests with callgrind and compares them with those recorded.
 EOF
 }
 
 cmd_bench() {
+  if [ -n "${1:-}" ] && [ -x "bench/$1/run" ]; then
+    local measure=$1
+    shift
+    build_preset release weir || die "the release build failed"
+    WEIR_BIN=$root/build/release/weir "bench/$measure/run" "$@"
+    return
+  fi
   local rooms=() options=(--benchmark_repetitions=5 --benchmark_report_aggregates_only=true) room
   while [ $# -gt 0 ]; do
     if [ "$1" = -- ]; then

@@ -4,7 +4,7 @@
 source tools/dev/node.sh
 
 # Suites that only --all or their own name starts: they take minutes, or the network.
-long_suites="asan tsan fuzz fresh load"
+long_suites="asan tsan fuzz fresh load instructions"
 
 help_test() {
   cat <<'EOF'
@@ -26,6 +26,7 @@ and with --all, or by name:
   fresh          ./dev build and the unit tests in a new Debian 12, as root and as a sudo user
                  (makes a chroot, so it must be started by root)
   load           thousands of streams at once
+  instructions   what a request costs, against what is recorded (bench/instructions)
 unit, integration, asan and tsan can be cut down to some programs: ./dev test unit:http,net
 --preset P compiles what the suites run with P: debug (the default), release, asan or tsan.
 
@@ -43,7 +44,7 @@ script_suites() {
 
 all_suites() {
   printf '%s\n' tidy unit integration
-  script_suites | grep -vxE 'tidy|fresh|load' || true
+  script_suites | grep -vxE 'tidy|fresh|load|instructions' || true
   tr ' ' '\n' <<<"$long_suites"
 }
 
@@ -81,11 +82,11 @@ run_ctest() {
   python3 tools/test_totals.py "$reports"
 }
 
-# run_script SUITE PRESET: tests/SUITE/run, with the program in WEIR_BIN. Load is about figures, so
-# it always gets the release program.
+# run_script SUITE PRESET: tests/SUITE/run, with the program in WEIR_BIN. Load and instructions are
+# about figures, so they always get the release program.
 run_script() {
   local suite=$1 preset=$2 script=tests/$1/run
-  [ "$suite" = load ] && preset=release
+  case "$suite" in load | instructions) preset=release ;; esac
   if [ ! -x "$script" ]; then
     printf 'no %s: nothing to run\n0 passed, 0 failed, 0 skipped\n' "$script"
     return
