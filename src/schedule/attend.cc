@@ -11,10 +11,14 @@ namespace {
 constexpr float kThrottleNoticed = 0.01F;  // share of refusals that costs capacity
 constexpr float kCapacityLeast = 0.02F;
 constexpr float kCapacityReturn = 0.02F;  // a second without refusals gives back this much
-constexpr float kBalanceStep = 0.05F;
+constexpr float kBurnMemory = 0.3F;
+constexpr float kBudgetHorizon = 10;  // seconds that a budget must last at least
+constexpr float kBudgetKept = 0.1F;
+constexpr float kBudgetScarce = 0.5F;
+constexpr float kBalanceStep = 0.01F;
 constexpr float kBalanceLeast = 0.2F;
 constexpr float kBalanceFrom = 0.3F;  // below this mean utilization nothing is balanced
-constexpr float kBalanceSlack = 0.05F;
+constexpr float kBalanceSlack = 0.1F;
 constexpr float kFineShift = 0.22F;  // ln 1.25
 constexpr float kWarmShift = 0.4F;   // ln 1.5
 constexpr float kWarmDone = 0.18F;   // ln 1.2
@@ -175,6 +179,7 @@ void Scheduler::warm_up(const Service& service, const Group& group, uint32_t slo
 void Scheduler::fit_capacity(const Service& service, uint32_t slot, const Cell& cell) {
   Columns& columns = store_.columns;
   float& throttle = columns.throttle[slot];
+  const float before = throttle;
   const uint32_t offered = cell.requests + cell.throttled;
   const float refused =
       offered == 0 ? 0 : static_cast<float>(cell.throttled) / static_cast<float>(offered);
@@ -185,22 +190,27 @@ void Scheduler::fit_capacity(const Service& service, uint32_t slot, const Cell& 
 
   uint16_t& last = columns.budget[slot];
   if (cell.budget != kBudgetUnknown) {
-    // What is spent a second against what may be, so that the budget lasts until it is whole again.
+    // What is spent a second, net of what comes back, against what may be: a tenth of the budget
+    // should be left when it is whole again.
     const float left = static_cast<float>(cell.budget) / kBudgetFull;
-    if (last != kBudgetUnknown && cell.budget < last) {
-      const float spent = static_cast<float>(last - cell.budget) / kBudgetFull;
-      columns.burn[slot] += (spent - columns.burn[slot]) * 0.2F;
+    float& burn = columns.burn[slot];
+    if (last != kBudgetUnknown) {
+      const float spent =
+          (static_cast<float>(last) - static_cast<float>(cell.budget)) / kBudgetFull;
+      burn += (spent - burn) * kBurnMemory;
     }
     last = cell.budget;
-    const auto reset = static_cast<float>(std::max<uint16_t>(cell.budget_reset_s, 1));
-    const float asked = columns.burn[slot] * reset;
-    if (left < 0.5F && asked > left)
-      throttle = std::min(throttle, std::max(kCapacityLeast, left / std::max(asked, 1e-6F)));
+    const float horizon = std::max(static_cast<float>(cell.budget_reset_s), kBudgetHorizon);
+    const float allowed = std::max(0.0F, left - kBudgetKept) / horizon;
+    if (burn > allowed)
+      throttle = std::max(kCapacityLeast, throttle * (1 - 0.3F * (burn - allowed) / burn));
+    else if (left < kBudgetScarce)  // no room to try for more
+      throttle = std::min(throttle, before);
   }
 
   float& balance = columns.balance[slot];
   if (cell.utilization == kUtilizationUnknown || service.utilization < kBalanceFrom) {
-    balance = std::min(1.0F, balance + kBalanceStep / 5);
+    balance = std::min(1.0F, balance + kBalanceStep);
     return;
   }
   const float own = static_cast<float>(cell.utilization) / 100;

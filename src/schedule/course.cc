@@ -13,10 +13,10 @@ constexpr uint8_t kRelapsesMost = 6;
 
 void Course::cut(const Finding& finding, uint32_t now, uint32_t jitter, const Policy& policy) {
   if (phase == Phase::recovering && relapses < kRelapsesMost) ++relapses;
-  if (phase == Phase::steady) {
-    floor = std::clamp(policy.floor_rate / std::max(finding.rate, 1e-3F), policy.floor,
-                       policy.floor_most);
-  }
+  const bool dead = finding.cause == Cause::gross || finding.cause == Cause::vanished;
+  if (phase == Phase::steady) full_rate = std::max(finding.rate, 1e-3F);
+  const float trickle = (dead ? policy.floor_rate_dead : policy.floor_rate) / full_rate;
+  floor = std::clamp(trickle, policy.floor, policy.floor_most);
   if (phase != Phase::cut) {
     phase = Phase::cut;
     since = now;
@@ -24,8 +24,7 @@ void Course::cut(const Finding& finding, uint32_t now, uint32_t jitter, const Po
   }
   cause = std::max(cause, finding.cause);
   bad_rate = std::max(bad_rate, finding.bad_rate);
-  const bool at_once = finding.cause == Cause::gross || finding.cause == Cause::vanished;
-  health = at_once ? floor : std::max(floor, std::min(health, 1.0F) * policy.decrease);
+  health = dead ? floor : std::max(floor, std::min(health, 1.0F) * policy.decrease);
   good = 0;
   const uint32_t hold = std::min(policy.hold_most, policy.hold_seconds << relapses);
   // Cut together, they must not return together.

@@ -37,6 +37,7 @@ struct Course {
   float good = 0;      // nats for "good again", from zero at every step
   float bad_rate = 0;  // what it failed with when it was cut
   float floor = 0.01F;
+  float full_rate = 0;  // requests a second before it was cut
   uint32_t hold_until = 0;
   uint32_t since = 0;  // second of the last change of phase
   Phase phase = Phase::steady;

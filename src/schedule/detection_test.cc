@@ -218,7 +218,7 @@ TEST(Detection, UtilizationIsBalanced) {
   Fleet fleet({.per_group = 10});
   for (auto& b : fleet.behaviors) b.utilization = 50;
   fleet.behaviors[4].utilization = 90;
-  fleet.run(40);
+  fleet.run(200);
   EXPECT_LT(fleet.weight(4), 500);
   for (const uint32_t e : {0U, 1U, 9U}) EXPECT_EQ(fleet.weight(e), kWeightUnit);
 }

@@ -10,6 +10,7 @@ namespace weir::schedule {
 namespace {
 
 constexpr float kPoolMemory = 1.0F / 60;
+constexpr float kPoolPrior = 1000;  // requests at the floor rate that are taken for granted
 constexpr float kBurstMemory = 1.0F / 300;
 constexpr float kBurstMost = 10;
 constexpr uint32_t kPeersLeast = 5;       // fewer active ones, and the whole service is the peers
@@ -101,8 +102,11 @@ void Scheduler::gather(Group& group, const std::vector<Cell>& cells) {
     }
   }
   if (calm_requests > 0) {
-    const float rate = static_cast<float>(calm_errors) / static_cast<float>(calm_requests);
-    group.pool += (rate - group.pool) * kPoolMemory;
+    group.pool_requests += static_cast<float>(calm_requests) - group.pool_requests * kPoolMemory;
+    group.pool_errors += static_cast<float>(calm_errors) - group.pool_errors * kPoolMemory;
+    // Where there is little traffic, one error must not pass for the usual rate.
+    group.pool =
+        (group.pool_errors + kPoolPrior * policy_.error_floor) / (group.pool_requests + kPoolPrior);
     const float now = std::min(burst / static_cast<float>(calm_count), 4 * kBurstMost);
     group.overdispersion = std::clamp(
         group.overdispersion + (now - group.overdispersion) * kBurstMemory, 1.0F, kBurstMost);

@@ -34,8 +34,9 @@ struct Policy {
   float decrease = 0.5F;    // per second while the evidence stands
   float floor = 0.01F;      // least share that still brings evidence ...
   float floor_rate = 0.5F;  // ... or as many requests a second, whichever is more
-  float floor_most = 0.25F;
-  uint32_t hold_seconds = 10;  // after a cut; doubles with each relapse
+  float floor_most = 0.1F;
+  float floor_rate_dead = 0.1F;  // where nearly every request fails, users pay for the evidence
+  uint32_t hold_seconds = 10;    // after a cut; doubles with each relapse
   uint32_t hold_most = 300;
   uint32_t relapse_seconds = 600;  // steady for so long forgives half of the relapses
   float recovery_evidence = 3;     // nats for "good" that each step up must bring

@@ -170,6 +170,10 @@ void Scheduler::apply_cuts(ServiceId id) {
   });
   const uint32_t least = service.endpoints <= 3 ? 1 : 2;
   bool denied = false;
+  bool trip = false;
+  const auto most = static_cast<uint32_t>(
+      std::max(static_cast<float>(policy_.breaker_least),
+               policy_.breaker_share * static_cast<float>(store_.endpoints())));
   for (const Wanted& w : wanted_) {
     Course& course = store_.columns.course[w.slot];
     Group& group = store_.groups[w.group];
@@ -180,8 +184,10 @@ void Scheduler::apply_cuts(ServiceId id) {
     const double loss = columns.base[w.slot] * group.course.health *
                         static_cast<double>(course.health - next.health);
     const bool too_few = was_full && shares.full <= least;
-    if (loss > room || too_few) {
-      service.gates |= too_few ? kGateMinimum : kGateHeadroom;
+    const bool too_many = first && cuts_in_minute_ >= most;
+    if (loss > room || too_few || too_many) {
+      service.gates |= too_many ? kGateBreaker : too_few ? kGateMinimum : kGateHeadroom;
+      trip |= too_many;
       denied = true;
       held_back(w);
       continue;
@@ -202,9 +208,7 @@ void Scheduler::apply_cuts(ServiceId id) {
     service.denied_since = 0;
   else if (service.denied_since == 0)
     service.denied_since = closed_;
-  const float most = std::max(static_cast<float>(policy_.breaker_least),
-                              policy_.breaker_share * static_cast<float>(store_.endpoints()));
-  if (static_cast<float>(cuts_in_minute_) > most && !breaker_open()) {
+  if (trip) {
     breaker_until_ = closed_ + kBreakerHolds;
     ++counters_.breaker_trips;
   }

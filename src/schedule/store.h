@@ -46,7 +46,9 @@ struct Group {
   uint32_t capacity = 0;
   GroupOptions options;
   // Learned.
-  float pool = 0;  // error rate of its calm endpoints
+  float pool = 0;  // error rate of its calm endpoints, from the sums of a minute
+  float pool_requests = 0;
+  float pool_errors = 0;
   float overdispersion = 1;
   float level = 0;     // usual ln(us) of its warm endpoints
   float evidence = 0;  // that the group as a whole fails
