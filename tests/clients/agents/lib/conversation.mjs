@@ -21,8 +21,8 @@ function chat(body, out) {
     if (message.role !== "assistant") continue;
     out.said.push(...text);
     for (const call of list(message.tool_calls)) {
-      out.calls.push({ id: call.id, name: call.function.name,
-        values: JSON.parse(call.function.arguments) });
+      const { name, arguments: json, input } = call.function ?? call.custom;
+      out.calls.push({ id: call.id, name, values: json ? JSON.parse(json) : { input } });
     }
   }
 }

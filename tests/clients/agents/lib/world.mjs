@@ -14,8 +14,15 @@ import { Trap } from "./program.mjs";
 
 export const key = "sk-agents-key-00000000";
 
-// Accounts of weir.yaml.
-export const upstreams = ["openai", "anthropic", "gemini"];
+// What answers: accounts of weir.yaml, and what is spoken there where an account leaves a choice.
+const places = {
+  chat: "account: openai, dialect: openai_chat",
+  responses: "account: openai, dialect: openai_responses",
+  compatible: "account: compatible, dialect: openai_chat",
+  anthropic: "account: anthropic",
+  gemini: "account: gemini",
+};
+export const upstreams = Object.keys(places);
 
 class Simulator {
   static async start(folder) {
@@ -150,7 +157,7 @@ export class World {
     world.simulator = await Simulator.start(world.folder);
     world.trap = await Trap.start();
     const lines = Object.entries(models).map(([name, upstream]) =>
-      `  - { name: ${name}, deployments: [{ account: ${upstream}, model: ${name} }] }`);
+      `  - { name: ${name}, deployments: [{ ${places[upstream]}, model: ${name} }] }`);
     const configuration = readFileSync(path.join(import.meta.dirname, "../weir.yaml"), "utf8") +
       lines.join("\n");
     world.gateway = await Gateway.start({ url: world.simulator.url }, { configuration, key });
@@ -195,7 +202,7 @@ export class World {
   }
 }
 
-// { "codex-openai": "openai", ... }: a model for each name at each of the upstreams.
+// { "codex-chat": "chat", ... }: a model for each name at each of the upstreams.
 export function modelsFor(names, wanted = upstreams) {
   return Object.fromEntries([names].flat().flatMap((name) =>
     wanted.map((upstream) => [`${name}-${upstream}`, upstream])));

@@ -16,10 +16,10 @@ const program = path.join(import.meta.dirname, "../node_modules/@openai/codex/bi
 const patch = "*** Begin Patch\n*** Add File: copy.txt\n" +
   "+copied ${taken} \"quoted\\\n*** End Patch\n";
 
-function rules(route, relayed) {
+function rules(route, custom) {
   const run = (cmd) => ({ name: "exec_command", arguments: { cmd } });
   const edit = { name: "apply_patch",
-    ...relayed ? { input: patch } : { arguments: { input: patch } } };
+    ...custom ? { input: patch } : { arguments: { input: patch } } };
   return [
     { match: "Which word was it", reply: { text: "It stands in the copy." } },
     { result_of: "view_image", take: { after: "copied ", until: " " },
@@ -80,7 +80,8 @@ async function copies(route) {
   const word = "amber-ö-7";
   route.write("note.txt", `Some text.\nThe word is ${word}.\n`);
   route.write("picture.png", Buffer.from(picture.base64, "base64"));
-  await route.script(rules(route, route.upstream === "openai"));
+  const custom = ["chat", "responses"].includes(route.upstream);
+  await route.script(rules(route, custom));
 
   const first = await ask(route, "Copy the word from note.txt and missing.txt");
   assert.equal(first.said, `The copy says ${word}.`);
@@ -93,6 +94,8 @@ async function copies(route) {
 
   const turns = await route.conversations(5);
   for (const turn of turns) {
+    // Custom tools are OpenAI's own; to all others it is a function.
+    assert.equal(JSON.stringify(turn.body.tools).includes('"type":"custom"'), custom);
     assert.match(turn.system, /Codex/);
     assert.ok(["exec_command", "apply_patch", "view_image"]
       .every((name) => turn.tools.includes(name)), turn.tools);
