@@ -77,6 +77,10 @@ bool asked_for_freeform(const Conversation* asked, std::string_view name) {
                      [&](const Tool& tool) { return tool.freeform && tool.name == name; });
 }
 
+bool tells_freeform(const Conversation* asked, std::string_view name, bool freeform) {
+  return asked == nullptr ? freeform : asked_for_freeform(asked, name);
+}
+
 std::string provider_tool_json(const Tool& tool, Dialect target) {
   if (tool.origin == target) return tool.native;
   const auto row =

@@ -21,6 +21,9 @@ std::string input_of_arguments(std::string_view json);
 std::string arguments_of(const Part& call);
 // Whether a call of that name answers a custom tool of the request (nullptr: not known).
 bool asked_for_freeform(const Conversation* asked, std::string_view name);
+// Whether the client of a dialect with custom tools is told a call as one of theirs: where the
+// request is known, it decides; else what the provider made of it.
+bool tells_freeform(const Conversation* asked, std::string_view name, bool freeform);
 
 // The object that stands for a provider-run tool (Tool::native) in another dialect: its own in its
 // own, one from the table of well-known tools (web search, code execution, fetching an address),

@@ -158,7 +158,7 @@ void write_message(json::Writer& w, const Candidate& candidate, const Context& c
   if (!calls.empty()) {
     w.key("tool_calls").begin_array();
     for (const Part* call : calls) {
-      write_tool_call(w, *call, call->freeform || asked_for_freeform(context.asked, call->name));
+      write_tool_call(w, *call, tells_freeform(context.asked, call->name, call->freeform));
     }
     w.end_array();
   }

@@ -172,7 +172,7 @@ class Writer final : public StreamWriter {
     if (part.kind != PartKind::tool_call) return;
     state.call_held = true;
     state.args_sent = false;
-    state.custom = part.freeform || asked_for_freeform(asked_, part.name);
+    state.custom = tells_freeform(asked_, part.name, part.freeform);
   }
 
   void write_text(const StreamEvent& event, ChoiceState& state, std::string& out) {
@@ -190,7 +190,11 @@ class Writer final : public StreamWriter {
         if (state.part.text.size() <= kThinkingBytesMax) state.part.text.append(event.text);
         break;
       case PartKind::tool_call:
-        if (state.part.freeform) write_arguments(event.candidate, state, event.text, out);
+        if (state.part.freeform && state.custom) {
+          write_arguments(event.candidate, state, event.text, out);
+        } else if (state.part.freeform) {
+          state.part.text.append(event.text);
+        }
         return;
       default:
         return;
@@ -307,6 +311,8 @@ class Writer final : public StreamWriter {
     // The input of a custom tool comes out of its function's arguments, which had to be whole.
     if (state.custom && !state.part.freeform) {
       write_arguments(candidate, state, input_of_arguments(state.part.json), out);
+    } else if (state.part.freeform && !state.custom) {
+      write_arguments(candidate, state, arguments_of_input(state.part.text), out);
     } else if (!state.args_sent && !state.custom) {
       write_arguments(candidate, state, "{}", out);  // clients parse what they gathered
     }

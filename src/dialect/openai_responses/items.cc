@@ -100,10 +100,11 @@ std::string full_name(json::Value call) {
 
 bool is_client_call(json::Value item) {
   const std::string type = item["type"].string_or("");
-  if (type == "function_call" || type == "custom_tool_call" || type == "computer_call" ||
-      type == "mcp_approval_request") {
+  if (type == "function_call" || type == "computer_call" || type == "mcp_approval_request") {
     return true;
   }
+  // xAI tells the searches in X that it runs itself as calls of custom tools.
+  if (type == "custom_tool_call") return !item["call_id"].string_or("").starts_with("xs_call_");
   // A shell in the provider's container is no business of the client's.
   return client_tool_of_call(type) != nullptr &&
          !item["environment"]["type"].string_or("").starts_with("container");
@@ -121,7 +122,7 @@ void read_output_item(json::Value item, std::vector<Part>& parts) {
     part.json = item["arguments"].string_or("");
     if (part.json.empty()) part.json = "{}";
     parts.push_back(std::move(part));
-  } else if (type == "custom_tool_call") {
+  } else if (type == "custom_tool_call" && is_client_call(item)) {
     Part part = call_part(item);
     part.name = full_name(item);
     part.text = item["input"].string_or("");

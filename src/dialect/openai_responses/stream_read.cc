@@ -31,7 +31,8 @@ struct Lane {
   bool started = false;  // some part was told
   PartKind kind = PartKind::text;
   int64_t content = -1;  // content_index of the open or last part
-  size_t told = 0;       // bytes of the open part's text or arguments
+  size_t told = 0;       // bytes of the open part's text or arguments ...
+  uint64_t hash = 0;     // ... and what they were
   int64_t summary = -1;  // summary_index of the last summary text
   bool reasoning_text = false;
   bool logprobs = false;
@@ -157,13 +158,27 @@ class Reader final : public StreamReader {
     return &lane;
   }
 
+  // The lane of an item of the final output: by its id; by its place where the ids change from
+  // event to event (GitHub Copilot); a new one where it was not streamed.
+  Lane* lane_of_item(json::Value item, int64_t place) {
+    const std::string id = item["id"].string_or("");
+    const std::string type = item["type"].string_or("");
+    for (Lane& lane : lanes_) {
+      if (!id.empty() && lane.id == id) return &lane;
+    }
+    for (Lane& lane : lanes_) {
+      if (lane.index == place && (lane.type.empty() || lane.type == type)) return &lane;
+    }
+    return static_cast<size_t>(place) < lanes_.size() ? nullptr : lane_of(place);
+  }
+
   void add_item(Lane& lane, json::Value item) {
     if (lane.added) return;
     lane.added = true;
     lane.type = item["type"].string_or("");
     lane.id = item["id"].string_or("");
     if (is_client_call(item)) has_call_ = true;
-    const bool custom = lane.type == "custom_tool_call";
+    const bool custom = lane.type == "custom_tool_call" && is_client_call(item);
     if (lane.started || (lane.type != "function_call" && !custom)) return;
     CallId call = read_call_id(item["call_id"].string_or(""));
     StreamEvent event;
@@ -196,7 +211,7 @@ class Reader final : public StreamReader {
       }
     } else if (lane.type == "function_call") {
       add_rest(lane, EventKind::args_delta, item["arguments"].string_or(""));
-    } else if (lane.type == "custom_tool_call") {
+    } else if (lane.type == "custom_tool_call" && lane.started) {
       add_rest(lane, EventKind::text_delta, item["input"].string_or(""));
     } else if (lane.type == "reasoning" && lane.open) {
       add_signature(lane, item["encrypted_content"].string_or(""));
@@ -330,6 +345,7 @@ class Reader final : public StreamReader {
     lane.started = true;
     lane.kind = kind;
     lane.told = 0;
+    lane.hash = kHashSeed;
     event.kind = EventKind::part_start;
     event.part_kind = kind;
     emit(lane, std::move(event));
@@ -348,15 +364,25 @@ class Reader final : public StreamReader {
   void add(Lane& lane, EventKind kind, std::string text) {
     if (text.empty()) return;
     lane.told += text.size();
+    lane.hash = hash_of(lane.hash, text);
     StreamEvent event;
     event.kind = kind;
     event.text = std::move(text);
     emit(lane, std::move(event));
   }
 
-  // Servers may say in `done` what they gave no deltas for.
+  // Servers may say in `done` what they gave no deltas for. Where it is something else than the
+  // deltas said, those stand: they have been told.
   void add_rest(Lane& lane, EventKind kind, const std::string& whole) {
-    if (lane.open && whole.size() > lane.told) add(lane, kind, whole.substr(lane.told));
+    if (!lane.open || whole.size() <= lane.told) return;
+    const std::string_view told = std::string_view(whole).substr(0, lane.told);
+    if (hash_of(kHashSeed, told) == lane.hash) add(lane, kind, whole.substr(lane.told));
+  }
+
+  static constexpr uint64_t kHashSeed = 0xCBF29CE484222325ULL;  // FNV-1a
+  static uint64_t hash_of(uint64_t hash, std::string_view text) {
+    for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001B3ULL;
+    return hash;
   }
 
   void emit(Lane& lane, StreamEvent event) {
@@ -382,10 +408,10 @@ class Reader final : public StreamReader {
     if (!started_) start(response);
     int64_t index = 0;
     for (const json::Value item : response["output"].elements()) {
-      Lane* lane = lane_of(index++);
-      if (lane == nullptr) return;
       if (is_client_call(item)) has_call_ = true;
-      if (!lane->done) finish_item(*lane, item);
+      Lane* lane = lane_of_item(item, index++);
+      if (over_) return;
+      if (lane != nullptr && !lane->done) finish_item(*lane, item);
     }
     for (Lane& lane : lanes_) {
       if (!lane.done) finish_lane(lane);

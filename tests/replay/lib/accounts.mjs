@@ -87,6 +87,27 @@ export const accounts = {
     headers: bearer(googleToken),
     body: { anthropic_version: "vertex-2023-10-16" },
   },
+  // Servers that have one of OpenAI's two APIs only, and the configuration says so.
+  "openai-responses": {
+    provider: "openai",
+    shares: "openai",
+    dialect: "openai_responses",
+    upstream: "responses-recorded",
+    speaks: "openai_responses",
+    path: () => "/v1/responses",
+    headers: { ...bearer("sk-up-openai"), "openai-organization": "org-acme" },
+    names: true,
+  },
+  "compatible-chat": {
+    provider: "openai_compatible",
+    shares: "compatible",
+    dialect: "openai_chat",
+    upstream: "chat-local-recorded",
+    speaks: "openai_chat",
+    path: () => "/local/v1/chat/completions",
+    headers: { ...bearer("sk-up-local"), "x-team": "replay" },
+    names: true,
+  },
   "compatible-claude": {
     provider: "openai_compatible",
     shares: "compatible",
@@ -116,6 +137,14 @@ export const accounts = {
     headers: bearer(googleToken),
   },
 };
+
+// The account at which a client of `client` gets that recording translated, or relayed where both
+// speak the same.
+export function accountFor({ dialect, accounts: names }, client) {
+  if (dialect === "openai_responses") return "openai-responses";
+  if (dialect === "openai_chat" && client === "openai_responses") return "compatible-chat";
+  return names.find((name) => accounts[name].speaks === dialect) ?? names[0];
+}
 
 export function configuration() {
   const lines = [

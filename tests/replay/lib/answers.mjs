@@ -3,12 +3,15 @@
 // written apart from the program's own, and what a client of another API can be told of it.
 import { totalInput, totalOutput, usageOf } from "./usage.mjs";
 
-export const translatable = ["openai_chat", "anthropic_messages", "gemini"];
+export const translatable = ["openai_chat", "openai_responses", "anthropic_messages", "gemini"];
 
 const finishes = {
   openai_chat: {
     stop: "stop", eos: "stop", length: "length", max_tokens: "length", model_length: "length",
     tool_calls: "tool_calls", function_call: "tool_calls", content_filter: "filter",
+  },
+  openai_responses: {
+    completed: "stop", max_output_tokens: "length", content_filter: "filter",
   },
   anthropic_messages: {
     end_turn: "stop", stop_sequence: "stop", pause_turn: "stop", max_tokens: "length",
@@ -104,6 +107,63 @@ function openaiStream(chunks) {
   return answer;
 }
 
+// --- OpenAI Responses ---
+
+// Tools that the client runs under a type of its own: where their arguments stand.
+const clientTools = {
+  local_shell_call: ["local_shell", "action"],
+  shell_call: ["shell", "action"],
+  apply_patch_call: ["apply_patch", "operation"],
+};
+const texts = (parts) => (parts ?? []).map(({ text }) => text).filter(Boolean).join("\n\n");
+
+// What OpenAI and xAI run themselves has no counterpart.
+function addItem(answer, item) {
+  const named = (name) => (item.namespace ? `${item.namespace}__${name}` : name);
+  const tool = clientTools[item.type];
+  if (item.type === "message") {
+    for (const part of item.content) answer.text += part.text ?? part.refusal ?? "";
+  } else if (item.type === "reasoning") {
+    answer.reasoning += texts(item.content) || texts(item.summary);
+  } else if (item.type === "function_call") {
+    answer.calls.push({ name: named(item.name), args: argumentsOf(item.arguments) });
+  } else if (item.type === "custom_tool_call" && !item.call_id.startsWith("xs_call")) {
+    answer.calls.push({ name: named(item.name), args: { input: item.input } });
+  } else if (tool && !item.environment?.type?.startsWith("container")) {
+    answer.calls.push({ name: tool[0], args: item[tool[1]] });
+  } else if (item.type === "image_generation_call" && item.result) {
+    ++answer.images;
+  }
+}
+
+function responseWhole(body) {
+  const answer = empty();
+  for (const item of body.output) addItem(answer, item);
+  answer.finish = finishOf("openai_responses", body.incomplete_details?.reason ?? "completed",
+    answer.calls);
+  return answer;
+}
+
+function responseStream(events) {
+  const items = [];
+  let last = {};
+  for (const event of events) {
+    const item = items[event.output_index];
+    if (event.type === "response.output_item.done") {
+      // Deltas have been shown: the whole item only adds to them.
+      const said = item?.content[0].text ?? "";
+      const whole = said === "" || event.item.content?.[0].text.startsWith(said);
+      items[event.output_index] = whole ? event.item : item;
+    } else if (event.type === "response.output_text.delta") {
+      items[event.output_index] ??= { type: "message", content: [{ text: "" }] };
+      items[event.output_index].content[0].text += event.delta;
+    } else if (["response.completed", "response.incomplete"].includes(event.type)) {
+      last = event.response;
+    }
+  }
+  return responseWhole({ ...last, output: items.filter(Boolean) });
+}
+
 // --- Anthropic messages ---
 
 // Blocks of the provider's own tools (server_tool_use, mcp_tool_use, results of searches, fetches
@@ -188,6 +248,7 @@ function geminiStream(chunks) {
 
 const readers = {
   openai_chat: { whole: openaiWhole, stream: openaiStream },
+  openai_responses: { whole: responseWhole, stream: responseStream },
   anthropic_messages: { whole: anthropicWhole, stream: anthropicStream },
   gemini: { whole: (body) => geminiStream([body]), stream: geminiStream },
 };

@@ -50,7 +50,7 @@ const notServed = [
 const defaults = {
   openai_chat: ["compatible", "openai"],
   openai_completions: ["compatible", "openai"],
-  openai_responses: ["openai", "compatible"],
+  openai_responses: ["openai", "compatible", "openai-responses"],
   openai_embeddings: ["openai", "compatible"],
   anthropic_messages: ["anthropic", "vertex-claude", "compatible-claude"],
   gemini: ["gemini", "vertex-gemini"],

@@ -1,11 +1,13 @@
 // The vendors' SDKs as clients of Weir, unmodified: one call each, whole or streamed, and what the
 // caller of the SDK sees, in the form of answers.mjs.
+import assert from "node:assert/strict";
+
 import Anthropic from "@anthropic-ai/sdk";
 import { GoogleGenAI } from "@google/genai";
 import OpenAI from "openai";
 
 import { withHead } from "../../lib/heads.mjs";
-import { argumentsOf, finishOf } from "./answers.mjs";
+import { answerOf, argumentsOf, finishOf } from "./answers.mjs";
 
 const parameters = {
   type: "object",
@@ -60,6 +62,35 @@ async function openai({ url, key, model, prompt, stream }) {
     images += chunk.choices[0]?.delta.images?.length ?? 0;
   });
   return { ...openaiAnswer(await running.finalChatCompletion(), reasoning), images };
+}
+
+// --- openai, Responses ---
+
+async function responses({ url, key, model, prompt, stream }) {
+  const client = new OpenAI({ apiKey: key, baseURL: `${url}/v1`, maxRetries: 0 });
+  const body = {
+    model,
+    instructions: system,
+    input: prompt,
+    max_output_tokens: 512,
+    store: false,
+    include: ["reasoning.encrypted_content"],
+    tools: [{ type: "function", ...tool, parameters, strict: false }],
+  };
+  const response = stream ? await client.responses.stream(body).finalResponse()
+    : await client.responses.create(body);
+  const answer = answerOf(
+    { dialect: "openai_responses", streamed: false, lines: [JSON.stringify(response)] });
+  assert.equal(response.output_text, response.output.flatMap(({ content }) => content ?? [])
+    .filter(({ type }) => type === "output_text").map(({ text }) => text).join(""));
+  const { usage } = response;
+  return { ...answer, usage: usage && {
+    input: usage.input_tokens,
+    cached: usage.input_tokens_details.cached_tokens,
+    written: 0,
+    output: usage.output_tokens,
+    reasoning: usage.output_tokens_details.reasoning_tokens,
+  } };
 }
 
 // --- @anthropic-ai/sdk ---
@@ -141,9 +172,10 @@ async function genai({ url, key, model, prompt, stream }) {
   };
 }
 
-const calls = { openai_chat: openai, anthropic_messages: anthropic, gemini: genai };
+const calls = { openai_chat: openai, openai_responses: responses, anthropic_messages: anthropic,
+  gemini: genai };
 export const sdkNames =
-  { openai_chat: "openai", anthropic_messages: "@anthropic-ai/sdk", gemini: "@google/genai" };
+  { openai_chat: "openai", openai_responses: "openai, responses", anthropic_messages: "@anthropic-ai/sdk", gemini: "@google/genai" };
 
 // { answer or error, head: {status, headers} }.
 export function callSdk(dialect, options) {

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 
 import { pieces } from "../../lib/pieces.mjs";
-import { accounts, checkRequest, clientKey } from "../lib/accounts.mjs";
+import { accountFor, checkRequest, clientKey } from "../lib/accounts.mjs";
 import { answerOf, argumentsOf, expectedFor, translatable } from "../lib/answers.mjs";
 import { isWhole, requestFor, tellsError } from "../lib/clients.mjs";
 import { callSdk, sdkNames } from "../lib/sdks.mjs";
@@ -111,13 +111,16 @@ async function embed({ upstream, gateway }, recording, account, client) {
 // The conversation in the provider's own form.
 function checkSent(body, dialect, { prompt }) {
   const tool = { openai_chat: () => body.tools[0].function.name,
+    openai_responses: () => body.tools[0].name,
     anthropic_messages: () => body.tools[0].name,
     gemini: () => body.tools[0].functionDeclarations[0].name };
   assert.equal(tool[dialect](), "get_weather");
-  const said = { openai_chat: () => body.messages.at(-1), anthropic_messages: () =>
-    body.messages.at(-1), gemini: () => body.contents.at(-1) };
+  const said = { openai_chat: () => body.messages.at(-1),
+    openai_responses: () => body.input.at(-1), anthropic_messages: () => body.messages.at(-1),
+    gemini: () => body.contents.at(-1) };
   assert.ok(JSON.stringify(said[dialect]()).includes(prompt), "the prompt");
-  const system = { openai_chat: () => body.messages[0], anthropic_messages: () => body.system,
+  const system = { openai_chat: () => body.messages[0],
+    openai_responses: () => body.instructions, anthropic_messages: () => body.system,
     gemini: () => body.systemInstruction };
   assert.ok(JSON.stringify(system[dialect]()).includes("from recordings"), "the system prompt");
 }
@@ -138,10 +141,9 @@ export function addTranslate(checks, world, recordings) {
     .filter(({ dialect, text, streamed }) => translatable.includes(dialect) &&
       (streamed || !JSON.parse(text).error));
   for (const recording of turns) {
-    const account = recording.accounts.find((name) =>
-      accounts[name].speaks === recording.dialect);
     const { name, dialect } = recording;
     for (const client of translatable) {
+      const account = accountFor(recording, client);
       const label = `${name} to ${sdkNames[client]}`;
       if (client === dialect) {
         if (isBroken(recording)) continue;
@@ -151,7 +153,8 @@ export function addTranslate(checks, world, recordings) {
       }
       checks.add(`translate ${label}`,
         () => translate(world, recording, account, client, recording.streamed));
-      if (recording.streamed && client !== "anthropic_messages" && !isBroken(recording)) {
+      if (recording.streamed && ["openai_chat", "gemini"].includes(client) &&
+          !isBroken(recording)) {
         const what = client === "gemini" ? "an array" : "chat without usage";
         checks.add(`translate ${name} to ${what}`,
           () => translateRaw(world, recording, account, client));
