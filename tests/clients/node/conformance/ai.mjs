@@ -164,9 +164,7 @@ export function aiScenes(world) {
   providerScenes(world, "chat", () => true);
   providerScenes(world, "anthropic", () => true);
   providerScenes(world, "google", () => true);
-  // Weir relays the Responses API; it does not translate it.
-  providerScenes(world, "responses",
-    ({ name }) => ["via-openai", "via-azure-classic", "via-azure-v1"].includes(name));
+  providerScenes(world, "responses", () => true);
 }
 
 export function aiEmbeddings(world) {

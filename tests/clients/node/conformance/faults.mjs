@@ -84,7 +84,7 @@ export function failures(world, client) {
     ["stall", 504],
   ];
   const within = ["error-event", "close", "truncate", "midstall"];
-  const routes = client === "ai (responses)" ? ["openai"] : ["openai", "anthropic", "gemini"];
+  const routes = ["openai", "anthropic", "gemini"];
 
   for (const provider of routes) {
     for (const [fault, status] of before) {
@@ -141,7 +141,6 @@ export function failures(world, client) {
     }
   }
 
-  if (client === "ai (responses)") return;
   for (const [name, account] of [["failover", "anthropic"], ["failover-500", "gemini"]]) {
     test(`${client} -> ${name}: the next model answers`, limit, async () => {
       const context = await world.context({ name });
@@ -160,7 +159,7 @@ export function failures(world, client) {
 // A client that goes away: the provider is let go, and what it made is in the ledger.
 export function cancels(world, client) {
   const { whole, stream } = drivers[client];
-  const routes = client === "ai (responses)" ? ["openai"] : ["openai", "anthropic", "gemini"];
+  const routes = ["openai", "anthropic", "gemini"];
   let story = 0;
   const ask = () => `Tell story ${client} ${++story}.\n#sim tokens=300`;
 

@@ -136,14 +136,6 @@ export function openaiMedia(world) {
     assert.equal(typeof heard.text, "string");
     await wellKept(at, 2);
   });
-
-  test("openai: responses for a model of another provider are refused in words", limit,
-    async () => {
-      const at = await world.context({ name: "via-anthropic" });
-      await assert.rejects(
-        makeOpenAI(at).responses.create({ model: "via-anthropic", input: amber.ask }),
-        (error) => error.status >= 400 && error.status < 500 && error.message.length > 20);
-    });
 }
 
 export function headers(world) {

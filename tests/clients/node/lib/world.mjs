@@ -11,6 +11,8 @@ import { adminToken, Folder, startSimulator, startWeir, until } from "./programs
 const models = [
   { name: "via-openai", account: "openai", upstream: "gpt-sim", dialect: "openai" },
   { name: "via-compatible", account: "compatible", upstream: "local-sim", dialect: "openai" },
+  { name: "via-chat-only", account: "compatible", upstream: "local-sim", dialect: "openai" },
+  { name: "via-responses-only", account: "openai", upstream: "gpt-sim", dialect: "openai" },
   { name: "via-azure-classic", account: "azure-classic", upstream: "gpt-azure", dialect: "openai" },
   { name: "via-azure-v1", account: "azure-v1", upstream: "gpt-entra", dialect: "openai" },
   { name: "via-anthropic", account: "anthropic", upstream: "claude-sim", dialect: "anthropic" },
