@@ -174,8 +174,12 @@ async function genai({ url, key, model, prompt, stream }) {
 
 const calls = { openai_chat: openai, openai_responses: responses, anthropic_messages: anthropic,
   gemini: genai };
-export const sdkNames =
-  { openai_chat: "openai", openai_responses: "openai, responses", anthropic_messages: "@anthropic-ai/sdk", gemini: "@google/genai" };
+export const sdkNames = {
+  openai_chat: "openai",
+  openai_responses: "openai, responses",
+  anthropic_messages: "@anthropic-ai/sdk",
+  gemini: "@google/genai",
+};
 
 // { answer or error, head: {status, headers} }.
 export function callSdk(dialect, options) {
