@@ -89,6 +89,20 @@ Signed signed_of(const Part& part) {
           opaque ? part.data : part.signature};
 }
 
+// What stands behind the mark of a call: "" where it is not whole.
+std::string signature_of_call(std::string_view rest) {
+  constexpr size_t kHead = 2 + 8 + 1;  // maker, form, checksum, '_'
+  if (rest.size() <= kHead) return {};
+  const std::string_view value = rest.substr(kHead);
+  if (rest.substr(2, 8) != hex32(value)) return {};
+  if (rest[1] != 'b') return base64url_decode(value).value_or("");
+  std::string signature(value);
+  std::replace(signature.begin(), signature.end(), '-', '+');
+  std::replace(signature.begin(), signature.end(), '_', '/');
+  signature.append((4 - signature.size() % 4) % 4, '=');
+  return signature;
+}
+
 void take(Part& part, Signed got, Dialect client) {
   part.origin = got.origin == Dialect::passthrough ? client : got.origin;
   if (got.origin == Dialect::passthrough) {
@@ -185,25 +199,20 @@ std::string call_id_with(std::string_view id, Dialect origin, std::string_view s
 }
 
 CallId read_call_id(std::string_view id) {
-  const size_t at = id.rfind(kCallMark);
   CallId out{.id = std::string(id)};
-  constexpr size_t kHead = 2 + 8 + 1;  // maker, form, checksum, '_'
-  if (at == std::string_view::npos || at == 0) return out;
-  const std::string_view rest = id.substr(at + kCallMark.size());
-  if (rest.empty() || maker_of(rest[0]) == Dialect::passthrough) return out;
-  out.id.resize(at);
-  if (rest.size() <= kHead) return out;
-  const std::string_view value = rest.substr(kHead);
-  if (rest.substr(2, 8) != hex32(value)) return out;
-  if (rest[1] == 'b') {
-    out.signature = value;
-    std::replace(out.signature.begin(), out.signature.end(), '-', '+');
-    std::replace(out.signature.begin(), out.signature.end(), '_', '/');
-    out.signature.append((4 - out.signature.size() % 4) % 4, '=');
-  } else if (rest[1] == 't') {
-    out.signature = base64url_decode(value).value_or("");
+  // The last mark that is whole: a value may look like one, and an id may have carried one before.
+  for (size_t at = id.rfind(kCallMark); at != std::string_view::npos && at > 0;
+       at = id.rfind(kCallMark, at - 1)) {
+    const std::string_view rest = id.substr(at + kCallMark.size());
+    const Dialect origin = rest.empty() ? Dialect::passthrough : maker_of(rest[0]);
+    if (origin == Dialect::passthrough) continue;
+    out.id.assign(id.substr(0, at));  // cut short so far
+    std::string signature = signature_of_call(rest);
+    if (signature.empty()) continue;
+    out.origin = origin;
+    out.signature = std::move(signature);
+    return out;
   }
-  if (!out.signature.empty()) out.origin = maker_of(rest[0]);
   return out;
 }
 

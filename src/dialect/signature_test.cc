@@ -65,6 +65,18 @@ TEST(Signature, CallIdsAreWhatEveryProviderAccepts) {
   EXPECT_LE(call_id_with("c", Dialect::gemini, std::string(4'000, 'A')).size(), 4'030u);
 }
 
+TEST(Signature, AMarkInsideAMarkIsAValue) {
+  // "//weir1ga..." in the other alphabet is what a mark begins with.
+  const std::string tricky = "AAAA//weir1gb000";
+  EXPECT_EQ(read_call_id(call_id_with("c", Dialect::gemini, tricky)).signature, tricky);
+  EXPECT_EQ(read_call_id(call_id_with("c", Dialect::gemini, tricky)).id, "c");
+  // Weir behind Weir: the outer mark comes off first.
+  const std::string inner = call_id_with("c", Dialect::gemini, "AAAA");
+  const CallId outer = read_call_id(call_id_with(inner, Dialect::openai_chat, "BBBB"));
+  EXPECT_EQ(outer.id, inner);
+  EXPECT_EQ(outer.signature, "BBBB");
+}
+
 TEST(Signature, AnIdCutShortLosesTheSignatureOnly) {
   const std::string id = call_id_with("call_7", Dialect::gemini, "EqQBCkYIBRgCKkA=");
   for (size_t size = 6; size < id.size(); ++size) {

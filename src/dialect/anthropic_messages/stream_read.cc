@@ -32,7 +32,7 @@ class Reader final : public StreamReader {
     }
     const json::Value root = document_.root();
     // The name of the event equals the type in its data; compatible servers may send one of them.
-    const std::string type = root["type"].string_or(event.event);
+    const std::string_view type = root["type"].as_plain_string().value_or(event.event);
     if (type == "error") {
       fail_with(read_error_json(200, root), out);
     } else if (type == "ping") {

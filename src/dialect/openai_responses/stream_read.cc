@@ -50,7 +50,7 @@ class Reader final : public StreamReader {
           broken("malformed_event", "the provider sent a stream event that is not a JSON object"));
     }
     const json::Value root = document_.root();
-    const std::string type = root["type"].string_or(event.event);
+    const std::string_view type = root["type"].as_plain_string().value_or(event.event);
     if (type == "error" || (type.empty() && root["error"].is_object())) {
       fail_with(read_error_json(200, root));
     } else if (type == "response.created" || type == "response.in_progress" ||
@@ -61,7 +61,7 @@ class Reader final : public StreamReader {
     } else if (type == "response.failed" || type == "response.cancelled") {
       fail_with(read_error_json(200, root["response"]));
     } else if (type.starts_with("response.")) {
-      read_item_event(std::string_view(type).substr(9), root);
+      read_item_event(type.substr(9), root);
     } else if (type == "keepalive" || type == "ping") {
       out.emplace_back().kind = EventKind::ping;
     }
