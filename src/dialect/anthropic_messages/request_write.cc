@@ -234,8 +234,9 @@ class RequestWriter {
       const bool end = last && turn.role == Role::assistant && i + 1 == turn.parts.size();
       if (end && part.kind == PartKind::text) {
         // "final assistant content cannot end with trailing whitespace"
-        const size_t size = part.text.find_last_not_of(" \t\r\n\f\v") + 1;
-        blocks_.write_text(std::string_view(part.text).substr(0, size), part.cache);
+        Part trimmed = part;
+        trimmed.text.resize(part.text.find_last_not_of(" \t\r\n\f\v") + 1);
+        blocks_.write(trimmed);
       } else {
         blocks_.write(part);
       }
