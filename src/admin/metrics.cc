@@ -240,8 +240,17 @@ void write_http(Exposition& out, const std::vector<WorkerSample>& samples) {
   one("weir_upstream_reused_total", "counter", "Attempts on a kept connection.",
       [](const auto& s) { return s.client.reused; });
   one("weir_upstream_stale_retries_total", "counter",
-      "Kept connections found dead and replaced on the way.",
+      "Requests sent again: a kept connection was dead, or a stream was not taken.",
       [](const auto& s) { return s.client.stale_retries; });
+  one("weir_upstream_http2_connections_total", "counter", "Of the connections, those of HTTP/2.",
+      [](const auto& s) { return s.client.h2.connections; });
+  one("weir_upstream_http2_streams_total", "counter", "Attempts over HTTP/2.",
+      [](const auto& s) { return s.client.http2_streams; });
+  one("weir_upstream_http2_goaways_total", "counter", "Connections that providers wound up.",
+      [](const auto& s) { return s.client.http2_goaways; });
+  one("weir_upstream_http2_ping_timeouts_total", "counter",
+      "Connections to providers that answered no ping.",
+      [](const auto& s) { return s.client.http2_ping_timeouts; });
 }
 
 void write_ledger(Exposition& out, const ledger::LogHealth& health,

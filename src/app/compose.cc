@@ -147,6 +147,7 @@ Result<std::shared_ptr<const provider::Account>> Composer::make_account(
   }
   made->origin = std::move(*origin);
   made->origin.tls_verify = account.tls.verify;
+  if (account.http2) made->origin.alpn = {"h2", "http/1.1"};
   while (path.ends_with('/')) path.remove_suffix(1);
   made->base_path = path.empty() ? default_prefix(kind) : std::string(path);
   made->api_key = account.api_key;

@@ -57,6 +57,10 @@ void TransportClients::sample(admin::WorkerSample& into) const {
     to.truncated += from.truncated;
     to.open += from.open;
     to.idle += from.idle;
+    to.http2_streams += from.http2_streams;
+    to.http2_goaways += from.http2_goaways;
+    to.http2_ping_timeouts += from.http2_ping_timeouts;
+    to.h2.connections += from.h2.connections;
     into.tls_handshakes_out += one->tls->counters().handshakes;
     into.tls_resumed_out += one->tls->counters().resumed;
   }

@@ -1,11 +1,13 @@
 #include "http/client.h"
 
+#include <algorithm>
 #include <unordered_map>
 #include <utility>
 
 #include "base/text.h"
 #include "http/client_exchange.h"
 #include "http/client_pool.h"
+#include "http/h2/stream_exchange.h"
 #include "net/address.h"
 
 namespace weir::http {
@@ -28,6 +30,18 @@ bool fit_to_send(const ClientRequest& request) {
   return head.ends_with("\r\n") && valid_name(head.substr(0, head.find(' '))) &&
          head.find("\r\n\r\n") == std::string_view::npos &&
          (!request.streamed || request.body.empty());
+}
+
+bool wants_upgrade(std::string_view head) {
+  constexpr std::string_view kName = "\r\nupgrade:";
+  for (size_t at = head.find("\r\n"); at != head.npos; at = head.find("\r\n", at + 2)) {
+    if (starts_with_ignore_case(head.substr(at), kName)) return true;
+  }
+  return false;
+}
+
+bool offers_http2(const Origin& origin) {
+  return std::ranges::find(origin.alpn, "h2") != origin.alpn.end();
 }
 
 }  // namespace
@@ -90,7 +104,30 @@ class Client::Impl {
       co_return fail(ErrorCode::invalid_argument, "the request head is not one");
     }
     ++core.counters.requests;
-    ClientPool& pool = pool_of(origin);
+    if (!offers_http2(origin)) co_return co_await start_http1(origin, request);
+    if (wants_upgrade(request.head)) {
+      Origin http1 = origin;
+      http1.alpn.clear();
+      co_return co_await start_http1(http1, request);
+    }
+    Pool& pool = pool_of(origin);
+    auto exchange =
+        std::make_unique<h2::StreamExchange>(core, pool.sessions, pool.http1.origin(), request);
+    auto place = co_await pool.sessions.acquire(exchange->connect_timeout());
+    if (!place) co_return fail(std::move(place.error()));
+    if (place->reused) ++core.counters.reused;
+    if (place->http1) {
+      auto fallback = std::make_unique<Http1ClientExchange>(core, pool.http1, request);
+      fallback->send_on(std::move(*place->http1), place->reused);
+      co_return fallback;
+    }
+    exchange->send_on(std::move(place->session), place->reused);
+    co_return exchange;
+  }
+
+  net::Task<Result<std::unique_ptr<ClientExchange>>> start_http1(const Origin& origin,
+                                                                 const ClientRequest& request) {
+    ClientPool& pool = pool_of(origin).http1;
     auto exchange = std::make_unique<Http1ClientExchange>(core, pool, request);
     if (auto idle = pool.take_idle()) {
       ++core.counters.reused;
@@ -105,25 +142,34 @@ class Client::Impl {
 
   void close_idle(const Origin* origin) {
     for (auto& [key, pool] : pools_) {
-      if (origin == nullptr || key == *origin) pool->close_idle();
+      if (origin != nullptr && key != *origin) continue;
+      pool->http1.close_idle();
+      pool->sessions.close_idle();
     }
   }
 
   ClientCore core;
 
  private:
-  ClientPool& pool_of(const Origin& origin) {
+  struct Pool {
+    Pool(ClientCore& its_core, const Origin& origin)
+        : http1(its_core, origin), sessions(its_core, http1) {}
+    ClientPool http1;
+    h2::ClientSessions sessions;
+  };
+
+  Pool& pool_of(const Origin& origin) {
     const auto found = pools_.find(origin);
     if (found != pools_.end()) return *found->second;
     if (pools_.size() >= kPoolsKept) {
-      std::erase_if(pools_, [](const auto& entry) { return entry.second->unused(); });
+      std::erase_if(pools_, [](const auto& entry) { return entry.second->http1.unused(); });
     }
     auto& pool = pools_[origin];
-    pool = std::make_unique<ClientPool>(core, origin);
+    pool = std::make_unique<Pool>(core, origin);
     return *pool;
   }
 
-  std::unordered_map<Origin, std::unique_ptr<ClientPool>, OriginHash> pools_;
+  std::unordered_map<Origin, std::unique_ptr<Pool>, OriginHash> pools_;
 };
 
 Client::Client(net::Loop& loop, net::Dialer& dialer, ClientConfig config)

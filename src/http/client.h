@@ -1,4 +1,6 @@
-// The HTTP/1.1 client of one worker: requests out, over pools of kept-alive connections.
+// The HTTP client of one worker: requests out, over pools of kept-alive connections. Origins that
+// offer "h2" (Origin::alpn) are asked by HTTP/2 where they agree to it, many requests to a
+// connection, and without TLS by prior knowledge; requests that want an upgrade by HTTP/1.1.
 //
 // Owns its idle connections; an exchange owns the connection it runs on and gives it back when the
 // response was read to a clean end. Lives on its loop's thread. Limits: ClientConfig. A connection
@@ -17,6 +19,7 @@
 #include "base/clock.h"
 #include "base/result.h"
 #include "http/exchange.h"
+#include "http/h2/limits.h"
 #include "http/head.h"
 #include "net/dialer.h"
 #include "net/loop.h"
@@ -39,6 +42,13 @@ struct ClientConfig {
   Nanoseconds idle_timeout = std::chrono::seconds(50);  // below the 60 s of common load balancers
   Nanoseconds age_max = std::chrono::minutes(10);  // older ones are not pooled: DNS may have moved
   Nanoseconds connect_timeout = std::chrono::seconds(5);  // where the request names none
+  struct Http2 {
+    uint32_t streams_max = 100;           // per connection, where the provider allows as many
+    uint32_t stream_window = 128 * 1024;  // of a response, sent and not read
+    Nanoseconds ping_interval = std::chrono::seconds(30);  // of silence while streams are open
+    Nanoseconds ping_timeout = std::chrono::seconds(10);   // for the answer
+  };
+  Http2 http2{};
 };
 
 struct ClientCounters {
@@ -46,14 +56,19 @@ struct ClientCounters {
   uint64_t connections_opened = 0;
   uint64_t connect_failures = 0;
   uint64_t reused = 0;
-  uint64_t stale_retries = 0;  // a pooled connection was dead; the request went to a fresh one
-  uint64_t poisoned = 0;       // not pooled: bytes behind the response's end
+  // A pooled connection was dead, or the provider did not take a stream: sent again elsewhere.
+  uint64_t stale_retries = 0;
+  uint64_t poisoned = 0;  // not pooled: bytes behind the response's end
   uint64_t expired_idle = 0;
   uint64_t refused_by_limit = 0;
   uint64_t protocol_errors = 0;
   uint64_t truncated = 0;
   uint64_t open = 0;  // connections now, idle ones included
   uint64_t idle = 0;
+  uint64_t http2_streams = 0;
+  uint64_t http2_goaways = 0;  // of providers
+  uint64_t http2_ping_timeouts = 0;
+  h2::Counters h2{};
 };
 
 struct ClientRequest {

@@ -280,6 +280,11 @@ net::Task<Result<void>> Http1ClientExchange::send_again() {
 
 net::Task<void> Http1ClientExchange::redial() {
   redialled_ = co_await pool_.open(core_.loop.deadline_in(connect_timeout_));
+  if (*redialled_ && (*redialled_)->stream->negotiated_protocol() == "h2") {
+    // Agreed on since: the next request will use it.
+    pool_.discard(std::move(**redialled_));
+    redialled_ = fail(ErrorCode::connection_reset, "the provider speaks HTTP/2 now");
+  }
   event_.set();
 }
 

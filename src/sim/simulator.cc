@@ -139,6 +139,7 @@ Result<uint16_t> Simulator::Impl::listen(std::string_view address,
     net::TlsServerOptions tls_options;
     tls_options.certificate_file = tls_files->certificate;
     tls_options.key_file = tls_files->key;
+    tls_options.alpn = {"h2", "http/1.1"};
     WEIR_TRY(tls, net::TlsServerContext::load(tls_options));
   }
   WEIR_TRY(auto listener, net::Listener::open(loop, options));

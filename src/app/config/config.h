@@ -134,6 +134,7 @@ struct Account {
   std::string organization;     // openai
   std::map<std::string, std::string> headers;  // sent with every request; may hold secrets
   AccountTls tls;
+  bool http2 = false;  // offered; without TLS by prior knowledge
   RateLimits limits;
   bool stream_usage = true;  // ask for usage in OpenAI streams; false for servers that refuse it
 };

@@ -213,6 +213,10 @@ const ObjectSpec& spec_of<Account>() {
                  "Headers that are sent with every request; their values are treated as secrets.",
                  {.as = FieldKind::header_map})
           .field("tls", &Account::tls, "How the provider's certificate is verified.")
+          .field("http2", &Account::http2,
+                 "Offer the provider HTTP/2, many requests to a connection; HTTP/1.1 where it does "
+                 "not agree. Without TLS there is nothing to agree by: an `http://` endpoint must "
+                 "speak it.")
           .field("limits", &Account::limits,
                  "The provider's limits of this account. Read and not yet held: Weir goes by the "
                  "provider's 429 answers.")

@@ -231,10 +231,12 @@ net::Task<void> Session::read_all(std::string_view already_read) {
       continue;
     }
     block.reset();
+    if (io.status == net::IoStatus::failed && !lost_) lost_ = io.error;
     if (io.status != net::IoStatus::would_block) break;
     waiting_ = true;
     const Result<void> ready = co_await stream_->readable();
     waiting_ = false;
+    if (!ready && !lost_) lost_ = ready.error();
     open = ready && !ended();
   }
   // What nghttp2 had to say last, an orderly GOAWAY say, still leaves.
@@ -324,6 +326,7 @@ void Session::end_for(Fault fault) {
   if (ending_ || over_) return;
   ++h2_.faults[static_cast<size_t>(fault)];
   ending_ = true;
+  if (!lost_) lost_ = Error(ErrorCode::protocol_error);
   on_ended();
   // By hand: nghttp2 may not be asked for anything after some of its errors.
   const auto last = static_cast<uint32_t>(nghttp2_session_get_last_proc_stream_id(session_));
@@ -339,6 +342,7 @@ void Session::end_for(Fault fault) {
 void Session::cut(Error error) {
   if (over_) return;
   over_ = true;
+  if (!lost_) lost_ = error;
   blocked_ = false;
   drained_.set();
   stream_->cancel(std::move(error));
@@ -354,14 +358,14 @@ void Session::arrived(size_t bytes) {
 }
 
 void Session::consumed(int32_t stream_id, size_t bytes) {
-  if (bytes == 0 || ending_) return;
-  nghttp2_session_consume_stream(session_, stream_id, bytes);
+  if (bytes == 0) return;
+  if (!over() && stream_id != 0) nghttp2_session_consume_stream(session_, stream_id, bytes);
   dropped(bytes);
 }
 
 void Session::dropped(size_t bytes) {
   unread_ -= bytes;
-  if (owed_ == 0 || unread_ > limits_.unread_max || ending_) return;
+  if (owed_ == 0 || unread_ > limits_.unread_max || over()) return;
   nghttp2_session_consume_connection(session_, std::exchange(owed_, 0));
 }
 
@@ -402,6 +406,7 @@ void Session::note_sent(const nghttp2_frame& frame) {
   } else if (frame.hd.type == NGHTTP2_GOAWAY) {
     if (frame.goaway.error_code == NGHTTP2_NO_ERROR) return;
     ++h2_.faults[static_cast<size_t>(Fault::protocol)];
+    if (!lost_) lost_ = Error(ErrorCode::protocol_error, "the peer broke HTTP/2's framing");
   } else if (frame.hd.type == NGHTTP2_RST_STREAM) {
     switch (frame.rst_stream.error_code) {
       case NGHTTP2_NO_ERROR:

@@ -89,6 +89,8 @@ class Session {
   void cut(Error error);
   // Whether nghttp2 is of no more use.
   bool over() const { return over_ || ending_; }
+  // Why the connection is over: what its streams are told.
+  Error lost_by() const { return lost_ ? *lost_ : Error(ErrorCode::closed); }
   void submit_settings(std::span<const nghttp2_settings_entry> settings);
   // A body's bytes have been read by whom they are for.
   void consumed(int32_t stream_id, size_t bytes);
@@ -141,11 +143,12 @@ class Session {
   Budget control_;
   std::string out_;
   size_t out_at_ = 0;
-  bool inside_ = false;          // nghttp2 is running
-  bool blocked_ = false;         // the stream takes nothing now
-  bool waiting_ = false;         // for the peer's bytes
-  bool over_ = false;            // nothing is sent or received any more
-  bool ending_ = false;          // GOAWAY for a fault is on its way, nghttp2 is spent
+  bool inside_ = false;   // nghttp2 is running
+  bool blocked_ = false;  // the stream takes nothing now
+  bool waiting_ = false;  // for the peer's bytes
+  bool over_ = false;     // nothing is sent or received any more
+  bool ending_ = false;   // GOAWAY for a fault is on its way, nghttp2 is spent
+  std::optional<Error> lost_;
   std::optional<Fault> broken_;  // found inside nghttp2, acted on outside
   size_t unread_ = 0;            // body bytes that nobody has read
   size_t owed_ = 0;              // of the connection's window, held back
