@@ -39,7 +39,7 @@ def serial(port, context):
 
 
 @test
-def clients_verify_the_listener_and_speak_http_1_1():
+def clients_verify_the_listener_and_agree_on_a_version():
     folder = work_folder()
     authority = Authority(folder)
     certificate, key = authority.sign("server")
@@ -49,10 +49,11 @@ def clients_verify_the_listener_and_speak_http_1_1():
             equal(ask(weir.port, path, body, tls=context).status, 200, name)
         stream = Stream(weir.port, chat(stream=True), tls=context)
         equal(stream.rest()[-1], "[DONE]", "the end of a stream")
-        context.set_alpn_protocols(["h2", "http/1.1"])
-        with handshake(weir.port, context) as connection:
-            equal(connection.selected_alpn_protocol(), "http/1.1", "ALPN")
-            equal(connection.version(), "TLSv1.3", "version")
+        for offered, agreed in ((["http/1.1", "h2"], "h2"), (["http/1.1"], "http/1.1")):
+            context.set_alpn_protocols(offered)
+            with handshake(weir.port, context) as connection:
+                equal(connection.selected_alpn_protocol(), agreed, "ALPN")
+                equal(connection.version(), "TLSv1.3", "version")
         older = trusting(authority, maximum_version=ssl.TLSVersion.TLSv1_2)
         with handshake(weir.port, older) as connection:
             equal(connection.version(), "TLSv1.2", "version")
