@@ -259,6 +259,11 @@ TEST(ResponsesStream, HowAnAnswerEnds) {
   }
 }
 
+TEST(ResponsesStream, ItsIdIsWeirsOwn) {
+  const std::string bytes = write_stream(kOwn, chat_text("x"), {.request_id = "req7"});
+  EXPECT_EQ(at(written_events(bytes)[0].data, "response.id"), R"("resp_req7")");
+}
+
 TEST(ResponsesStream, AnErrorIsToldTwiceAndNothingBehind) {
   StreamEvents events = chat_text("hi");
   events.resize(3);
@@ -366,6 +371,65 @@ TEST(ResponsesStreamRead, DonesSayWhatDeltasDidNot) {
                     R"("output_index":1,"arguments":"{\"a\":1}")") +
               completed())),
       expected);
+}
+
+std::string item_done(int index, std::string_view item) {
+  return event("response.output_item.done",
+               R"("output_index":)" + std::to_string(index) + R"(,"item":)" + std::string(item));
+}
+std::string message_item(std::string_view id, std::string_view text) {
+  return R"({"type":"message","id":")" + std::string(id) +
+         R"(","content":[{"type":"output_text","text":")" + std::string(text) + R"("}]})";
+}
+
+TEST(ResponsesStreamRead, TheFinalOutputIsNotToldAgain) {
+  const std::string first = message_item("msg_1", "a");
+  const std::string second = message_item("msg_2", "b");
+  const auto text_of = [](const std::string& bytes) {
+    std::string text;
+    const Reply reply = build(read_stream(kOwn, bytes));
+    for (const Part& part : reply.candidates.at(0).parts) {
+      text += part.text;
+    }
+    return text;
+  };
+  // Places that are left out (OpenAI, of tools it does not show).
+  EXPECT_EQ(text_of(kCreated + item_done(0, first) + item_done(2, second) +
+                    completed("[" + first + "," + second + "]")),
+            "ab");
+  // Ids that are others in every event (GitHub Copilot).
+  EXPECT_EQ(text_of(kCreated + item_done(0, message_item("x1", "a")) +
+                    item_done(1, message_item("x2", "b")) +
+                    completed("[" + message_item("y1", "a") + "," + message_item("y2", "b") + "]")),
+            "ab");
+}
+
+TEST(ResponsesStreamRead, WhatWasToldStands) {
+  const auto delta = [](std::string_view text) {
+    return event("response.output_text.delta",
+                 R"("output_index":0,"content_index":0,"delta":")" + std::string(text) + "\"");
+  };
+  const auto text_of = [&](std::string_view told, std::string_view whole) {
+    const auto events = read_stream(
+        kOwn, kCreated + delta(told) + item_done(0, message_item("msg_1", whole)) + completed());
+    return build(events).candidates.at(0).parts.at(0).text;
+  };
+  EXPECT_EQ(text_of("ab", "abcd"), "abcd") << "the rest";
+  EXPECT_EQ(text_of("ab", "xycd"), "ab") << "something else";
+  EXPECT_EQ(text_of("ab", "a"), "ab");
+}
+
+TEST(ResponsesStreamRead, SearchesThatXaiRunsAreNoCallsOfTheClient) {
+  const std::string search =
+      R"({"type":"custom_tool_call","id":"ctc_1","call_id":"xs_call_1","name":"x_keyword_search",)"
+      R"("input":"{}"})";
+  const std::string added =
+      event("response.output_item.added", R"("output_index":0,"item":)" + search);
+  EXPECT_EQ(
+      summary(read_stream(kOwn, kCreated + added + item_done(0, search) +
+                                    item_done(1, message_item("msg_1", "a")) + completed())),
+      (Lines{"start resp_1", "part native ctc_1 custom_tool_call", "args " + search, "part_end",
+             "part text msg_1 ", "text a", "part_end", "finish 1", "usage 1 2", "end"}));
 }
 
 TEST(ResponsesStreamRead, InterleavedCallsAreToldOneAfterTheOther) {
