@@ -5,6 +5,8 @@
 namespace weir::dialect::openai_responses {
 namespace {
 
+constexpr std::string_view kUnsigned = "-";
+
 std::string joined(json::Value list) {
   std::string text;
   for (const json::Value piece : list.elements()) {
@@ -41,7 +43,7 @@ void read_reasoning(json::Value item, std::vector<Part>& parts) {
   Part part{.kind = PartKind::thinking, .text = text_of_reasoning(item)};
   part.id = item["id"].string_or("");
   part.origin = Dialect::openai_responses;
-  read_signature_field(part, item["encrypted_content"].string_or(""), Dialect::openai_responses);
+  read_reasoning_field(part, item["encrypted_content"].string_or(""));
   if (part.kind == PartKind::text) {
     // The signature of a text in front, made by another dialect (Gemini).
     for (size_t i = parts.size(); i > 0; --i) {
@@ -82,6 +84,19 @@ void read_image(json::Value item, std::vector<Part>& parts) {
 }
 
 }  // namespace
+
+std::string reasoning_field_of(const Part& part) {
+  std::string field = signature_field(part, Dialect::openai_responses);
+  if (!field.empty() || part.origin == Dialect::openai_responses) return field;
+  return marked({.origin = Dialect::openai_chat, .value = std::string(kUnsigned)});
+}
+
+void read_reasoning_field(Part& part, std::string_view field) {
+  read_signature_field(part, field, Dialect::openai_responses);
+  if (part.signature != kUnsigned) return;
+  part.signature.clear();
+  part.origin = Dialect::passthrough;
+}
 
 std::string text_of_reasoning(json::Value item) {
   std::string text = joined(item["content"]);

@@ -40,6 +40,11 @@ bool is_client_call(json::Value item);
 StopReason stop_of_incomplete(json::Value response);
 // The text of a reasoning item: its content where it has some, else its summary.
 std::string text_of_reasoning(json::Value item);
+// encrypted_content of a reasoning item, and what it held. What nobody signed is marked as such:
+// OpenAI looks up every reasoning item that it is given and refuses the request where it is not
+// its own, so those have to be told apart when the client comes to OpenAI with them (unmark.h).
+std::string reasoning_field_of(const Part& part);
+void read_reasoning_field(Part& part, std::string_view field);
 // The name that the call has in a Conversation: that of its namespace in front.
 std::string full_name(json::Value call);
 std::string full_name(std::string_view space, std::string_view name);
@@ -54,7 +59,8 @@ int64_t code_points(std::string_view text);
 // A tool that the client runs under a type of its own.
 struct ClientTool {
   std::string_view type;         // of the tool, and its name as a function
-  std::string_view call;         // type of the item that calls it
+  std::string_view call;         // type of the item that calls it ...
+  std::string_view prefix;       // ... and how its id begins
   std::string_view output;       // type of the item that answers
   std::string_view arguments;    // member of the call that holds the arguments
   std::string_view description;  // to models that do not know it

@@ -326,7 +326,7 @@ class Reader final : public StreamReader {
 
   void add_signature(Lane& lane, const std::string& field) {
     Part part{.kind = PartKind::thinking};
-    read_signature_field(part, field, Dialect::openai_responses);
+    read_reasoning_field(part, field);
     if (part.signature.empty()) return;
     StreamEvent event;
     event.kind = EventKind::signature;

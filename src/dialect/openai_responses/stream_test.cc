@@ -120,6 +120,14 @@ TEST(ResponsesStream, TheLadderOfReasoning) {
   EXPECT_EQ(got.origin, Dialect::anthropic_messages);
 }
 
+TEST(ResponsesStream, ReasoningThatNobodySignedIsMarkedToo) {
+  const Part thinking{.kind = PartKind::thinking, .text = "hm"};
+  const std::string bytes = write_stream(kOwn, events_of_parts({thinking}));
+  const auto events = written_events(bytes);
+  EXPECT_EQ(at(events.back().data, "response.output.0.encrypted_content"), R"("weir1.c.s..-")");
+  EXPECT_EQ(build(read_stream(kOwn, bytes)).candidates[0].parts[0].signature, "");
+}
+
 TEST(ResponsesStream, ARefusalAndWhatBacksAText) {
   Part text{.text = "héllo"};
   text.citations.push_back({.url = "https://a", .title = "A"});
@@ -173,7 +181,7 @@ TEST(ResponsesStream, CallsAreToldInTheWordsOfTheirTool) {
   const auto shell = call("local_shell", R"({"command":["ls","-l"],"timeout_ms":5})");
   EXPECT_EQ(types(shell).at(3), "response.output_item.done");
   EXPECT_EQ(canonical(at(shell[3].data, "item")),
-            canonical(R"({"id":"fc_1_0","type":"local_shell_call","status":"completed",
+            canonical(R"({"id":"lsh_1_0","type":"local_shell_call","status":"completed",
               "call_id":"c1","action":{"type":"exec","command":["ls","-l"],"env":{},
               "timeout_ms":5}})"));
   const auto line = call("local_shell", R"({"command":"ls -l"})");

@@ -368,7 +368,7 @@ class Writer final : public StreamWriter {
         write_summary(w, part_text_);
       });
     }
-    if (reasoning_field_.empty()) reasoning_field_ = signature_field(part_, kOwn);
+    if (reasoning_field_.empty()) reasoning_field_ = reasoning_field_of(part_);
     done(reasoning_item(item_id_, part_text_, reasoning_field_));
     part_text_.clear();
     reasoning_field_.clear();
@@ -388,6 +388,7 @@ class Writer final : public StreamWriter {
     call_told_ = true;
     call_id_ = call_id_with(part_.id, part_.origin, part_.signature);
     if (form_.kind == CallKind::custom) item_id_ = made_id("ctc_");
+    if (form_.kind == CallKind::client) item_id_ = made_id(form_.client->prefix);
     if (form_.kind != CallKind::client) {
       emit_item("response.output_item.added", call_item("in_progress"));
     }

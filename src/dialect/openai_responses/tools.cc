@@ -9,6 +9,7 @@ namespace {
 constexpr auto kClientTools = std::to_array<ClientTool>({
     {.type = "local_shell",
      .call = "local_shell_call",
+     .prefix = "lsh_",
      .output = "local_shell_call_output",
      .arguments = "action",
      .description = "Runs a command on the user's machine and returns its output.",
@@ -18,6 +19,7 @@ constexpr auto kClientTools = std::to_array<ClientTool>({
          R"("timeout_ms":{"type":"integer"}},"required":["command"]})"},
     {.type = "shell",
      .call = "shell_call",
+     .prefix = "sh_",
      .output = "shell_call_output",
      .arguments = "action",
      .description = "Runs shell commands on the user's machine and returns their output.",
@@ -27,6 +29,7 @@ constexpr auto kClientTools = std::to_array<ClientTool>({
          R"("required":["commands"]})"},
     {.type = "apply_patch",
      .call = "apply_patch_call",
+     .prefix = "apc_",
      .output = "apply_patch_call_output",
      .arguments = "operation",
      .description = "Creates, updates or deletes one file. The diff is in V4A format.",
