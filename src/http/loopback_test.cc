@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "http/client.h"
 #include "http/client_fixture.h"
@@ -32,8 +33,9 @@ class DirectDialer final : public net::Dialer {
     auto address = net::Address::parse("127.0.0.1", origin.port);
     auto stream = co_await net::connect(loop_, *address, deadline);
     if (!stream || !origin.tls) co_return stream;
-    co_return co_await net::tls_connect(std::move(*stream), *tls_,
-                                        {.host = origin.host, .port = origin.port}, deadline);
+    co_return co_await net::tls_connect(
+        std::move(*stream), *tls_, {.host = origin.host, .port = origin.port, .alpn = origin.alpn},
+        deadline);
   }
 
  private:
@@ -41,8 +43,12 @@ class DirectDialer final : public net::Dialer {
   std::unique_ptr<net::TlsClientContext> tls_;
 };
 
-class LoopbackTest : public testing::Test {
+// By HTTP/1.1, or (true) by HTTP/2: agreed on by ALPN, else by prior knowledge.
+class LoopbackTest : public testing::TestWithParam<bool> {
  protected:
+  LoopbackTest() {
+    if (GetParam()) origin_.alpn = {"h2", "http/1.1"};
+  }
   void serve(Handler handler, std::shared_ptr<const net::TlsServerContext> tls = nullptr) {
     net::ListenOptions options;
     options.address = *net::Address::parse("127.0.0.1:0");
@@ -58,6 +64,7 @@ class LoopbackTest : public testing::Test {
     net::TlsServerOptions options;
     options.certificate_file = leaf.certificate_file();
     options.key_file = leaf.key_file();
+    options.alpn = {"h2", "http/1.1"};
     auto context = net::TlsServerContext::load(options);
     ASSERT_TRUE(context.has_value()) << context.error().message();
     serve(std::move(handler), *context);
@@ -85,7 +92,7 @@ net::Task<void> echo_pieces(ServerExchange& exchange) {
   static_cast<void>(co_await exchange.finish());
 }
 
-TEST_F(LoopbackTest, TenMegabytesThereAndBack) {
+TEST_P(LoopbackTest, TenMegabytesThereAndBack) {
   serve(echo_pieces);
   std::string large(10'000'000, '\0');
   for (size_t i = 0; i < large.size(); ++i) large[i] = static_cast<char>(i * 31 + i / 4093);
@@ -98,12 +105,12 @@ TEST_F(LoopbackTest, TenMegabytesThereAndBack) {
     EXPECT_TRUE(call.ended);
     EXPECT_TRUE(call.body == large) << call.body.size();
   }
-  // An answer that begins before a large body was read ends the connection.
-  EXPECT_EQ(client_.counters().connections_opened, 2U);
+  // By HTTP/1.1 an answer that begins before a large body was read ends the connection.
+  EXPECT_EQ(client_.counters().connections_opened, GetParam() ? 1U : 2U);
   EXPECT_EQ(loop_.buffers().counters().in_use, 0U);
 }
 
-TEST_F(LoopbackTest, AMegabyteThereAndBackOverTls) {
+TEST_P(LoopbackTest, AMegabyteThereAndBackOverTls) {
   serve_tls(echo_pieces);
   const std::string large(1'000'000, 'x');
   const std::string_view body = large;
@@ -127,7 +134,7 @@ net::Task<void> abort_in_the_middle(ServerExchange& exchange) {
 }
 
 // HTTP/1.0 answers end with the connection: an abort must not look like that end.
-TEST_F(LoopbackTest, AnAbortIsSeenWhereOnlyTheEndOfTheConnectionEnds) {
+TEST_P(LoopbackTest, AnAbortIsSeenWhereOnlyTheEndOfTheConnectionEnds) {
   for (const bool tls : {false, true}) {
     SCOPED_TRACE(tls);
     if (tls) {
@@ -135,6 +142,7 @@ TEST_F(LoopbackTest, AnAbortIsSeenWhereOnlyTheEndOfTheConnectionEnds) {
     } else {
       serve(abort_in_the_middle);
     }
+    // The version in the head is HTTP/1.1's affair.
     for (const std::string_view head : {"GET / HTTP/1.0\r\n", "GET / HTTP/1.1\r\nhost: h\r\n"}) {
       Call call;
       ASSERT_TRUE(run(fetch(client_, origin_, {.head = head}, call)));
@@ -144,7 +152,7 @@ TEST_F(LoopbackTest, AnAbortIsSeenWhereOnlyTheEndOfTheConnectionEnds) {
   }
 }
 
-TEST_F(LoopbackTest, ARefusedUploadIsAnsweredNotReset) {
+TEST_P(LoopbackTest, ARefusedUploadIsAnsweredNotReset) {
   serve([](ServerExchange& exchange) -> net::Task<void> {
     ResponseHead head;
     head.status = 413;
@@ -160,7 +168,7 @@ TEST_F(LoopbackTest, ARefusedUploadIsAnsweredNotReset) {
   EXPECT_EQ(call.body, "too large");
 }
 
-TEST_F(LoopbackTest, AClientThatLeavesIsNoticedWhileTheHandlerWaits) {
+TEST_P(LoopbackTest, AClientThatLeavesIsNoticedWhileTheHandlerWaits) {
   net::Event gone(loop_);
   serve([&](ServerExchange& exchange) -> net::Task<void> {
     exchange.on_client_gone([&] { gone.set(); });
@@ -170,12 +178,16 @@ TEST_F(LoopbackTest, AClientThatLeavesIsNoticedWhileTheHandlerWaits) {
   ASSERT_TRUE(run(start_only(client_, origin_, {.head = "GET / HTTP/1.1\r\nhost: h\r\n"}, call)));
   ASSERT_TRUE(loop_.run_until([&] { return server_->counters().requests_running == 1; }));
   call.exchange.reset();
-  EXPECT_TRUE(loop_.run_until([&] { return server_->counters().connections_open == 0; }));
+  // By HTTP/2 the stream is reset, and its connection stays.
+  EXPECT_TRUE(loop_.run_until([&] {
+    const ServerCounters& now = server_->counters();
+    return GetParam() ? now.requests_running == 0 : now.connections_open == 0;
+  }));
   EXPECT_TRUE(gone.is_set());
   EXPECT_EQ(server_->counters().clients_gone, 1U);
 }
 
-TEST_F(LoopbackTest, DrainLeavesNothingOpen) {
+TEST_P(LoopbackTest, DrainLeavesNothingOpen) {
   serve(echo_pieces);
   Call call;
   ASSERT_TRUE(run(fetch(client_, origin_, {.head = "GET / HTTP/1.1\r\nhost: h\r\n"}, call)));
@@ -187,6 +199,25 @@ TEST_F(LoopbackTest, DrainLeavesNothingOpen) {
   ASSERT_TRUE(run(fetch(client_, origin_, {.head = "GET / HTTP/1.1\r\nhost: h\r\n"}, refused)));
   EXPECT_EQ(refused.error, ErrorCode::connection_refused);
 }
+
+TEST_P(LoopbackTest, TheVersionIsTheOneAgreedOn) {
+  std::vector<int> versions;
+  const auto note = [&](ServerExchange& exchange) -> net::Task<void> {
+    versions.push_back(exchange.head().version_major);
+    static_cast<void>(co_await exchange.respond({}, ""));
+  };
+  serve(note);
+  Call plain;
+  ASSERT_TRUE(run(fetch(client_, origin_, {.head = "GET / HTTP/1.1\r\nhost: h\r\n"}, plain)));
+  serve_tls(note);
+  Call secure;
+  ASSERT_TRUE(run(fetch(client_, origin_, {.head = "GET / HTTP/1.1\r\nhost: h\r\n"}, secure)));
+  const int agreed = GetParam() ? 2 : 1;
+  EXPECT_EQ(versions, (std::vector<int>{agreed, agreed}));
+}
+
+INSTANTIATE_TEST_SUITE_P(Versions, LoopbackTest, testing::Bool(),
+                         [](const auto& version) { return version.param ? "Http2" : "Http11"; });
 
 }  // namespace
 }  // namespace weir::http
