@@ -30,7 +30,7 @@ void check_head(const RequestHead& head) {
 }
 
 net::Task<void> echo(ServerExchange& exchange) {
-  check_head(exchange.head());
+  if (exchange.head().version_major == 2) check_head(exchange.head());
   uint64_t size = 0;
   static_cast<void>(co_await exchange.begin({}));
   while (true) {
