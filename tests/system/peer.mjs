@@ -29,7 +29,8 @@ async function client(url, ca, key, count, bytes) {
       messages: [{ role: "user", content: "x".repeat(Number(bytes)) }],
     }));
   });
-  const answers = await Promise.all(Array.from({ length: Number(count) }, (_, index) => one(index)));
+  const numbers = Array.from({ length: Number(count) }, (_, index) => index);
+  const answers = await Promise.all(numbers.map(one));
   session.close();
   say({ protocol: session.alpnProtocol, answers });
 }
