@@ -47,11 +47,31 @@ inline void require_stream(std::string_view bytes) {
   require(fed.has_value() && !reader.in_event(), "a stream that ends inside an event", bytes);
 }
 
+// An answer that calls every tool of the request, in the client's words.
+inline void run_answer(Dialect dialect, const Conversation& asked) {
+  if (!can_translate(dialect, dialect)) return;
+  Reply reply{.id = "r", .model = "m"};
+  Candidate& candidate = reply.candidates.emplace_back();
+  for (const Tool& tool : asked.tools) {
+    Part call{.kind = PartKind::tool_call, .id = "c", .name = tool.name};
+    call.json = reply.candidates[0].parts.size() % 2 == 0 ? R"({"input":"x"})" : "{\"comm";
+    candidate.parts.push_back(std::move(call));
+  }
+  candidate.stop = StopReason::tool_use;
+  const Context context{.asked = &asked};
+  require_json(write_reply(dialect, reply, context), "an answer that is no JSON");
+  std::string stream;
+  const auto writer = make_stream_writer(dialect, context);
+  for (const StreamEvent& event : events_of(reply)) writer->write(event, stream);
+  require_stream(stream);
+}
+
 inline void run_request(Dialect dialect, std::string_view text) {
   json::Document document;
   if (!document.parse(text)) return;
   const auto conversation = read_request(dialect, document.root(), {});
   if (!conversation) return;
+  run_answer(dialect, *conversation);
   for (const Dialect target : kDialects) {
     if (!can_translate(dialect, target)) continue;
     Context context;
