@@ -79,7 +79,7 @@ class Balancer {
  protected:
   uint32_t count() const { return static_cast<uint32_t>(present_.size()); }
   bool usable(uint32_t server, uint32_t avoid) const {
-    return present_[server] && (server != avoid || members_ == 1);
+    return present_[server] != 0 && (server != avoid || members_ == 1);
   }
   uint32_t any(uint32_t avoid);
   // Drawn in proportion to the weights of servers that are usable.

@@ -57,11 +57,11 @@ struct Columns {
   std::vector<uint16_t> budget;
   std::vector<uint16_t> published;
   std::vector<uint8_t> quantum;
-  std::vector<uint8_t> flags;  // EndpointFlag
+  std::vector<uint8_t> flags;  // kBusy and the others below
   std::vector<uint8_t> reporters;
 
   template <class F>
-  void each(F&& f) {
+  void each(const F& f) {
     f(id), f(host), f(base), f(rate), f(recent), f(recent_bad), f(evidence), f(silence);
     for (auto& span : spans) f(span);
     f(window), f(course), f(warm), f(throttle), f(balance), f(burn), f(accuser);
@@ -70,14 +70,14 @@ struct Columns {
   }
 };
 
-enum EndpointFlag : uint8_t {
-  kBusy = 1,        // something about its weight may move: the control law must look at it
-  kPreheating = 2,  // weight 0 until its warm-up set has run
-  kPinned = 4,
-  kDisputed = 8,   // one reporter accuses it, the others do not
-  kGrey = 16,      // the callers see errors, the endpoint does not
-  kHeldBack = 32,  // a cut is wanted and a gate does not permit it
-  kWarmed = 64,    // has finished a slow start, or needed none
-};
+// Flags of an endpoint.
+inline constexpr uint8_t kBusy =
+    1;  // something about its weight may move: the control law must look at it
+inline constexpr uint8_t kPreheating = 2;  // weight 0 until its warm-up set has run
+inline constexpr uint8_t kPinned = 4;
+inline constexpr uint8_t kDisputed = 8;   // one reporter accuses it, the others do not
+inline constexpr uint8_t kGrey = 16;      // the callers see errors, the endpoint does not
+inline constexpr uint8_t kHeldBack = 32;  // a cut is wanted and a gate does not permit it
+inline constexpr uint8_t kWarmed = 64;    // has finished a slow start, or needed none
 
 }  // namespace weir::schedule

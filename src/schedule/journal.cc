@@ -68,7 +68,7 @@ std::string why(const Record& r) {
 }
 
 std::string gates_text(uint8_t gates) {
-  constexpr std::pair<Gate, std::string_view> kNames[] = {
+  constexpr std::pair<uint8_t, std::string_view> kNames[] = {
       {kGateCoverage, "too few reporters"},
       {kGateIncident, "an incident of the whole service"},
       {kGateHeadroom, "the survivors' headroom"},
@@ -78,7 +78,7 @@ std::string gates_text(uint8_t gates) {
       {kGatePanic, "panic"}};
   std::string out;
   for (const auto& [gate, name] : kNames)
-    if (gates & gate) out += fmt::format("{}{}", out.empty() ? "" : ", ", name);
+    if ((gates & gate) != 0) out += fmt::format("{}{}", out.empty() ? "" : ", ", name);
   return out;
 }
 
@@ -111,9 +111,9 @@ std::string sentence(const Record& r, std::string_view endpoint_name) {
   if (against && r.level != Level::endpoint)
     out += fmt::format(" with its whole {}", to_string(r.level));
   out += ": " + why(r);
-  if (r.flags & kGrey) out += "; the endpoint itself reports no errors";
+  if ((r.flags & kGrey) != 0) out += "; the endpoint itself reports no errors";
   if (against) {
-    const bool sigma = r.counterfactual & 1U << static_cast<unsigned>(Detector::sigma3);
+    const bool sigma = (r.counterfactual & 1U << static_cast<unsigned>(Detector::sigma3)) != 0;
     out += sigma ? "; three sigma agrees" : "; three sigma sees nothing";
   }
   if (r.gates != 0) out += fmt::format("; other cuts are held back by {}", gates_text(r.gates));

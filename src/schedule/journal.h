@@ -33,15 +33,13 @@ enum class Reason : uint8_t {
 enum class Level : uint8_t { endpoint, host, zone, version, group, service };
 
 // Gates that held a wanted cut back.
-enum Gate : uint8_t {
-  kGateCoverage = 1,
-  kGateIncident = 2,
-  kGateHeadroom = 4,
-  kGateMinimum = 8,
-  kGateBreaker = 16,
-  kGateDisputed = 32,
-  kGatePanic = 64,
-};
+inline constexpr uint8_t kGateCoverage = 1;
+inline constexpr uint8_t kGateIncident = 2;
+inline constexpr uint8_t kGateHeadroom = 4;
+inline constexpr uint8_t kGateMinimum = 8;
+inline constexpr uint8_t kGateBreaker = 16;
+inline constexpr uint8_t kGateDisputed = 32;
+inline constexpr uint8_t kGatePanic = 64;
 
 struct Record {
   uint64_t version = 0;  // of the service's table after it
@@ -58,7 +56,7 @@ struct Record {
   bool dry_run = false;        // told, not done: the published weight stayed
   uint16_t peers = 0;
   uint8_t reporters = 0;
-  uint8_t flags = 0;   // EndpointFlag
+  uint8_t flags = 0;   // of the endpoint, see columns.h
   float requests = 0;  // of the last seconds
   float errors = 0;
   float peer_rate = 0;  // error rate of the peers

@@ -30,7 +30,7 @@ class Picker {
   // Two draws from 64 random bits; the one with less load per weight. `load(position)` is whatever
   // is in flight there: requests, or the token-work of a model.
   template <class Load>
-  uint32_t pick(uint64_t random, Load&& load) const {
+  uint32_t pick(uint64_t random, const Load& load) const {
     const uint32_t a = draw(static_cast<uint32_t>(random));
     const uint32_t b = draw(static_cast<uint32_t>(random >> 32));
     const float load_a = static_cast<float>(load(a)) * rows_[a].per_weight;

@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "base/random.h"
+#include "schedule/local_view.h"
 #include "schedule/picker.h"
 #include "schedule/scheduler.h"
 
@@ -105,6 +106,22 @@ void pick_two(benchmark::State& state) {
     benchmark::DoNotOptimize(picker.pick(random.next(), [&](uint32_t at) { return inflight[at]; }));
 }
 BENCHMARK(pick_two)->Arg(10)->Arg(1'000)->Arg(100'000);
+
+// The choice of a client: load, pace, guard and budget beside the weights.
+void pick_local(benchmark::State& state) {
+  const auto n = static_cast<uint32_t>(state.range(0));
+  LocalView view(n);
+  view.use(std::vector<uint16_t>(n, 1000));
+  Random random(1);
+  for (uint32_t i = 0; i < n; ++i)
+    view.finished(i, 1, 0.1 + 0.01 * random.uniform(), 1, Ended::good);
+  double now = 1;
+  for (auto _ : state) {
+    benchmark::DoNotOptimize(view.pick(random.next(), now));
+    now += 1e-6;
+  }
+}
+BENCHMARK(pick_local)->Arg(10)->Arg(1'000);
 
 void build_picker(benchmark::State& state) {
   std::vector<uint16_t> weights(static_cast<size_t>(state.range(0)), 1000);
