@@ -213,7 +213,9 @@ class RequestReader {
     part.id = std::move(id.id);
     part.signature = std::move(id.signature);
     part.origin = id.origin;
+    if (part.id.empty()) fields_.fail(path + ".id", "expected the id of the call");
     part.name = fields_.string(block, "name", path);
+    if (part.name.empty()) fields_.fail(path + ".name", "expected the name of the tool");
     const json::Value input = fields_.object(block, "input", path);
     part.json = input ? compact_json(input.raw()) : "{}";
     name_of_call_[part.id] = part.name;

@@ -189,6 +189,8 @@ class RequestReader {
     Part part;
     part.kind = PartKind::tool_call;
     part.name = fields_.string(call, "name", path + ".functionCall");
+    if (part.name.empty())
+      fields_.fail(path + ".functionCall.name", "expected the function's name");
     part.id = fields_.string(call, "id", path + ".functionCall");
     part.id = read_call_id(part.id).id;
     if (part.id.empty()) part.id = "call_" + std::to_string(calls_);

@@ -120,6 +120,9 @@ class RequestReader {
       Part part{.kind = PartKind::tool_call};
       part.id = "call_" + std::to_string(index);
       part.name = fields_.string(call, "name", path + ".function_call");
+      if (part.name.empty()) {
+        fields_.fail(path + ".function_call.name", "expected the name of the function");
+      }
       part.json = object_text(fields_.string(call, "arguments", path + ".function_call"));
       last_call_of_name_[part.name] = part.id;
       remember(part);
@@ -148,8 +151,11 @@ class RequestReader {
       fields_.wrong(at_member(path, member), "an object", call[member]);
       return;
     }
-    fields_.string(function, "name", at_member(path, member));
+    if (fields_.string(function, "name", at_member(path, member)).empty()) {
+      fields_.fail(at_member(path, member) + ".name", "expected the name of the tool");
+    }
     Part part = read_tool_call(call);
+    if (part.id.empty()) fields_.fail(path + ".id", "expected the id of the call");
     if (!part.freeform) part.json = object_text(part.json);
     CallId id = read_call_id(part.id);
     part.id = std::move(id.id);
