@@ -44,9 +44,12 @@ struct Counters {
   uint64_t refused_memory = 0;  // bodies_bytes_max reached
   uint64_t client_aborts = 0;
   uint64_t ledger_rows_dropped = 0;
-  uint64_t requests_running = 0;  // gauge
-  uint64_t body_bytes_held = 0;   // gauge: buffered request and reply bodies
-  uint64_t captures_cut = 0;      // bodies longer than capture.bytes_max
+  uint64_t requests_running = 0;    // gauge
+  uint64_t body_bytes_held = 0;     // gauge: buffered request and reply bodies
+  uint64_t pins_followed = 0;       // requests that went to the account of an id in them
+  uint64_t pins_lost = 0;           // ... whose account is not configured any more
+  uint64_t responses_recalled = 0;  // requests continued from a response that Weir keeps
+  uint64_t captures_cut = 0;        // bodies longer than capture.bytes_max
 
   DeploymentCounters& deployment(uint32_t slot) {
     if (slot >= deployments.size()) deployments.resize(slot + 1);

@@ -86,6 +86,12 @@ struct Exchange {
   int64_t input_estimate = 0;   // tokens
   int64_t output_estimate = 0;  // tokens: the most it may answer, or a guess
 
+  // An id in the request belongs to this account: no other may serve it (pins.h).
+  const provider::Account* pinned = nullptr;  // lives as long as the snapshot
+  std::string pinned_by;                      // the id
+  // The previous_response_id whose conversation was put into the request (recall.h).
+  std::string recalled;
+
   // admit
   ledger::Admission admission;
   ledger::AdmitAnswer limits;

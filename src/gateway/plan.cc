@@ -17,6 +17,7 @@ bool was_tried(const Exchange& x, const provider::Deployment& deployment) {
 }
 
 bool serves(const Exchange& x, const provider::Deployment& deployment) {
+  if (x.pinned != nullptr && deployment.account.get() != x.pinned) return false;
   return deployment.weight > 0 &&
          provider::spoken(deployment, x.route.operation, x.route.dialect).has_value();
 }
@@ -71,6 +72,13 @@ provider::Pick pick_from(Exchange& x, const Model& model) {
   });
 }
 
+bool refuse_pin(Exchange& x) {
+  return refuse(x, ApiErrorType::not_found, 404, "pinned_account_not_allowed",
+                fmt::format("\"{}\" belongs to an account that serves no model which this key may "
+                            "use here.",
+                            x.pinned_by));
+}
+
 bool refuse_unknown_model(Exchange& x) {
   std::vector<std::string_view> names;
   for (const Model& model : x.snapshot->models) {
@@ -90,7 +98,9 @@ bool refuse_unknown_model(Exchange& x) {
 }  // namespace
 
 bool resolve_model(Exchange& x) {
-  if (x.model_asked.empty() && x.route.operation == Operation::passthrough) {
+  // A header may say a model where the body cannot; an id that is pinned says more.
+  const bool by_pin = x.pinned != nullptr && !x.model_named;
+  if ((x.model_asked.empty() || by_pin) && x.route.operation == Operation::passthrough) {
     // Nothing in a request for /files or /batches names a model: the first one that this key may
     // use and whose provider has the endpoint decides the account.
     for (const Model& model : x.snapshot->models) {
@@ -102,6 +112,7 @@ bool resolve_model(Exchange& x) {
         }
       }
     }
+    if (x.pinned != nullptr) return refuse_pin(x);
     return refuse(x, ApiErrorType::not_found, 404, "no_account_for_endpoint",
                   "No configured account serves this endpoint. Name a model by the x-weir-model "
                   "header, or add an account of a provider that has it.");

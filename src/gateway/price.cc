@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "gateway/pins.h"
 #include "gateway/stages.h"
 
 namespace weir::gateway {
@@ -84,9 +85,10 @@ void add(Cost& sum, const Cost& more) {
 bool makes_something(const Exchange& x) {
   if (x.route.operation != Operation::passthrough) return true;
   if (x.route.rest == "/realtime") return true;
+  // What a batch costs is known when it has ended (batches.cc); to keep files costs nothing here.
   if (x.client.head().method != "POST") return false;
-  return x.route.dialect != dialect::Dialect::openai_responses ||
-         !x.route.rest.ends_with("/cancel");
+  if (x.route.endpoint.starts_with("/responses/")) return !x.route.rest.ends_with("/cancel");
+  return !keeps_state(x);
 }
 
 void close_attempt(Exchange& x) {

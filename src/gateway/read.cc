@@ -3,6 +3,7 @@
 #include "base/text.h"
 #include "gateway/estimate.h"
 #include "gateway/multipart.h"
+#include "gateway/pins.h"
 #include "gateway/stages.h"
 
 namespace weir::gateway {
@@ -58,6 +59,10 @@ bool inspect(Exchange& x) {
                     "model");
     }
     x.model_asked = model.string_or("");
+    // Google's resources name a model by its path.
+    if (x.route.dialect == Dialect::gemini && x.model_asked.starts_with("models/")) {
+      x.model_asked.erase(0, 7);
+    }
   }
   x.model_named = x.model_named || root["model"].is_string();
   if (x.route.dialect != Dialect::gemini) {
@@ -126,13 +131,13 @@ net::Task<bool> read(Exchange& x) {
   const std::string boundary = multipart_boundary(x.client.head().headers.get("content-type"));
   // Uploads of files name no model. Forms do, many behind the file: they are read until they do,
   // also where the model is known otherwise, for it is put into that field.
-  const bool form = !boundary.empty() && !x.route.endpoint.starts_with("/files");
+  const bool form = !boundary.empty() && !keeps_state(x);
   MultipartSearch search(boundary, "model");
   const bool readable = co_await read_pieces(x, [&](const std::string& body) {
     return form ? search.look(body) : body.size() >= kSearchBytesMax;
   });
   if (!readable) co_return false;
-  if (!form || x.route.endpoint == "/responses/*") co_return true;
+  if (!form) co_return true;
   if (!search.found()) {
     if (!x.route.model.empty()) co_return true;
     // What Weir cannot find the provider may: the key's models would not hold.

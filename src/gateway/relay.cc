@@ -127,7 +127,11 @@ net::Task<RelayEnd> relay(Relay& r) {
   const std::string_view coding = r.head.headers.get("content-encoding");
   const bool coded = !coding.empty() && !http::iequals(coding, "identity");
   if (r.x.route.operation == Operation::passthrough) {
-    const bool json = type.find("json") != std::string_view::npos;
+    // Lines of JSON, and files of whatever type, are not one JSON text.
+    const bool json = type.find("json") != std::string_view::npos &&
+                      type.find("jsonl") == std::string_view::npos &&
+                      type.find("ndjson") == std::string_view::npos &&
+                      !r.x.route.rest.ends_with("/content");
     if (!json || coded) co_return co_await relay_bytes(r, {});
     co_return co_await relay_whole(r);
   }

@@ -4,6 +4,7 @@
 #include "dialect/sse.h"
 #include "dialect/translate.h"
 #include "gateway/relay.h"
+#include "gateway/responses_tap.h"
 
 namespace weir::gateway {
 namespace {
@@ -217,6 +218,8 @@ net::Task<RelayEnd> relay_stream(Relay& r) {
   const std::unique_ptr<StreamSource> source = make_source(r);
   // Whatever way this frame goes: an answer that is cut by Weir's own end is billed as well.
   const Collecting collecting(*source, x);
+  std::optional<ResponsesTap> tap;
+  if (x.route.operation == provider::Operation::respond) tap.emplace(x, r.outgoing.translated());
   std::string held;
   std::vector<std::string_view> out;
   bool begun = false;
@@ -235,6 +238,9 @@ net::Task<RelayEnd> relay_stream(Relay& r) {
       source->finish(out);
     } else if (auto fed = source->feed(*piece, out); !fed) {
       read_error = fed.error();
+    }
+    if (tap) {
+      for (const std::string_view bytes : out) tap->feed(bytes);
     }
     failure = judge(r, *source, read_error ? &*read_error : nullptr, ended);
     if (!begun) {

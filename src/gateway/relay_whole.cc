@@ -2,7 +2,9 @@
 
 #include "dialect/relay/meter.h"
 #include "dialect/translate.h"
+#include "gateway/pins.h"
 #include "gateway/relay.h"
+#include "gateway/responses_tap.h"
 #include "gateway/stages.h"
 
 namespace weir::gateway {
@@ -56,6 +58,14 @@ Result<std::string> translate_whole(Relay& r, const json::Document& document) {
   const auto writer = dialect::make_stream_writer(x.route.dialect, context);
   for (const dialect::StreamEvent& event : dialect::events_of(reply)) writer->write(event, events);
   return events;
+}
+
+// A translated answer of the Responses API is Weir's to keep.
+void keep_answer(Exchange& x, std::string_view answer) {
+  ResponsesTap tap(x, /*kept_here=*/true);
+  if (x.stream) return tap.feed(answer);
+  json::Document document;
+  if (document.parse(answer)) tap.whole(document.root());
 }
 
 }  // namespace
@@ -127,6 +137,8 @@ net::Task<RelayEnd> relay_whole(Relay& r) {
                                           : r.outgoing.provider_dialect(),
                                       body);
       }
+      if (!r.outgoing.translated() && document.root().is_object()) learn_pins(x, document.root());
+      if (x.route.operation == Operation::passthrough) forget_pins(x);
       std::string answer;
       if (r.outgoing.translated()) {
         auto translated = translate_whole(r, document);
@@ -134,6 +146,7 @@ net::Task<RelayEnd> relay_whole(Relay& r) {
           co_return failed(r, FailureClass::protocol, translated.error().message());
         }
         answer = std::move(*translated);
+        if (x.route.operation == Operation::respond) keep_answer(x, answer);
         answer_type = x.stream ? r.outgoing.translated_stream_type() : "application/json";
       }
       const std::string_view bytes = r.outgoing.translated() ? answer : body;

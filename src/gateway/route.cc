@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <span>
 
 #include "base/encoding.h"
 
@@ -32,8 +33,33 @@ constexpr Entry kOpenAi[] = {
     {"*", "/files/*", Operation::passthrough, Dialect::passthrough},
     {"*", "/batches", Operation::passthrough, Dialect::passthrough},
     {"*", "/batches/*", Operation::passthrough, Dialect::passthrough},
+    {"*", "/uploads", Operation::passthrough, Dialect::passthrough},
+    {"*", "/uploads/*", Operation::passthrough, Dialect::passthrough},
+    {"*", "/conversations", Operation::passthrough, Dialect::openai_responses},
+    {"*", "/conversations/*", Operation::passthrough, Dialect::openai_responses},
+    {"*", "/containers", Operation::passthrough, Dialect::passthrough},
+    {"*", "/containers/*", Operation::passthrough, Dialect::passthrough},
+    {"*", "/vector_stores", Operation::passthrough, Dialect::passthrough},
+    {"*", "/vector_stores/*", Operation::passthrough, Dialect::passthrough},
     {"GET", "/realtime", Operation::passthrough, Dialect::passthrough},
     {"POST", "/rerank", Operation::passthrough, Dialect::passthrough},
+};
+
+// What Anthropic's and Google's accounts keep, below /v1 and /v1beta. Anthropic's files stand at
+// the same path as OpenAI's: the header tells.
+constexpr Entry kAnthropicKept[] = {
+    {"*", "/messages/batches", Operation::passthrough, Dialect::anthropic_messages},
+    {"*", "/messages/batches/*", Operation::passthrough, Dialect::anthropic_messages},
+    {"*", "/files", Operation::passthrough, Dialect::anthropic_messages},
+    {"*", "/files/*", Operation::passthrough, Dialect::anthropic_messages},
+};
+constexpr Entry kGeminiKept[] = {
+    {"*", "/files", Operation::passthrough, Dialect::gemini},
+    {"*", "/files/*", Operation::passthrough, Dialect::gemini},
+    {"*", "/cachedContents", Operation::passthrough, Dialect::gemini},
+    {"*", "/cachedContents/*", Operation::passthrough, Dialect::gemini},
+    {"*", "/batches", Operation::passthrough, Dialect::gemini},
+    {"*", "/batches/*", Operation::passthrough, Dialect::gemini},
 };
 
 // TRACE would bring Weir's own key back in its answer; HEAD and OPTIONS have no use here.
@@ -102,6 +128,24 @@ Route openai_route(const http::RequestHead& head, std::string_view path, std::st
   return route;
 }
 
+// The entry of that path in a table of paths that are relayed unread; `unknown` where there is
+// none.
+Route kept_route(std::span<const Entry> entries, const http::RequestHead& head,
+                 std::string_view path, std::string_view rest) {
+  Route route;
+  for (const Entry& entry : entries) {
+    if (!matches(entry, path)) continue;
+    route.kind = allows(entry, head.method) ? RouteKind::model_call : RouteKind::method_not_allowed;
+    route.operation = entry.operation;
+    route.dialect = route.error_dialect = entry.dialect;
+    route.endpoint = entry.path;
+    route.rest = rest;
+    route.query = head.query;
+    return route;
+  }
+  return route;
+}
+
 struct GeminiMethod {
   std::string_view name;
   Operation operation;
@@ -113,10 +157,11 @@ constexpr GeminiMethod kGeminiMethods[] = {
     {":countTokens", Operation::count_tokens, false},
     {":embedContent", Operation::embed, false},
     {":batchEmbedContents", Operation::embed, false},
+    {":batchGenerateContent", Operation::passthrough, false},
 };
 
 // Gemini: /v1beta/models/{model}:{method}.
-Route gemini_route(const http::RequestHead& head, std::string_view path) {
+Route gemini_route(const http::RequestHead& head, std::string_view path, std::string_view rest) {
   Route route;
   route.dialect = route.error_dialect = Dialect::gemini;
   route.query = head.query;
@@ -125,7 +170,10 @@ Route gemini_route(const http::RequestHead& head, std::string_view path) {
     route.endpoint = "/models";
     return route;
   }
-  if (!path.starts_with("/models/")) return route;
+  if (!path.starts_with("/models/")) {
+    const Route kept = kept_route(kGeminiKept, head, path, rest);
+    return kept.kind == RouteKind::unknown ? route : kept;
+  }
   path.remove_prefix(8);
   const size_t colon = path.rfind(':');
   if (colon == std::string_view::npos) {
@@ -175,12 +223,14 @@ Route route_of(const http::RequestHead& head) {
   if (path == "/readyz") return {.kind = RouteKind::ready, .endpoint = "/readyz"};
 
   for (const std::string_view version : {"/v1beta", "/v1alpha"}) {
-    if (take_prefix(path, version)) return gemini_route(head, path);
+    if (take_prefix(path, version)) {
+      return gemini_route(head, path, rest.substr(version.size()));
+    }
   }
   // Google's newer SDKs say /v1: there a method hangs on the model's name by a colon, and lists are
   // told from OpenAI's by Google's own headers.
   if (path == "/v1/models" || path.starts_with("/v1/models/")) {
-    const Route route = gemini_route(head, path.substr(3));
+    const Route route = gemini_route(head, path.substr(3), rest.substr(3));
     const bool google =
         head.headers.find("x-goog-api-client") || head.headers.find("x-goog-api-key");
     if (google ? route.kind != RouteKind::unknown : !route.rest.empty()) return route;
@@ -196,6 +246,11 @@ Route route_of(const http::RequestHead& head) {
             .endpoint = count ? "/messages/count_tokens" : "/messages",
             .model = {},
             .query = head.query};
+  }
+  if (path.starts_with("/v1/messages/") || head.headers.find("anthropic-version")) {
+    const std::string_view kept = path.starts_with("/v1/") ? path.substr(3) : std::string_view();
+    const Route route = kept_route(kAnthropicKept, head, kept, kept);
+    if (route.kind != RouteKind::unknown) return route;
   }
   // Azure's classic form names the model in the path; its v1 form is OpenAI's own.
   std::string_view azure = path;
@@ -224,6 +279,12 @@ std::vector<EndpointRow> endpoints() {
   const Dialect messages = Dialect::anthropic_messages;
   rows.push_back({"POST", "/v1/messages", Operation::generate, messages});
   rows.push_back({"POST", "/v1/messages/count_tokens", Operation::count_tokens, messages});
+  for (const Entry& entry : kAnthropicKept) {
+    rows.push_back({"any", "/v1" + std::string(entry.path), entry.operation, entry.dialect});
+  }
+  for (const Entry& entry : kGeminiKept) {
+    rows.push_back({"any", "/v1beta" + std::string(entry.path), entry.operation, entry.dialect});
+  }
   for (const GeminiMethod& method : kGeminiMethods) {
     rows.push_back({"POST", "/v1beta/models/{model}" + std::string(method.name), method.operation,
                     Dialect::gemini});

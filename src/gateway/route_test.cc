@@ -30,7 +30,9 @@ TEST(Route, EveryRowOfTheTableLeadsWhereItSays) {
     const size_t model = path.find("{model}");
     if (model != std::string::npos) path.replace(model, 7, "m");
     SCOPED_TRACE(path);
-    const Route route = route_for(row.method == "any" ? "GET" : row.method, path);
+    http::HeaderList headers;
+    if (row.dialect == Dialect::anthropic_messages) headers.add("anthropic-version", "2023-06-01");
+    const Route route = route_for(row.method == "any" ? "GET" : row.method, path, headers);
     EXPECT_EQ(route.kind, RouteKind::model_call);
     EXPECT_EQ(route.operation, row.operation);
     EXPECT_EQ(route.dialect, row.dialect);

@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include "gateway/pins.h"
+#include "gateway/recall.h"
 #include "gateway/stages.h"
 
 namespace weir::gateway {
@@ -76,6 +78,14 @@ void drop(const provider::Pick& pick) {
 
 void nothing_to_try(Exchange& x) {
   if (x.error) return;
+  if (x.pinned != nullptr) {
+    refuse(x, ApiErrorType::invalid_request, 400, "pinned_elsewhere",
+           fmt::format("The request refers to \"{}\", which is known to the account {} alone, and "
+                       "the model \"{}\" is not served there. Leave it out, or ask a model of that "
+                       "account.",
+                       x.pinned_by, x.pinned->name, x.asked->name));
+    return;
+  }
   refuse(x, ApiErrorType::invalid_request, 400, "unsupported_operation",
          fmt::format("No deployment of the model \"{}\" serves {}: its providers do not have this "
                      "endpoint.",
@@ -119,7 +129,10 @@ bool provider_counts_tokens(const Exchange& x) {
 }
 
 net::Task<void> walk(Exchange& x) {
-  if (!authenticate(x) || !co_await read(x) || !resolve_model(x) || !admit(x)) {
+  if (!authenticate(x) || !co_await read(x) || !take_pin(x)) co_return co_await answer_error(x);
+  if (x.route.endpoint == "/responses/*" && co_await answer_kept_response(x)) co_return;
+  const bool continues = x.document.root()["previous_response_id"].exists();
+  if ((continues && !co_await recall(x)) || !resolve_model(x) || !admit(x)) {
     co_return co_await answer_error(x);
   }
   if (x.route.operation == Operation::count_tokens && !provider_counts_tokens(x)) {

@@ -117,6 +117,7 @@ TestWorld::TestWorld()
                            .ids = IdMaker(0),
                            .random = Random(7),
                            .snapshot = snapshot_});
+  reopen_keeper();
   server_ = std::make_unique<http::Server>(
       loop_, http::ServerConfig{},
       [this](http::ServerExchange& exchange) { return serve(*worker_, exchange); });
@@ -146,6 +147,16 @@ provider::Account& TestWorld::account(const std::string& name, provider::Kind ki
     loop_.spawn(serve_script(*this, name, std::move(stream)));
   });
   return *made;
+}
+
+void TestWorld::reopen_keeper(state::Options options) {
+  options.data_dir = directory_.path();
+  options.threaded = false;
+  keeper_.reset();
+  auto opened = state::Keeper::open(options, clock_);
+  if (!opened) ADD_FAILURE() << opened.error().message();
+  keeper_ = std::move(*opened);
+  worker_->keeper = keeper_.get();
 }
 
 void TestWorld::script(const std::string& account, Scripted answer) {

@@ -17,6 +17,7 @@
 #include "http/server.h"
 #include "ledger/log_reader.h"
 #include "net/memory_stream.h"
+#include "state/keeper.h"
 #include "store/temporary_directory.h"
 
 namespace weir::gateway {
@@ -80,6 +81,10 @@ class TestWorld : private Clients {
   // Ends the server as a process that stops at once does: requests are destroyed where they stand.
   void stop() { server_.reset(); }
 
+  // What is kept between requests, as a restart would find it.
+  void reopen_keeper(state::Options options = {});
+  state::Keeper& keeper() { return *keeper_; }
+
   // The ledger's newest row; fails the test where there is none.
   ledger::RequestRow last_row();
   std::vector<ledger::RequestRow> rows();
@@ -101,6 +106,7 @@ class TestWorld : private Clients {
   http::Client client_;
   store::TemporaryDirectory directory_;
   std::unique_ptr<ledger::RequestLog> log_;
+  std::unique_ptr<state::Keeper> keeper_;
   std::shared_ptr<Snapshot> snapshot_;
   std::map<std::string, std::shared_ptr<provider::Account>> accounts_;
   std::map<std::string, Upstream> upstreams_;

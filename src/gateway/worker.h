@@ -15,6 +15,10 @@
 #include "ledger/request_log.h"
 #include "net/loop.h"
 
+namespace weir::state {
+class Keeper;
+}
+
 namespace weir::gateway {
 
 // Retries as a share of requests: each request earns `budget` of one, a retry spends a whole one.
@@ -50,6 +54,7 @@ struct Worker {
   IdMaker ids;
   Random random;
   std::shared_ptr<const Snapshot> snapshot;
+  state::Keeper* keeper = nullptr;  // shared by all workers; null: nothing outlives a request
   Counters counters;
   std::vector<RetryBudget> retry_budgets;  // by Model::slot
   bool draining = false;

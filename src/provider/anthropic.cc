@@ -49,8 +49,9 @@ void add_headers(const Deployment& deployment, const Call& call, http::HeaderMap
   if (!version.empty() && !client_says) headers.set("anthropic-version", version);
 }
 
-void edit(const Deployment& deployment, const Call&, BodyEdit& body) {
-  edit_model(deployment, body);
+void edit(const Deployment& deployment, const Call& call, BodyEdit& body) {
+  // Batches name models in each of their requests: the gateway puts these right.
+  if (call.operation != Operation::passthrough) edit_model(deployment, body);
 }
 
 }  // namespace

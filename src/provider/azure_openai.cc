@@ -57,7 +57,9 @@ bool is_resource_path(const Call& call) {
   if (call.operation == Operation::respond) return true;
   return call.operation == Operation::passthrough &&
          (call.rest.starts_with("/files") || call.rest.starts_with("/batches") ||
-          call.rest.starts_with("/responses") || call.rest.starts_with("/realtime"));
+          call.rest.starts_with("/responses") || call.rest.starts_with("/realtime") ||
+          call.rest.starts_with("/conversations") || call.rest.starts_with("/containers") ||
+          call.rest.starts_with("/vector_stores") || call.rest.starts_with("/uploads"));
 }
 
 std::string target(const Deployment& deployment, const Call& call) {

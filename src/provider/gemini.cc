@@ -36,6 +36,8 @@ std::string target(const Deployment& deployment, const Call& call) {
     case Operation::count_tokens:
       return base + ":countTokens";
     default:
+      // A method hangs on the model, all else is a path of its own.
+      if (call.rest.starts_with(':')) return with_query(base + std::string(call.rest), call.query);
       return with_query(deployment.account->base_path + std::string(call.rest), call.query);
   }
 }
@@ -48,8 +50,14 @@ void add_headers(const Deployment&, const Call&, http::HeaderMap&) {}
 
 // The model stands in the path; embedding bodies repeat it, a batch in each of its requests.
 void edit(const Deployment& deployment, const Call& call, BodyEdit& body) {
-  if (call.operation != Operation::embed) return;
   const std::string name = json::quoted(google_model_name(deployment.model));
+  if (call.operation == Operation::passthrough) {
+    if (body.root["model"].exists()) body.members.set("model", name);
+    const json::Value batch = body.root["batch"];
+    if (batch["model"].exists()) body.nested.push_back(json::set_member(batch, "model", name));
+    return;
+  }
+  if (call.operation != Operation::embed) return;
   if (body.root["model"].exists()) body.members.set("model", name);
   for (const json::Value request : body.root["requests"].elements()) {
     if (request["model"].exists()) body.nested.push_back(json::set_member(request, "model", name));
