@@ -61,6 +61,7 @@ class ScriptedProcess : public Backend {
   access::KeyStore& keys() override { return *keys_; }
   const ledger::LogReader& ledger() const override { return reader_; }
   ledger::LogHealth ledger_health() const override { return log_->health(); }
+  state::KeeperSample state_sample() const override { return {}; }
   int64_t started_ms() const override { return 1'780'272'000'000; }
   std::string version() const override { return "1.2.3"; }
   std::string public_address() const override { return "http://127.0.0.1:8080"; }

@@ -16,6 +16,7 @@
 #include "ledger/log_reader.h"
 #include "ledger/request_log.h"
 #include "net/task.h"
+#include "state/keeper.h"
 
 namespace weir::admin {
 
@@ -60,6 +61,7 @@ class Backend {
   virtual access::KeyStore& keys() = 0;
   virtual const ledger::LogReader& ledger() const = 0;
   virtual ledger::LogHealth ledger_health() const = 0;
+  virtual state::KeeperSample state_sample() const = 0;
   // Wall milliseconds at which the process started.
   virtual int64_t started_ms() const = 0;
   virtual std::string version() const = 0;

@@ -273,6 +273,40 @@ void write_ledger(Exposition& out, const ledger::LogHealth& health,
   one("weir_log_lines_dropped_total", "counter", "Log lines lost: queue full.", log::dropped());
 }
 
+void write_state(Exposition& out, const state::KeeperSample& sample,
+                 const std::vector<WorkerSample>& samples) {
+  const auto one = [&](std::string_view name, std::string_view type, std::string_view help,
+                       uint64_t value) {
+    out.family(name, type, help);
+    out.sample(name, {}, value);
+  };
+  one("weir_state_ok", "gauge", "1 while state.db takes what is to be kept.",
+      sample.healthy ? 1 : 0);
+  one("weir_pins_learned_total", "counter", "Ids remembered with the account that made them.",
+      sample.pins);
+  one("weir_pins_evicted_total", "counter", "Ids forgotten before their time: the table was full.",
+      sample.pins_evicted);
+  one("weir_pins_followed_total", "counter", "Requests that an id in them sent to its account.",
+      total(samples, [](const auto& s) { return s.gateway.pins_followed; }));
+  one("weir_pins_lost_total", "counter", "Requests refused because the id's account is gone.",
+      total(samples, [](const auto& s) { return s.gateway.pins_lost; }));
+  one("weir_responses_kept_total", "counter", "Answers and batches kept for a later call.",
+      sample.records);
+  one("weir_responses_recalled_total", "counter", "Requests continued from a kept answer.",
+      total(samples, [](const auto& s) { return s.gateway.responses_recalled; }));
+  one("weir_responses_evicted_total", "counter",
+      "Kept answers dropped before their time: state.bytes_max.", sample.records_evicted);
+  one("weir_batches_settled_total", "counter", "Batches whose cost was put on the ledger.",
+      total(samples, [](const auto& s) { return s.gateway.batches_settled; }));
+  one("weir_state_bytes", "gauge", "Bytes of kept answers on disk.", sample.bytes_on_disk);
+  one("weir_state_dropped_total", "counter", "Ids and answers not kept: a queue was full.",
+      sample.dropped);
+  one("weir_state_errors_total", "counter", "Failed reads and writes of state.db.",
+      sample.store_errors);
+  one("weir_state_timeouts_total", "counter", "Kept answers that could not be read in time.",
+      sample.finds_timed_out);
+}
+
 }  // namespace
 
 std::string metrics_text(const MetricsInput& in) {
@@ -290,6 +324,7 @@ std::string metrics_text(const MetricsInput& in) {
   write_gateway(out, in.samples);
   write_http(out, in.samples);
   write_ledger(out, in.ledger, in.samples);
+  write_state(out, in.state, in.samples);
   return out.take();
 }
 
@@ -301,6 +336,7 @@ net::Task<Result<Reply>> get_metrics(Backend& backend, const Request&) {
                                         .names = backend.slot_names(),
                                         .snapshot = *snapshot,
                                         .ledger = backend.ledger_health(),
+                                        .state = backend.state_sample(),
                                         .version = backend.version(),
                                         .started_ms = backend.started_ms()})};
 }

@@ -68,6 +68,7 @@ std::string needs_restart(const Config& before, const Config& after) {
       {"data_dir", before.data_dir != after.data_dir},
       {"log.file", before.log.file != after.log.file},
       {"ledger.retention", before.ledger.retention != after.ledger.retention},
+      {"state", before.state != after.state},
       {"capture.retention", before.capture.retention != after.capture.retention},
   };
   std::string names;
@@ -111,8 +112,10 @@ ControlPlane::ControlPlane(ServeOptions options)
       ticket_keys_(net::TlsTicketKeys::random()) {}
 
 ControlPlane::~ControlPlane() {
-  // Workers end first: they hold ports of the log and post to this loop.
+  // Answers to the workers' questions must not come behind their loops' end.
   admin_.reset();
+  if (keeper_) keeper_->stop();
+  // Workers end first: they hold ports of the log and post to this loop.
   plane_.reset();
   tokens_.reset();
   loop_.destroy_tasks();
@@ -157,6 +160,13 @@ Result<void> ControlPlane::open_stores() {
   options.capture_retention_days = days(config_.capture.retention);
   options.capture_message_bytes_max = static_cast<int64_t>(config_.capture.bytes_max);
   WEIR_TRY(log_, ledger::RequestLog::open(std::move(options), clock_));
+  WEIR_TRY(keeper_, state::Keeper::open({.data_dir = config_.data_dir,
+                                         .pins_max = config_.state.pins,
+                                         .pin_retention = config_.state.pin_retention,
+                                         .responses = config_.state.responses,
+                                         .response_retention = config_.state.response_retention,
+                                         .bytes_max = config_.state.bytes_max},
+                                        clock_));
   return {};
 }
 
@@ -213,6 +223,7 @@ Result<void> ControlPlane::start() {
   WEIR_TRY(plane_, DataPlane::start({.server = config_.server,
                                      .workers = worker_count(config_.server),
                                      .log = log_.get(),
+                                     .keeper = keeper_.get(),
                                      .tls = std::move(tls)},
                                     snapshot_));
   WEIR_CHECK_OK(start_admin());

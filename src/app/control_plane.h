@@ -17,6 +17,7 @@
 #include "net/signals.h"
 #include "net/timer.h"
 #include "provider/token.h"
+#include "state/keeper.h"
 #include "store/directory_lock.h"
 
 namespace weir::admin {
@@ -56,6 +57,7 @@ class ControlPlane final : public admin::Backend {
   access::KeyStore& keys() override { return *keys_; }
   const ledger::LogReader& ledger() const override { return *reader_; }
   ledger::LogHealth ledger_health() const override { return log_->health(); }
+  state::KeeperSample state_sample() const override { return keeper_->sample(); }
   int64_t started_ms() const override { return started_ms_; }
   std::string version() const override;
   std::string public_address() const override;
@@ -86,6 +88,7 @@ class ControlPlane final : public admin::Backend {
   std::shared_ptr<access::KeyHasher> hasher_;
   std::optional<access::KeyStore> keys_;
   std::unique_ptr<ledger::RequestLog> log_;
+  std::unique_ptr<state::Keeper> keeper_;
   std::optional<ledger::LogReader> reader_;
   std::unique_ptr<Composer> composer_;
   std::shared_ptr<const gateway::Snapshot> snapshot_;

@@ -131,7 +131,8 @@ class DataPlane::WorkerThread {
                 .log = options.log->port(index),
                 .ids = IdMaker(static_cast<uint8_t>(index)),
                 .random = Random(random_seed()),
-                .snapshot = std::move(snapshot)},
+                .snapshot = std::move(snapshot),
+                .keeper = options.keeper},
         server_(
             loop_, server_config(options.server, options.workers),
             [this](http::ServerExchange& exchange) { return gateway::serve(worker_, exchange); },

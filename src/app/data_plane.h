@@ -45,6 +45,7 @@ class DataPlane {
     Server server;
     uint32_t workers = 1;
     ledger::RequestLog* log = nullptr;                 // one port per worker; outlives the plane
+    state::Keeper* keeper = nullptr;                   // outlives the plane, stopped before it ends
     std::shared_ptr<const net::TlsServerContext> tls;  // null: plain
   };
 

@@ -49,6 +49,7 @@ struct Counters {
   uint64_t pins_followed = 0;       // requests that went to the account of an id in them
   uint64_t pins_lost = 0;           // ... whose account is not configured any more
   uint64_t responses_recalled = 0;  // requests continued from a response that Weir keeps
+  uint64_t batches_settled = 0;     // whose cost was put on the ledger
   uint64_t captures_cut = 0;        // bodies longer than capture.bytes_max
 
   DeploymentCounters& deployment(uint32_t slot) {

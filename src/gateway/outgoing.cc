@@ -8,6 +8,7 @@
 #include "dialect/errors.h"
 #include "dialect/signature.h"
 #include "dialect/translate.h"
+#include "gateway/batches.h"
 #include "dialect/unmark.h"
 #include "gateway/multipart.h"
 #include "gateway/stages.h"
@@ -115,7 +116,7 @@ Result<std::unique_ptr<Outgoing>> Outgoing::build(Exchange& x,
   if (out->translated_) {
     WEIR_CHECK_OK(out->translate(x, deployment));
   } else if (x.body_is_json) {
-    out->edit(x, deployment);
+    WEIR_CHECK_OK(out->edit(x, deployment));
   } else {
     out->edit_multipart(x, deployment);
   }
@@ -166,9 +167,10 @@ Result<void> Outgoing::translate(Exchange& x, const provider::Deployment& deploy
   return {};
 }
 
-void Outgoing::edit(Exchange& x, const provider::Deployment& deployment) {
+Result<void> Outgoing::edit(Exchange& x, const provider::Deployment& deployment) {
   provider::BodyEdit body(x.document.root());
   provider::provider_of(deployment.account->kind).edit(deployment, call_, body);
+  WEIR_CHECK_OK(edit_batch(x, deployment, body));
   strip_usage_chunk_ =
       x.stream && deployment.account->stream_usage && !x.client_wants_usage &&
       (call_.dialect == Dialect::openai_chat || call_.dialect == Dialect::openai_completions);
@@ -177,6 +179,7 @@ void Outgoing::edit(Exchange& x, const provider::Deployment& deployment) {
     dialect::append_unmarking(call_.dialect, x.document.root(), body.nested);
   }
   cut(x.body, body.edits());
+  return {};
 }
 
 void Outgoing::edit_multipart(const Exchange& x, const provider::Deployment& deployment) {
@@ -222,8 +225,10 @@ Result<void> Outgoing::build_head(const Exchange& x, const provider::Deployment&
     for (const http::Header& header : from) {
       const bool websocket =
           header.name.size() > 14 && http::iequals(header.name.substr(0, 14), "sec-websocket-");
-      // The subprotocol list may carry a browser client's key; Weir authenticates by header.
-      if (websocket && !http::iequals(header.name, "sec-websocket-protocol")) {
+      // The subprotocol list may carry a browser client's key; Weir authenticates by header. What
+      // is not offered is not used: usage is read from the frames, which must not be compressed.
+      if (websocket && !http::iequals(header.name, "sec-websocket-protocol") &&
+          !http::iequals(header.name, "sec-websocket-extensions")) {
         fields.add(header.name, header.value);
       }
     }

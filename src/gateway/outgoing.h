@@ -44,7 +44,7 @@ class Outgoing {
  private:
   Outgoing() = default;
   Result<void> translate(Exchange& x, const provider::Deployment& deployment);
-  void edit(Exchange& x, const provider::Deployment& deployment);
+  Result<void> edit(Exchange& x, const provider::Deployment& deployment);
   void edit_multipart(const Exchange& x, const provider::Deployment& deployment);
   Result<void> build_head(const Exchange& x, const provider::Deployment& deployment);
   void cut(std::string_view text, std::vector<json::Edit> edits);

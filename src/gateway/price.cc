@@ -59,10 +59,10 @@ Cost attempt_cost(const Exchange& x, const AttemptRecord& attempt) {
   // Counting tokens is free with every provider.
   if (x.route.operation == Operation::count_tokens || !makes_something(x)) return nothing;
   // What a relayed endpoint costs is only known where its answer tells usage, of a model that the
-  // request named: the provider's default for it may be any.
-  if (x.route.operation == Operation::passthrough && !(x.usage.reported && x.model_named)) {
-    return {};
-  }
+  // request named: the provider's default for it may be any. A realtime session that was cut told
+  // a part of it.
+  const bool told = x.usage.reported || x.usage.total_input() + x.usage.total_output() > 0;
+  if (x.route.operation == Operation::passthrough && !(told && x.model_named)) return {};
   const provider::Deployment& deployment = *attempt.deployment;
   return ledger::cost(x.usage, x.snapshot->prices,
                       {.provider = provider::to_string(deployment.account->kind),

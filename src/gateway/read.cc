@@ -64,6 +64,13 @@ bool inspect(Exchange& x) {
       x.model_asked.erase(0, 7);
     }
   }
+  // Anthropic's batches name a model in each request: the first leads to the account.
+  if (x.model_asked.empty() && x.route.endpoint == "/messages/batches") {
+    for (const json::Value request : root["requests"].elements()) {
+      x.model_asked = request["params"]["model"].string_or("");
+      break;
+    }
+  }
   x.model_named = x.model_named || root["model"].is_string();
   if (x.route.dialect != Dialect::gemini) {
     const json::Value stream = root["stream"];

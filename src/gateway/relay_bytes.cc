@@ -1,3 +1,5 @@
+#include "gateway/batches.h"
+#include "gateway/pins.h"
 #include "gateway/relay.h"
 
 namespace weir::gateway {
@@ -6,9 +8,12 @@ using provider::FailureClass;
 
 net::Task<RelayEnd> relay_bytes(Relay& r, std::string already_read) {
   Exchange& x = r.x;
+  const std::unique_ptr<BatchResults> results =
+      keeps_state(x) ? co_await BatchResults::open(x) : nullptr;
   const std::string type(r.head.headers.get("content-type"));
   if (!co_await begin_stream(r, type)) co_return RelayEnd{};
   if (!already_read.empty()) {
+    if (results != nullptr) results->feed(already_read);
     r.timer.wait_for_client();
     const std::string_view piece = already_read;
     if (!co_await write_stream(x, {&piece, 1})) co_return RelayEnd{};
@@ -26,8 +31,10 @@ net::Task<RelayEnd> relay_bytes(Relay& r, std::string already_read) {
     if (piece->empty()) break;
     r.timer.wait_for_client();
     const std::string_view bytes = *piece;
+    if (results != nullptr) results->feed(bytes);
     if (!co_await write_stream(x, {&bytes, 1})) co_return RelayEnd{};
   }
+  if (results != nullptr) co_await results->settle();
   if (!co_await x.client.finish()) x.client_gone = true;
   co_return RelayEnd{};
 }

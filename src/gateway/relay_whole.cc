@@ -2,6 +2,7 @@
 
 #include "dialect/relay/meter.h"
 #include "dialect/translate.h"
+#include "gateway/batches.h"
 #include "gateway/pins.h"
 #include "gateway/relay.h"
 #include "gateway/responses_tap.h"
@@ -137,9 +138,19 @@ net::Task<RelayEnd> relay_whole(Relay& r) {
                                           : r.outgoing.provider_dialect(),
                                       body);
       }
-      if (!r.outgoing.translated() && document.root().is_object()) learn_pins(x, document.root());
-      if (x.route.operation == Operation::passthrough) forget_pins(x);
+      if (!r.outgoing.translated() && document.root().is_object()) {
+        if (keeps_state(x)) co_await watch_batch(x, document.root());
+        learn_pins(x, document.root());
+      }
       std::string answer;
+      bool rewritten = false;
+      if (x.route.operation == Operation::passthrough) {
+        forget_pins(x);
+        if (auto local = localize_results_url(x, document.root())) {
+          answer = std::move(*local);
+          rewritten = true;
+        }
+      }
       if (r.outgoing.translated()) {
         auto translated = translate_whole(r, document);
         if (!translated) {
@@ -149,7 +160,7 @@ net::Task<RelayEnd> relay_whole(Relay& r) {
         if (x.route.operation == Operation::respond) keep_answer(x, answer);
         answer_type = x.stream ? r.outgoing.translated_stream_type() : "application/json";
       }
-      const std::string_view bytes = r.outgoing.translated() ? answer : body;
+      const std::string_view bytes = r.outgoing.translated() || rewritten ? answer : body;
       r.timer.cancel();
       http::HeaderMap fields = answer_headers(r, answer_type);
       if (const ledger::Cost cost = price(x); cost.state == ledger::CostState::final) {

@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include "gateway/batches.h"
 #include "gateway/pins.h"
 #include "gateway/recall.h"
 #include "gateway/stages.h"
@@ -132,7 +133,7 @@ net::Task<void> walk(Exchange& x) {
   if (!authenticate(x) || !co_await read(x) || !take_pin(x)) co_return co_await answer_error(x);
   if (x.route.endpoint == "/responses/*" && co_await answer_kept_response(x)) co_return;
   const bool continues = x.document.root()["previous_response_id"].exists();
-  if ((continues && !co_await recall(x)) || !resolve_model(x) || !admit(x)) {
+  if ((continues && !co_await recall(x)) || !resolve_model(x) || !admit_batch(x) || !admit(x)) {
     co_return co_await answer_error(x);
   }
   if (x.route.operation == Operation::count_tokens && !provider_counts_tokens(x)) {

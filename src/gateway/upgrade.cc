@@ -1,3 +1,4 @@
+#include "gateway/realtime_usage.h"
 #include "gateway/relay.h"
 #include "gateway/stages.h"
 #include "net/stream.h"
@@ -15,6 +16,7 @@ struct Pump {
   net::Stream& to;
   int64_t& bytes;
   net::Timer& silence;
+  RealtimeUsage* usage = nullptr;  // reads along
 };
 
 // Copies until `from` ends, then ends `to` in order; any error ends both ways.
@@ -32,6 +34,8 @@ net::Task<void> pump(Pump p) {
     if (got.status != net::IoStatus::ok) break;
     p.silence.arm(kSilenceMax);
     p.bytes += static_cast<int64_t>(got.bytes);
+    // Before the client has them: a session that is cut here has its usage on the row.
+    if (p.usage != nullptr) p.usage->feed(std::string_view(buffer.data(), got.bytes));
     if (!co_await p.to.write_all(std::string_view(buffer.data(), got.bytes))) break;
   }
   p.from.cancel(ErrorCode::closed);
@@ -65,7 +69,9 @@ net::Task<bool> relay_upgraded(Exchange& x, http::ClientExchange& upstream,
     x.client_gone = true;
     co_return true;
   }
+  RealtimeUsage usage(x.usage);
   if (!far->already_read.empty()) {
+    usage.feed(far->already_read);
     x.bytes_out += static_cast<int64_t>(far->already_read.size());
     (void)co_await near->stream->write_all(far->already_read);
   }
@@ -88,7 +94,7 @@ net::Task<bool> relay_upgraded(Exchange& x, http::ClientExchange& upstream,
   });
   net::TaskGroup pumps(x.worker.loop);
   pumps.spawn(pump({client, provider, x.bytes_in, silence}));
-  pumps.spawn(pump({provider, client, x.bytes_out, silence}));
+  pumps.spawn(pump({provider, client, x.bytes_out, silence, &usage}));
   co_await pumps.wait();
   x.client.on_client_gone({});
   co_return true;

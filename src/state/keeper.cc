@@ -187,6 +187,21 @@ Keeper::~Keeper() {
   stop();
 }
 
+KeeperSample Keeper::sample() const {
+  const auto value = [](const std::atomic<uint64_t>& counter) {
+    return counter.load(std::memory_order_relaxed);
+  };
+  return {.healthy = healthy(),
+          .pins = value(counters_.pins),
+          .pins_evicted = pins_.evicted() + pins_.missed(),
+          .records = value(counters_.records),
+          .records_evicted = value(counters_.records_evicted),
+          .dropped = value(counters_.letters_dropped) + value(counters_.changes_dropped),
+          .store_errors = value(counters_.store_errors),
+          .finds_timed_out = value(counters_.finds_timed_out),
+          .bytes_on_disk = value(counters_.bytes_on_disk)};
+}
+
 void Keeper::stop() {
   if (impl_ == nullptr || stopped_.exchange(true, std::memory_order_acq_rel)) return;
   mailbox_.wake();

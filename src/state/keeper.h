@@ -38,6 +38,19 @@ struct Options {
   bool threaded = true;             // false: everything happens inside the calls (tests)
 };
 
+// A copy of the counters below.
+struct KeeperSample {
+  bool healthy = true;
+  uint64_t pins = 0;
+  uint64_t pins_evicted = 0;
+  uint64_t records = 0;
+  uint64_t records_evicted = 0;
+  uint64_t dropped = 0;  // by full queues
+  uint64_t store_errors = 0;
+  uint64_t finds_timed_out = 0;
+  uint64_t bytes_on_disk = 0;
+};
+
 // Counters and gauges; any thread reads them.
 struct KeeperCounters {
   std::atomic<uint64_t> pins{0};             // learned
@@ -70,6 +83,7 @@ class Keeper {
   const Options& options() const { return options_; }
   const PinTable& pins() const { return pins_; }
   const KeeperCounters& counters() const { return counters_; }
+  KeeperSample sample() const;
   // The disk took everything at the last try.
   bool healthy() const { return healthy_.load(std::memory_order_relaxed); }
 

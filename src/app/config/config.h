@@ -234,6 +234,16 @@ struct Capture {
   Milliseconds retention{7LL * 86'400'000};
 };
 
+// What one call leaves for a later one.
+struct State {
+  uint32_t pins = 262'144;  // ids of stored responses, files, batches, ... at their accounts
+  Milliseconds pin_retention{30LL * 86'400'000};
+  bool responses = true;
+  Milliseconds response_retention{30LL * 86'400'000};
+  uint64_t bytes_max = 1ULL << 30;  // of kept responses, compressed
+  bool operator==(const State&) const = default;
+};
+
 struct Ledger {
   Milliseconds retention{90LL * 86'400'000};
 };
@@ -251,6 +261,7 @@ struct Config {
   std::vector<Price> prices;
   Capture capture;
   Ledger ledger;
+  State state;
 };
 
 }  // namespace weir::app

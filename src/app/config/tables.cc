@@ -437,6 +437,29 @@ const ObjectSpec& spec_of<Ledger>() {
 }
 
 template <>
+const ObjectSpec& spec_of<State>() {
+  static const ObjectSpec spec =
+      Table<State>("State", "What one call leaves for a later one. Changes take effect at a start.")
+          .field("pins", &State::pins,
+                 "How many ids of stored responses, files, batches and the like are remembered "
+                 "with the account that made them; 24 bytes each.",
+                 {.min = 1024, .max = 64LL << 20})
+          .field("pin_retention", &State::pin_retention, "How long they are remembered.",
+                 {.min = kHour, .max = 3'660 * kDay})
+          .field("responses", &State::responses,
+                 "Keep the answers and conversations of the Responses API for providers that do "
+                 "not have it, so that previous_response_id works. A request with store: false is "
+                 "never kept.")
+          .field("response_retention", &State::response_retention, "How long these are kept.",
+                 {.min = kHour, .max = 3'660 * kDay})
+          .field("bytes_max", &State::bytes_max,
+                 "Most bytes of kept responses, compressed; the oldest go first.",
+                 {.min = 1 << 20, .max = 1LL << 40})
+          .done();
+  return spec;
+}
+
+template <>
 const ObjectSpec& spec_of<Config>() {
   static const ObjectSpec spec =
       Table<Config>("Configuration", "The file as a whole.")
@@ -457,6 +480,7 @@ const ObjectSpec& spec_of<Config>() {
           .field("prices", &Config::prices, "Prices that replace the shipped price book's.")
           .field("capture", &Config::capture, "Keeping requests and answers; off by default.")
           .field("ledger", &Config::ledger, "The rows about every request.")
+          .field("state", &Config::state, "What is kept between requests.")
           .done();
   return spec;
 }

@@ -43,8 +43,12 @@ std::string exposition() {
   sample.gateway.model(0).requests.fill(1);
   const admin::SlotNames names{.deployments = {{}}, .models = {""}};
   const std::vector<admin::WorkerSample> samples = {std::move(sample)};
-  return admin::metrics_text(
-      {.samples = samples, .names = names, .snapshot = snapshot, .ledger = {}, .version = {}});
+  return admin::metrics_text({.samples = samples,
+                              .names = names,
+                              .snapshot = snapshot,
+                              .ledger = {},
+                              .state = {},
+                              .version = {}});
 }
 
 void add_labels(std::string_view text, Family& family) {

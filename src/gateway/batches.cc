@@ -1,0 +1,304 @@
+#include "gateway/batches.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/json/splice.h"
+#include "base/json/writer.h"
+#include "dialect/usage_json.h"
+#include "gateway/stages.h"
+#include "state/keeper.h"
+
+namespace weir::gateway {
+namespace {
+
+using dialect::ApiErrorType;
+using dialect::Dialect;
+using dialect::Usage;
+using state::Record;
+using state::RecordKind;
+
+constexpr std::string_view kTier = "batch";
+
+bool is_batch_endpoint(const Exchange& x) {
+  return (x.route.endpoint.starts_with("/batches") && x.route.dialect != Dialect::gemini) ||
+         x.route.endpoint.starts_with("/messages/batches");
+}
+
+bool makes_batch(const Exchange& x) {
+  return x.client.head().method == "POST" &&
+         (x.route.endpoint == "/batches" || x.route.endpoint == "/messages/batches");
+}
+
+bool has_usage(json::Value batch) {
+  return batch["usage"]["total_tokens"].as_int64().value_or(0) > 0;
+}
+
+bool has_ended(json::Value batch) {
+  const std::string status = batch["status"].string_or("");
+  return status == "completed" || status == "expired" || status == "cancelled" ||
+         status == "failed";
+}
+
+Record record_of(const Exchange& x, std::string id, std::string body) {
+  return {.id = std::move(id),
+          .kind = RecordKind::batch,
+          .owner = {x.principal->key_id, x.principal->team},
+          .created_ms = x.start_ms,
+          .expires_ms = x.start_ms + x.worker.keeper->options().pin_retention.count(),
+          .body = std::move(body)};
+}
+
+// What the row needs to know of the call that made the batch.
+void remember(Exchange& x, const std::string& id) {
+  const provider::Account& account = *x.deployment->account;
+  std::string body;
+  json::Writer(body)
+      .begin_object()
+      // One of this worker's own ids: the row is written once, however often it is tried.
+      .member("row", x.worker.ids.make(x.start_ms).value())
+      .member("user", x.user)
+      .member("dialect", dialect::to_string(x.route.dialect))
+      .member("account", account.name)
+      .member("provider", provider::to_string(account.kind))
+      .member("location", account.location)
+      .end_object();
+  x.worker.keeper->keep(record_of(x, id, std::move(body)));
+}
+
+// The sum over the models, each at its own price.
+void put_cost(Exchange& x, const std::map<std::string, Usage>& by_model, bool complete,
+              std::string_view provider, std::string_view location, ledger::RequestRow& row) {
+  row.cost_state = ledger::CostState::final;
+  row.usage.reported = true;
+  for (const auto& [model, used] : by_model) {
+    Usage usage = used;
+    usage.service_tier = kTier;
+    usage.reported = complete;
+    const ledger::Cost cost = ledger::cost(
+        usage, x.snapshot->prices,
+        {.provider = provider, .model = model, .location = location, .wall_ms = row.start_ms});
+    row.cost += cost.total;
+    row.cost_state = std::max(row.cost_state, cost.state);
+    row.price_row = cost.row_id();
+    row.provider_model = model;
+    row.usage.input += usage.input;
+    row.usage.cache_read += usage.cache_read;
+    row.usage.cache_write_5m += usage.cache_write_5m;
+    row.usage.cache_write_1h += usage.cache_write_1h;
+    row.usage.input_audio += usage.input_audio;
+    row.usage.input_image += usage.input_image;
+    row.usage.output += usage.output;
+    row.usage.output_audio += usage.output_audio;
+    row.usage.output_image += usage.output_image;
+    row.usage.reasoning += usage.reasoning;
+    row.usage.tool_calls += usage.tool_calls;
+  }
+  row.usage.service_tier = kTier;
+  row.usage.reported = complete;
+}
+
+// Whoever fetched the results: the key that made the batch has spent it.
+void charge(Exchange& x, const std::string& key_id, Money cost) {
+  const access::Principal* who =
+      x.principal->key_id == key_id ? x.principal : x.snapshot->keys.find_by_id(key_id);
+  if (who == nullptr) return;
+  const int64_t now_ms = x.worker.loop.clock().wall_ms();
+  for (const auto& cells : {who->key_limits, who->team_limits}) {
+    if (cells == nullptr) continue;
+    cells->day.commit({}, cost, now_ms);
+    cells->month.commit({}, cost, now_ms);
+  }
+}
+
+void write_row(Exchange& x, const Record& record, const std::map<std::string, Usage>& by_model,
+               bool complete) {
+  json::Document made;
+  if (!made.parse(record.body)) return;
+  const json::Value info = made.root();
+  const auto text = [&](std::string_view name) { return info[name].string_or(""); };
+  ledger::RequestRow row;
+  row.id = Id(info["row"].as_int64().value_or(0));
+  row.start_ms = row.id.wall_ms();
+  row.key_id = record.owner.key_id;
+  row.team = record.owner.team;
+  row.user = text("user");
+  row.dialect = text("dialect");
+  row.endpoint = "batch";
+  row.account = text("account");
+  row.provider = text("provider");
+  row.status = 200;
+  row.outcome = ledger::Outcome::ok;
+  row.config_generation = static_cast<int64_t>(x.snapshot->generation);
+  put_cost(x, by_model, complete, row.provider, text("location"), row);
+  row.model_asked = row.provider_model;
+  row.model = row.provider_model;
+  charge(x, row.key_id, row.cost);
+  ++x.worker.counters.batches_settled;
+  if (!x.worker.log.submit(std::move(row))) ++x.worker.counters.ledger_rows_dropped;
+}
+
+void add(Usage& sum, const Usage& more) {
+  sum.input += more.input;
+  sum.cache_read += more.cache_read;
+  sum.cache_write_5m += more.cache_write_5m;
+  sum.cache_write_1h += more.cache_write_1h;
+  sum.input_audio += more.input_audio;
+  sum.input_image += more.input_image;
+  sum.output += more.output;
+  sum.output_audio += more.output_audio;
+  sum.output_image += more.output_image;
+  sum.reasoning += more.reasoning;
+  sum.tool_calls += more.tool_calls;
+}
+
+}  // namespace
+
+bool admit_batch(Exchange& x) {
+  if (!makes_batch(x)) return true;
+  if (x.route.endpoint == "/batches") {
+    if (x.principal->models.empty()) return true;
+    return refuse(x, ApiErrorType::permission, 403, "batch_of_any_model",
+                  "A batch's file may name any model, and this key may use only some. Batches need "
+                  "a key without a list of models.");
+  }
+  for (const json::Value request : x.document.root()["requests"].elements()) {
+    const json::Value model = request["params"]["model"];
+    const std::string name = model.string_or("");
+    if (x.snapshot->find_model(name) != nullptr && x.principal->may_use(name)) continue;
+    return refuse(x, ApiErrorType::not_found, 404, "model_not_found",
+                  fmt::format("requests[].params.model: the model \"{}\" does not exist here or "
+                              "this key may not use it.",
+                              name.substr(0, 200)),
+                  "model");
+  }
+  return true;
+}
+
+Result<void> edit_batch(const Exchange& x, const provider::Deployment& deployment,
+                        provider::BodyEdit& body) {
+  if (x.route.endpoint != "/messages/batches" || !makes_batch(x)) return {};
+  for (const json::Value request : body.root["requests"].elements()) {
+    const json::Value params = request["params"];
+    if (!params.is_object()) continue;
+    const std::string name = params["model"].string_or("");
+    const Model* model = x.snapshot->find_model(name);
+    const provider::Deployment* there = nullptr;
+    if (model != nullptr) {
+      for (const auto& one : model->pool.deployments()) {
+        if (one->account == deployment.account) there = one.get();
+      }
+    }
+    if (there == nullptr) {
+      return fail(ErrorCode::invalid_argument,
+                  fmt::format("requests[].params.model: \"{}\" is not served by the account {} "
+                              "that the batch's first model led to; a batch has one account",
+                              name.substr(0, 200), deployment.account->name));
+    }
+    if (there->model == name) continue;
+    body.nested.push_back(json::set_member(params, "model", json::quoted(there->model)));
+  }
+  return {};
+}
+
+net::Task<void> watch_batch(Exchange& x, json::Value answer) {
+  state::Keeper* const keeper = x.worker.keeper;
+  if (keeper == nullptr || !is_batch_endpoint(x)) co_return;
+  const std::string id = answer["id"].string_or("");
+  if (id.empty()) co_return;
+  if (makes_batch(x)) {
+    remember(x, id);
+    co_return;
+  }
+  if (!has_ended(answer)) co_return;
+  const std::string output = answer["output_file_id"].string_or("");
+  if (has_usage(answer)) {
+    auto record = co_await keeper->find(x.worker.loop, id, RecordKind::batch, /*take=*/true);
+    if (!record || !*record) co_return;
+    write_row(x, **record,
+              {{answer["model"].string_or(""), dialect::usage_of_openai(answer["usage"])}},
+              /*complete=*/true);
+  } else if (!output.empty() && !keeper->pins().find(output, x.start_ms)) {
+    // The results are fetched by another name.
+    keeper->keep(record_of(x, output, fmt::format(R"({{"batch":{}}})", json::quoted(id))));
+  }
+}
+
+std::optional<std::string> localize_results_url(const Exchange& x, json::Value answer) {
+  if (!x.route.endpoint.starts_with("/messages/batches")) return std::nullopt;
+  std::vector<json::Edit> edits;
+  const auto look = [&](json::Value batch) {
+    const std::string url = batch["results_url"].string_or("");
+    const size_t at = url.find("/messages/batches/");
+    if (at == std::string::npos) return;
+    edits.push_back(json::set_member(batch, "results_url", json::quoted("/v1" + url.substr(at))));
+  };
+  look(answer);
+  for (const json::Value batch : answer["data"].elements()) look(batch);
+  if (edits.empty()) return std::nullopt;
+  return json::splice(answer.raw(), std::move(edits));
+}
+
+net::Task<std::unique_ptr<BatchResults>> BatchResults::open(Exchange& x) {
+  state::Keeper* const keeper = x.worker.keeper;
+  const std::string_view rest = x.route.rest;
+  const bool file = x.route.endpoint == "/files/*" && rest.ends_with("/content");
+  const bool results = x.route.endpoint == "/messages/batches/*" && rest.ends_with("/results");
+  if (keeper == nullptr || (!file && !results) || x.client.head().method != "GET") {
+    co_return nullptr;
+  }
+  const size_t begin = rest.find('/', results ? std::string_view("/messages/").size() : 1) + 1;
+  std::string id(rest.substr(begin, rest.rfind('/') - begin));
+  auto record = co_await keeper->find(x.worker.loop, id, RecordKind::batch);
+  if (!record || !*record) co_return nullptr;
+  if (file) {
+    json::Document link;
+    if (!link.parse((*record)->body)) co_return nullptr;
+    id = link.root()["batch"].string_or("");
+  }
+  co_return std::unique_ptr<BatchResults>(new BatchResults(x, std::move(id)));
+}
+
+void BatchResults::feed(std::string_view bytes) {
+  while (!bytes.empty()) {
+    const size_t end = bytes.find('\n');
+    const std::string_view piece = bytes.substr(0, end);
+    if (!skipping_ && line_.size() + piece.size() > kLineBytesMax) {
+      skipping_ = true;
+      complete_ = false;
+      line_.clear();
+    }
+    if (!skipping_) line_ += piece;
+    if (end == std::string_view::npos) return;
+    bytes.remove_prefix(end + 1);
+    if (!skipping_) take(line_);
+    skipping_ = false;
+    line_.clear();
+  }
+}
+
+void BatchResults::take(std::string_view line) {
+  if (line.find_first_not_of(" \t\r") == std::string_view::npos) return;
+  if (!document_.parse(line, {.unique_keys_levels = 0})) {
+    complete_ = false;
+    return;
+  }
+  const json::Value root = document_.root();
+  if (const json::Value message = root["result"]["message"]; message.is_object()) {
+    add(by_model_[message["model"].string_or("")], dialect::usage_of_anthropic(message["usage"]));
+  } else if (const json::Value body = root["response"]["body"]; body["usage"].is_object()) {
+    add(by_model_[body["model"].string_or("")], dialect::usage_of_openai(body["usage"]));
+  }
+}
+
+net::Task<void> BatchResults::settle() {
+  if (!line_.empty() && !skipping_) take(line_);
+  line_.clear();
+  auto record = co_await x_.worker.keeper->find(x_.worker.loop, batch_, RecordKind::batch,
+                                                /*take=*/true);
+  if (!record || !*record) co_return;
+  write_row(x_, **record, by_model_, complete_);
+}
+
+}  // namespace weir::gateway
