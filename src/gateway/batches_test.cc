@@ -167,7 +167,7 @@ TEST_F(AnthropicBatchTest, AnthropicsResultsAreFetchedHereAndPriced) {
   EXPECT_EQ(get("/v1/messages/batches/msgbatch_1/results").body, kAnthropicLines);
   const auto rows = batch_rows();
   ASSERT_EQ(rows.size(), 1U);
-  EXPECT_EQ(rows[0].cost.nano(), 100 * 5'000 + 10 * 25'000);  // 5 and 25 dollars in batches
+  EXPECT_EQ(rows[0].cost.nano(), 100 * 2'500 + 10 * 12'500);  // 2.50 and 12.50 dollars in batches
   EXPECT_EQ(rows[0].cost_state, CostState::final);
   EXPECT_EQ(rows[0].dialect, "anthropic_messages");
 }
