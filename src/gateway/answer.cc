@@ -5,6 +5,7 @@
 #include "base/date.h"
 #include "base/json/writer.h"
 #include "dialect/translate.h"
+#include "gateway/count_tokens.h"
 #include "gateway/stages.h"
 
 namespace weir::gateway {
@@ -213,11 +214,7 @@ net::Task<void> answer_models(Exchange& x) {
 }
 
 net::Task<void> answer_token_estimate(Exchange& x) {
-  std::string body;
-  json::Writer w(body);
-  w.begin_object();
-  w.member(x.route.dialect == Dialect::gemini ? "totalTokens" : "input_tokens", x.input_estimate);
-  w.end_object();
+  const std::string body = count_body(x.route.dialect, x.input_estimate);
   http::HeaderMap fields;
   fields.set("content-type", "application/json");
   // The model's own provider counts no tokens: this is Weir's estimate, and says so.

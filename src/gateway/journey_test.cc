@@ -126,7 +126,7 @@ TEST(Journey, EmbeddingsOfAGeminiAccountForAnOpenAiClient) {
 
 TEST(Journey, TokensAreEstimatedWhereNoProviderCounts) {
   TestWorld world;
-  world.account("up");
+  world.account("up", provider::Kind::openai_compatible);
   world.model("m", {"up"});
   const Answer answer = world.post(
       "/v1/messages/count_tokens",
@@ -136,18 +136,6 @@ TEST(Journey, TokensAreEstimatedWhereNoProviderCounts) {
   json::Document document;
   ASSERT_TRUE(document.parse(answer.body));
   EXPECT_GT(document.root()["input_tokens"].as_int64().value_or(0), 0);
-}
-
-TEST(Journey, TokensAreEstimatedWhereTheProviderCountsForOthers) {
-  TestWorld world;
-  world.account("up", provider::Kind::anthropic);
-  world.model("m", {"up"});
-  const Answer answer = world.post("/v1beta/models/m:countTokens",
-                                   R"({"contents":[{"parts":[{"text":"some words"}]}]})");
-  EXPECT_EQ(answer.status, 200) << answer.body;
-  EXPECT_EQ(answer.header("x-weir-estimated"), "true");
-  EXPECT_THAT(answer.body, HasSubstr("totalTokens"));
-  EXPECT_TRUE(world.requests("up").empty());
 }
 
 TEST(Journey, AConversationKeptByAnthropicIsRefusedElsewhere) {

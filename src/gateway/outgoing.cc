@@ -8,8 +8,9 @@
 #include "dialect/errors.h"
 #include "dialect/signature.h"
 #include "dialect/translate.h"
-#include "gateway/batches.h"
 #include "dialect/unmark.h"
+#include "gateway/batches.h"
+#include "gateway/count_tokens.h"
 #include "gateway/multipart.h"
 #include "gateway/stages.h"
 
@@ -132,10 +133,12 @@ Result<void> Outgoing::translate(Exchange& x, const provider::Deployment& deploy
     return {};
   }
   if (!x.conversation) {
-    WEIR_TRY(x.conversation, dialect::read_request(x.route.dialect, x.document.root(),
+    WEIR_TRY(x.conversation, dialect::read_request(x.route.dialect, counted_request(x),
                                                    {.model = x.model_asked, .stream = x.stream}));
   }
   dialect::Conversation& conversation = *x.conversation;
+  // The answer repeats it, and no provider is told.
+  if (!x.recalled.empty()) conversation.previous_response_id.clear();
   if (refers_elsewhere(conversation)) {
     return fail(ErrorCode::invalid_argument,
                 conversation.previous_response_id.empty()
@@ -156,8 +159,12 @@ Result<void> Outgoing::translate(Exchange& x, const provider::Deployment& deploy
        .stream_options = account.stream_usage},
       x.dropped);
   conversation.stream_usage = wanted_usage;
+  conversation.previous_response_id = x.recalled;
   if (!written) return fail(std::move(written).error());
   text_ = std::move(*written);
+  if (x.route.operation == Operation::count_tokens) {
+    WEIR_TRY(text_, count_request(call_.dialect, deployment, text_));
+  }
   // What the provider's address changes about a body in its dialect (Vertex) holds here too.
   json::Document document;
   WEIR_CHECK_OK(document.parse(text_));

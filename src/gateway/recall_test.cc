@@ -117,5 +117,64 @@ TEST_F(RecallTest, IsShownListedAndDeleted) {
   EXPECT_EQ(world_.requests("up").size(), 1U);
 }
 
+// The same from end to end, at a provider that has no such API.
+class TranslatedRecallTest : public testing::Test {
+ protected:
+  TranslatedRecallTest() {
+    world_.account("up", provider::Kind::anthropic);
+    world_.script("up", json_answer(200, kMessage));
+    world_.model("m", {"up/x"});
+  }
+  static constexpr std::string_view kMessage =
+      R"({"id":"msg_1","type":"message","role":"assistant","model":"x","content":[{"type":"text","text":"a sloth"}],"stop_reason":"end_turn","usage":{"input_tokens":3,"output_tokens":2}})";
+  static std::string id_of(const std::string& body) {
+    const size_t at = body.find("\"id\":\"resp_");
+    if (at == std::string::npos) return {};
+    return body.substr(at + 6, body.find('"', at + 6) - at - 6);
+  }
+  Answer go_on(const std::string& id, std::string_view more = "") {
+    return world_.post(
+        "/v1/responses",
+        fmt::format(R"({{"model":"m","previous_response_id":"{}","input":"and its color?"{}}})", id,
+                    more));
+  }
+  TestWorld world_;
+};
+
+TEST_F(TranslatedRecallTest, AConversationGoesOnAnswerByAnswer) {
+  const Answer first = world_.post("/v1/responses", R"({"model":"m","input":"which animal?"})");
+  ASSERT_EQ(first.status, 200) << first.body;
+  const std::string id = id_of(first.body);
+  ASSERT_FALSE(id.empty()) << first.body;
+  const Answer second = go_on(id);
+  ASSERT_EQ(second.status, 200) << second.body;
+  EXPECT_THAT(second.body, HasSubstr(fmt::format(R"("previous_response_id":"{}")", id)));
+  EXPECT_THAT(world_.last_body("up"), HasSubstr("which animal?"));
+  EXPECT_THAT(world_.last_body("up"), HasSubstr("a sloth"));
+  EXPECT_THAT(world_.last_body("up"), HasSubstr("and its color?"));
+  world_.reopen_keeper();
+  const Answer third = go_on(id_of(second.body), R"(,"stream":true)");
+  EXPECT_EQ(third.status, 200);
+  EXPECT_THAT(world_.last_body("up"), HasSubstr("which animal?"));
+  const std::string streamed = id_of(third.body);
+  ASSERT_FALSE(streamed.empty()) << third.body;
+  const Answer shown =
+      world_.send("GET /v1/responses/" + streamed + " HTTP/1.1\r\nhost: w\r\n\r\n");
+  EXPECT_EQ(shown.status, 200);
+  EXPECT_THAT(shown.body, HasSubstr("a sloth"));
+  EXPECT_THAT(shown.body, HasSubstr(R"("status":"completed")"));
+}
+
+TEST_F(TranslatedRecallTest, WhatShallNotBeKeptIsNot) {
+  const Answer unkept =
+      world_.post("/v1/responses", R"({"model":"m","store":false,"input":"which animal?"})");
+  const Answer refused = go_on(id_of(unkept.body));
+  EXPECT_EQ(refused.status, 400);
+  EXPECT_THAT(refused.body, HasSubstr("previous_response_not_found"));
+  world_.reopen_keeper({.responses = false});
+  const Answer off = world_.post("/v1/responses", R"({"model":"m","input":"which animal?"})");
+  EXPECT_EQ(go_on(id_of(off.body)).status, 400);
+}
+
 }  // namespace
 }  // namespace weir::gateway

@@ -3,6 +3,7 @@
 #include "dialect/relay/meter.h"
 #include "dialect/translate.h"
 #include "gateway/batches.h"
+#include "gateway/count_tokens.h"
 #include "gateway/pins.h"
 #include "gateway/relay.h"
 #include "gateway/responses_tap.h"
@@ -43,7 +44,8 @@ Result<std::string> translate_whole(Relay& r, const json::Document& document) {
     return translate_embeddings_reply(x, r.outgoing.embeddings_api(), document.root());
   }
   if (x.route.operation == Operation::count_tokens) {
-    return fail(ErrorCode::internal, "count_tokens is not translated");
+    WEIR_TRY(const int64_t tokens, read_count(r.outgoing.provider_dialect(), document.root()));
+    return count_body(x.route.dialect, tokens);
   }
   WEIR_TRY(const dialect::Reply reply,
            dialect::read_reply(r.outgoing.provider_dialect(), document.root()));

@@ -24,6 +24,7 @@ constexpr Entry kOpenAi[] = {
     {"POST", "/chat/completions", Operation::generate, Dialect::openai_chat},
     {"POST", "/completions", Operation::complete, Dialect::openai_completions},
     {"POST", "/responses", Operation::respond, Dialect::openai_responses},
+    {"POST", "/responses/input_tokens", Operation::count_tokens, Dialect::openai_responses},
     {"*", "/responses/*", Operation::passthrough, Dialect::openai_responses},
     {"POST", "/embeddings", Operation::embed, Dialect::openai_embeddings},
     {"POST", "/moderations", Operation::passthrough, Dialect::passthrough},
@@ -100,7 +101,11 @@ Route openai_route(const http::RequestHead& head, std::string_view path, std::st
   for (const Entry& entry : kOpenAi) {
     if (!matches(entry, path)) continue;
     path_known = true;
-    if (!allows(entry, head.method)) continue;
+    if (!allows(entry, head.method)) {
+      // What follows may take this path for an id.
+      if (!entry.path.ends_with('*')) break;
+      continue;
+    }
     route.kind = RouteKind::model_call;
     route.operation = entry.operation;
     route.dialect = entry.dialect;

@@ -129,6 +129,15 @@ bool provider_counts_tokens(const Exchange& x) {
   return false;
 }
 
+// A count that its provider could not give is estimated; one that it refused is refused.
+bool may_estimate(Exchange& x) {
+  if (x.route.operation != Operation::count_tokens || x.attempts.empty()) return false;
+  if (x.attempts.back().failure == FailureClass::invalid) return false;
+  x.error.reset();
+  x.foreign_error.reset();
+  return true;
+}
+
 net::Task<void> walk(Exchange& x) {
   if (!authenticate(x) || !co_await read(x) || !take_pin(x)) co_return co_await answer_error(x);
   if (x.route.endpoint == "/responses/*" && co_await answer_kept_response(x)) co_return;
@@ -145,7 +154,9 @@ net::Task<void> walk(Exchange& x) {
   });
   const bool answered = co_await try_deployments(x);
   x.client.on_client_gone({});
-  if (!answered && !x.client_gone) co_await answer_error(x);
+  if (answered || x.client_gone) co_return;
+  if (may_estimate(x)) co_return co_await answer_token_estimate(x);
+  co_await answer_error(x);
 }
 
 // Settles when the frame goes, by whatever way: the end, or a loop that is shut down.

@@ -11,9 +11,7 @@ std::optional<Dialect> dialect_of(const Deployment&, Operation operation, Dialec
     case Operation::generate:
       return Dialect::anthropic_messages;
     case Operation::count_tokens:
-      // Counts are relayed and never translated: for other clients Weir estimates.
-      if (client == Dialect::anthropic_messages) return client;
-      return std::nullopt;
+      return Dialect::anthropic_messages;
     case Operation::passthrough:
       if (client == Dialect::anthropic_messages) return Dialect::passthrough;
       return std::nullopt;

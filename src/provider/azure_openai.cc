@@ -25,7 +25,7 @@ std::optional<Dialect> dialect_of(const Deployment& deployment, Operation operat
     case Operation::embed:
       return Dialect::openai_embeddings;
     case Operation::count_tokens:
-      if (is_claude(deployment) && client == Dialect::anthropic_messages) return client;
+      if (is_claude(deployment)) return Dialect::anthropic_messages;
       return std::nullopt;
     case Operation::passthrough:
       if (client == Dialect::anthropic_messages || client == Dialect::gemini) return std::nullopt;

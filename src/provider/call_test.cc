@@ -224,15 +224,17 @@ TEST_F(CallTest, WhatAProviderCannotServeIsNotPlanned) {
       {Kind::anthropic, Operation::respond, Dialect::openai_responses, false},
       {Kind::anthropic, Operation::generate, Dialect::openai_chat, true},
       {Kind::anthropic, Operation::count_tokens, Dialect::anthropic_messages, true},
-      {Kind::anthropic, Operation::count_tokens, Dialect::gemini, false},
+      {Kind::anthropic, Operation::count_tokens, Dialect::gemini, true},
       {Kind::anthropic, Operation::passthrough, Dialect::passthrough, false},
-      {Kind::openai, Operation::count_tokens, Dialect::anthropic_messages, false},
+      {Kind::openai, Operation::count_tokens, Dialect::anthropic_messages, true},
+      {Kind::openai_compatible, Operation::count_tokens, Dialect::anthropic_messages, false},
       {Kind::openai, Operation::passthrough, Dialect::passthrough, true},
       {Kind::gemini, Operation::embed, Dialect::openai_embeddings, true},
       {Kind::gemini, Operation::complete, Dialect::openai_completions, false},
       {Kind::vertex_ai, Operation::passthrough, Dialect::passthrough, false},
   };
   for (const Case& c : cases) {
+    account_->kind = c.kind;
     EXPECT_EQ(provider_of(c.kind).dialect(deployment_, c.operation, c.client).has_value(), c.served)
         << to_string(c.kind) << " " << to_string(c.operation);
   }

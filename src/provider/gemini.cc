@@ -13,8 +13,7 @@ std::optional<Dialect> dialect_of(const Deployment&, Operation operation, Dialec
     case Operation::embed:
       return Dialect::gemini;
     case Operation::count_tokens:
-      if (client == Dialect::gemini) return Dialect::gemini;
-      return std::nullopt;
+      return Dialect::gemini;
     case Operation::passthrough:
       if (client == Dialect::gemini) return Dialect::passthrough;
       return std::nullopt;

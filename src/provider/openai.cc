@@ -19,8 +19,10 @@ std::optional<Dialect> dialect_of(const Deployment& deployment, Operation operat
     case Operation::embed:
       return Dialect::openai_embeddings;
     case Operation::count_tokens:
-      if (deployment.dialect == client && client == Dialect::anthropic_messages) return client;
-      return std::nullopt;
+      if (deployment.dialect == Dialect::anthropic_messages) return deployment.dialect;
+      // Only OpenAI itself is known to count; a server like it may not.
+      if (deployment.account->kind != Kind::openai) return std::nullopt;
+      return Dialect::openai_responses;
     case Operation::passthrough:
       if (client == Dialect::anthropic_messages || client == Dialect::gemini) return std::nullopt;
       return Dialect::passthrough;
@@ -41,7 +43,8 @@ std::string target(const Deployment& deployment, const Call& call) {
     case Operation::embed:
       return base + "/embeddings";
     case Operation::count_tokens:
-      return base + "/messages/count_tokens";
+      return base + (call.dialect == Dialect::openai_responses ? "/responses/input_tokens"
+                                                               : "/messages/count_tokens");
     case Operation::passthrough:
       return with_query(base + std::string(call.rest), call.query);
   }

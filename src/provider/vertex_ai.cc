@@ -15,8 +15,7 @@ bool is_claude(const Deployment& deployment) {
   return deployment.model.starts_with("claude");
 }
 
-std::optional<Dialect> dialect_of(const Deployment& deployment, Operation operation,
-                                  Dialect client) {
+std::optional<Dialect> dialect_of(const Deployment& deployment, Operation operation, Dialect) {
   switch (operation) {
     case Operation::generate:
       return is_claude(deployment) ? Dialect::anthropic_messages : Dialect::gemini;
@@ -24,11 +23,7 @@ std::optional<Dialect> dialect_of(const Deployment& deployment, Operation operat
       if (is_claude(deployment)) return std::nullopt;
       return Dialect::gemini;
     case Operation::count_tokens:
-      // Counts are relayed and never translated: for other clients Weir estimates.
-      if (client != (is_claude(deployment) ? Dialect::anthropic_messages : Dialect::gemini)) {
-        return std::nullopt;
-      }
-      return client;
+      return is_claude(deployment) ? Dialect::anthropic_messages : Dialect::gemini;
     case Operation::complete:
     case Operation::respond:
     case Operation::passthrough:
