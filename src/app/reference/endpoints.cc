@@ -24,7 +24,8 @@ struct Column {
   std::optional<Dialect> dialect = std::nullopt;
 };
 constexpr Column kColumns[] = {
-    {"openai, openai_compatible", provider::Kind::openai, "gpt"},
+    {"openai", provider::Kind::openai, "gpt"},
+    {"openai_compatible", provider::Kind::openai_compatible, "gpt"},
     {"azure_openai", provider::Kind::azure_openai, "gpt"},
     {"azure_openai, Claude", provider::Kind::azure_openai, "claude", Dialect::anthropic_messages},
     {"anthropic", provider::Kind::anthropic, "claude"},

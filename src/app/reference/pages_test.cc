@@ -55,9 +55,9 @@ TEST(ReferencePages, EveryMetricHasATypeAndAMeaning) {
 TEST(ReferencePages, SaysHowProvidersServeAnEndpoint) {
   const std::string page = endpoints_page();
   EXPECT_THAT(page, testing::HasSubstr("| `POST /v1/chat/completions` | openai_chat | relayed | "
-                                       "relayed | translated | translated |"));
+                                       "relayed | relayed | translated | translated |"));
   EXPECT_THAT(page, testing::HasSubstr("| `POST /v1/messages/count_tokens` | anthropic_messages | "
-                                       "estimated |"));
+                                       "translated | estimated |"));
 }
 
 }  // namespace
