@@ -13,7 +13,8 @@ constexpr float kPoolMemory = 1.0F / 60;
 constexpr float kPoolPrior = 1000;  // requests at the floor rate that are taken for granted
 constexpr float kBurstMemory = 1.0F / 300;
 constexpr float kBurstMost = 10;
-constexpr uint32_t kPeersLeast = 5;       // fewer active ones, and the whole service is the peers
+constexpr uint32_t kPeersLeast = 5;  // fewer active ones, and the whole service is the peers
+constexpr float kBaselineDoubt = 4;
 constexpr uint32_t kLearnFirst = 10;      // seconds of baseline before it accuses
 constexpr float kHeardRate = 4;           // requests a second that make a silent second unlikely
 constexpr uint32_t kGroupLeast = 3;       // active endpoints whose median speaks for a group
@@ -213,8 +214,12 @@ bool Scheduler::judge_span(SpanState& span, float value, float count, uint16_t l
   const float z =
       std::clamp(excess / std::sqrt(variance), -policy_.latency_clip, policy_.latency_clip);
   span.shift += (excess - span.shift) * 0.2F;
-  if (learned >= kLearnFirst)
-    span.evidence = std::clamp(span.evidence + z - policy_.latency_drift, 0.0F, limit);
+  if (learned >= kLearnFirst) {
+    // A young baseline is itself off by one over the root of its seconds. Among many endpoints some
+    // are off by four times that, and must not be taken for slow.
+    const float young = kBaselineDoubt / std::sqrt(static_cast<float>(learned));
+    span.evidence = std::clamp(span.evidence + z - policy_.latency_drift - young, 0.0F, limit);
+  }
   if (!calm || span.evidence >= limit / 8) return false;
   const float rate =
       1.0F / static_cast<float>(std::min<uint32_t>(learned + 1U, policy_.learn_seconds));
