@@ -21,19 +21,10 @@ using state::RecordKind;
 constexpr int64_t kListedDefault = 20;
 constexpr int64_t kListedMost = 100;
 
-state::Owner owner_of(const Exchange& x) {
-  return {x.principal->key_id, x.principal->team};
-}
-
 bool refuse_unknown(Exchange& x, std::string_view id) {
   return refuse(x, ApiErrorType::invalid_request, 400, "previous_response_not_found",
                 fmt::format("Previous response with id '{}' not found.", id.substr(0, 200)),
                 "previous_response_id");
-}
-
-bool refuse_unreadable(Exchange& x) {
-  return refuse(x, ApiErrorType::overloaded, 503, "state_unavailable",
-                "The stored response could not be read. Try again shortly.");
 }
 
 // The items of an `input`, as the elements of an array without its brackets.
@@ -61,24 +52,13 @@ bool expand(Exchange& x, std::string_view kept) {
   const std::string items =
       joined(joined(items_of(past["input"]), items_of(past["response"]["output"])),
              items_of(root["input"]));
-  if (items.size() + x.body.size() > kRecalledBytesMax) {
-    return refuse(x, ApiErrorType::too_large, 413, "request_too_large",
-                  fmt::format("The request with the conversation before it is over {} bytes.",
-                              kRecalledBytesMax));
-  }
+  if (items.size() + x.body.size() > kRecalledBytesMax) return refuse_recalled_too_large(x);
   std::vector<json::Edit> edits;
   json::ObjectEditor(root)
       .set("input", "[" + items + "]")
       .remove("previous_response_id")
       .append_to(edits);
-  std::string body = json::splice(x.body, std::move(edits));
-  uint64_t& held = x.worker.counters.body_bytes_held;
-  held -= x.body.size();
-  x.body = std::move(body);
-  held += x.body.size();
-  if (!x.document.parse(x.body)) return refuse_unreadable(x);
-  x.input_estimate = estimate_input_tokens(x.document.root());
-  return true;
+  return replace_body(x, json::splice(x.body, std::move(edits)));
 }
 
 // "/responses/{id}" or "/responses/{id}/{what}".
@@ -173,6 +153,31 @@ net::Task<void> answer_from(Exchange& x, const Record& record, std::string_view 
 }
 
 }  // namespace
+
+state::Owner owner_of(const Exchange& x) {
+  return {x.principal->key_id, x.principal->team};
+}
+
+bool refuse_unreadable(Exchange& x) {
+  return refuse(x, ApiErrorType::overloaded, 503, "state_unavailable",
+                "The stored response could not be read. Try again shortly.");
+}
+
+bool refuse_recalled_too_large(Exchange& x) {
+  return refuse(x, ApiErrorType::too_large, 413, "request_too_large",
+                fmt::format("The request with the conversation before it is over {} bytes.",
+                            kRecalledBytesMax));
+}
+
+bool replace_body(Exchange& x, std::string body) {
+  uint64_t& held = x.worker.counters.body_bytes_held;
+  held -= x.body.size();
+  x.body = std::move(body);
+  held += x.body.size();
+  if (!x.document.parse(x.body)) return refuse_unreadable(x);
+  x.input_estimate = estimate_input_tokens(x.document.root());
+  return true;
+}
 
 net::Task<bool> recall(Exchange& x) {
   if (x.route.operation != Operation::respond || x.worker.keeper == nullptr) co_return true;

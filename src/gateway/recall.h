@@ -12,6 +12,7 @@
 #include "base/json/document.h"
 #include "gateway/exchange.h"
 #include "net/task.h"
+#include "state/record.h"
 
 namespace weir::gateway {
 
@@ -26,5 +27,12 @@ void remember_response(Exchange& x, json::Value response);
 
 // Answers a request below /v1/responses/{id} whose answer Weir keeps. False: it does not.
 net::Task<bool> answer_kept_response(Exchange& x);
+
+// What recalling consists of, for references.h too. The first is who asks; the refusals give false,
+// and so does a new body that cannot be read.
+state::Owner owner_of(const Exchange& x);
+bool refuse_unreadable(Exchange& x);
+bool refuse_recalled_too_large(Exchange& x);
+bool replace_body(Exchange& x, std::string body);
 
 }  // namespace weir::gateway
