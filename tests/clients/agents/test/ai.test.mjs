@@ -33,8 +33,6 @@ async function run(route) {
     })])),
     stopWhen: stepCountIs(6),
     maxOutputTokens: 1000,
-    // Else it refers to earlier items by their ids, which only a provider of responses knows.
-    providerOptions: { openai: { store: route.upstream === "responses" } },
     maxRetries: 0,
   };
   let answer;

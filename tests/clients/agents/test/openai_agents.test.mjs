@@ -1,16 +1,33 @@
-// OpenAI's agents for JavaScript, over chat and over responses, whole and streamed.
+// OpenAI's agents for JavaScript, over chat and over responses, whole and streamed; and going on
+// from an answer by its id.
 import assert from "node:assert/strict";
 import {
   Agent, OpenAIChatCompletionsModel, OpenAIResponsesModel, run, setTracingDisabled, tool,
 } from "@openai/agents";
 import OpenAI from "openai";
 
+import { pairs } from "../lib/conversation.mjs";
 import { CopyTask } from "../lib/copy_task.mjs";
 import { key, modelsFor, World } from "../lib/world.mjs";
 
 setTracingDisabled(true);
 const models = { chat: OpenAIChatCompletionsModel, responses: OpenAIResponsesModel };
 const modes = ["whole", "stream"];
+
+// With the id of the answer before: who has no such API is sent all that led to it, by Weir.
+async function goesOn(route, agent, previousResponseId) {
+  const answer = "Good night, harbor.";
+  await route.script([{ match: "Say good night", reply: { text: answer } }]);
+  const result = await run(agent, "Say good night.", { previousResponseId });
+  assert.equal(result.finalOutput, answer);
+  const last = (await route.conversations(4)).at(-1);
+  assert.deepEqual(last.users.at(-1), "Say good night.");
+  if (route.upstream === "responses") {
+    assert.equal(last.body.previous_response_id, previousResponseId);
+  } else {
+    assert.equal(pairs(last).length, 3);
+  }
+}
 
 async function copies(route) {
   const [, client, mode] = route.model.split("-");
@@ -33,6 +50,7 @@ async function copies(route) {
   if (mode === "whole") {
     const result = await run(agent, task.prompt);
     await task.check(route, result.finalOutput);
+    if (client === "responses") await goesOn(route, agent, result.lastResponseId);
     return;
   }
   const result = await run(agent, task.prompt, { stream: true });
