@@ -109,8 +109,28 @@ function responses(body, out) {
   }
 }
 
-const readers = { openai_chat: chat, anthropic_messages: messages, gemini,
-  openai_responses: responses };
+function converse(body, out) {
+  out.system.push(...list(body.system).map(({ text }) => text ?? ""));
+  out.tools = list(body.toolConfig?.tools).flatMap(({ toolSpec }) => toolSpec?.name ?? []);
+  for (const { role, content } of body.messages) {
+    for (const block of content) {
+      if (block.image) ++out.images;
+      if (block.text !== undefined) (role === "user" ? out.users : out.said).push(block.text);
+      if (block.toolUse) {
+        const { toolUseId, name, input } = block.toolUse;
+        out.calls.push({ id: toolUseId, name, values: input });
+      }
+      if (!block.toolResult) continue;
+      const inner = list(block.toolResult.content);
+      out.images += inner.filter(({ image }) => image).length;
+      out.results.push({ id: block.toolResult.toolUseId,
+        text: inner.map(({ text, json }) => text ?? (json ? JSON.stringify(json) : "")).join("") });
+    }
+  }
+}
+
+const readers = { bedrock_converse: converse,
+  openai_chat: chat, anthropic_messages: messages, gemini, openai_responses: responses };
 
 export function readConversation(dialect, body) {
   const out = { dialect, system: [], tools: [], users: [], said: [], calls: [], results: [],
