@@ -121,6 +121,9 @@ std::string default_endpoint(const Account& account) {
         return fmt::format("https://aiplatform.{}.rep.googleapis.com", account.location);
       }
       return fmt::format("https://{}-aiplatform.googleapis.com", account.location);
+    case Provider::bedrock:
+      return fmt::format("https://bedrock-runtime.{}.amazonaws.com{}", account.region,
+                         account.region.starts_with("cn-") ? ".cn" : "");
     default:
       return "";
   }
@@ -129,10 +132,11 @@ std::string default_endpoint(const Account& account) {
 Result<std::shared_ptr<const provider::Account>> Composer::make_account(
     const Account& account, std::vector<provider::TokenKeeper::Entry>& tokens) {
   const Kind kind = kind_of(account.provider);
-  if (kind == Kind::bedrock) {
-    return fail(
-        ErrorCode::invalid_argument,
-        fmt::format("account {}: provider bedrock is not served by this version", account.name));
+  const bool signs = !account.aws.empty();
+  if (kind == Kind::bedrock && !signs && account.api_key.empty() && account.endpoint.empty()) {
+    return fail(ErrorCode::invalid_argument,
+                fmt::format("account {}: no AWS credential: `weir check` says where one may stand",
+                            account.name));
   }
   auto made = std::make_shared<provider::Account>();
   made->name = account.name;
@@ -153,7 +157,8 @@ Result<std::shared_ptr<const provider::Account>> Composer::make_account(
   made->api_key = account.api_key;
   made->api_version = account.api_version;
   made->project = account.project;
-  made->location = account.location;
+  made->location = kind == Kind::bedrock ? account.region : account.location;
+  made->aws = account.aws;
   made->organization = account.organization;
   made->headers.assign(account.headers.begin(), account.headers.end());
   made->transport = {account.tls.ca_file, account.tls.verify};
@@ -164,7 +169,10 @@ Result<std::shared_ptr<const provider::Account>> Composer::make_account(
   // access token, and a token that comes opens it again.)
   std::string identity =
       fmt::format("{}|{}|{}|", account.name, to_string(account.provider), endpoint);
-  const access::KeyHash key_hash = hasher_->hash(account.api_key.reveal());
+  std::string credential(account.api_key.reveal());
+  credential.append(account.aws.access_key_id).append(account.aws.secret_access_key.reveal());
+  credential.append(account.aws.session_token.reveal());
+  const access::KeyHash key_hash = hasher_->hash(credential);
   identity.append(key_hash.begin(), key_hash.end());
   auto& state = account_states_[identity];
   if (!state) state = std::make_shared<provider::AccountState>();
@@ -175,6 +183,8 @@ Result<std::shared_ptr<const provider::Account>> Composer::make_account(
     auto source = token_source(account);
     if (!source) return fail(std::move(source).error());
     tokens.push_back({account.name, std::move(*source), state});
+  } else if (signs) {
+    made->auth = AuthKind::aws_signature;
   } else if (account.api_key.empty()) {
     made->auth = AuthKind::none;
   } else {

@@ -216,6 +216,10 @@ std::optional<ApiErrorType> type_of_message(std::string_view message) {
   if (message.find("API key not valid") != std::string_view::npos) {
     return ApiErrorType::authentication;
   }
+  // Bedrock's AccessDeniedException of one model, which says nothing about the credential.
+  if (message.find("access to the model with the specified model ID") != std::string_view::npos) {
+    return ApiErrorType::not_found;
+  }
   return std::nullopt;
 }
 
@@ -322,8 +326,9 @@ int status_of_error_type(ApiErrorType type) {
   return 500;
 }
 
-ApiError read_error_json(int status, json::Value root) {
-  Told told = read_told(root);
+namespace {
+
+ApiError error_of(int status, Told told) {
   ApiError error;
   error.type = classify(told, status);
   // The provider's own status where it means the same, else the class's: Gemini's 400 for a wrong
@@ -344,6 +349,12 @@ ApiError read_error_json(int status, json::Value root) {
   return error;
 }
 
+}  // namespace
+
+ApiError read_error_json(int status, json::Value root) {
+  return error_of(status, read_told(root));
+}
+
 json::Value error_in_openai_chunk(json::Value chunk) {
   const auto tells = [](json::Value error) {
     return (error.is_string() && !error.equals("")) || (error.is_object() && error.size() > 0);
@@ -353,14 +364,22 @@ json::Value error_in_openai_chunk(json::Value chunk) {
   return {};
 }
 
-ApiError read_error(Dialect /*dialect*/, int status, std::string_view body) {
+ApiError read_error(Dialect /*dialect*/, int status, std::string_view body,
+                    std::string_view type_told) {
   json::Document document;
   // Providers' bodies are read leniently: a repeated name must not hide the message.
   if (document.parse(body, {.unique_keys_levels = 0}) &&
       (document.root().is_object() || document.root().is_array())) {
-    return read_error_json(status, document.root());
+    Told told = read_told(document.root());
+    if (!type_told.empty()) {
+      told.words.insert(told.words.begin(), std::string(type_told));
+      if (told.code.empty()) told.code = type_told.substr(0, type_told.find(':'));
+    }
+    return error_of(status, std::move(told));
   }
-  ApiError error = read_error_json(status, {});
+  Told nothing;
+  if (!type_told.empty()) nothing.words.emplace_back(type_told);
+  ApiError error = error_of(status, std::move(nothing));
   if (std::string message = message_of_text(body); !message.empty()) {
     error.message = std::move(message);
   }

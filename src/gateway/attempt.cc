@@ -161,16 +161,22 @@ net::Task<FailureClass> take_error(Exchange& x, const provider::Deployment& depl
   const dialect::Dialect spoken = outgoing.provider_dialect() == dialect::Dialect::passthrough
                                       ? x.route.error_dialect
                                       : outgoing.provider_dialect();
-  ApiError error = dialect::read_error(spoken, head.status, *body);
+  ApiError error =
+      dialect::read_error(spoken, head.status, *body, head.headers.get("x-amzn-errortype"));
   const FailureClass failure = provider::classify_answer(head.status, error);
   x.retry_after = provider::retry_after(head.headers, x.worker.loop.clock().wall_ms());
   const bool own_affair = failure == FailureClass::credential || failure == FailureClass::protocol;
   const bool readable = !head.headers.find("content-encoding");
-  if (!outgoing.translated() && !own_affair && readable && !body->empty()) {
+  const bool foreign_form = provider::provider_of(deployment.account->kind).own_errors;
+  if (!outgoing.translated() && !foreign_form && !own_affair && readable && !body->empty()) {
     x.foreign_error =
         ForeignError{head.status, std::string(head.headers.get("content-type")), std::move(*body)};
   }
   x.attempt_detail = loggable(error, deployment);
+  if (failure == FailureClass::credential) {
+    x.attempt_detail +=
+        provider::clock_skew(*deployment.account, head.headers, x.worker.loop.clock().wall_ms());
+  }
   x.error = told_error(failure, std::move(error), deployment);
   co_return failure;
 }

@@ -121,6 +121,7 @@ Result<std::unique_ptr<Outgoing>> Outgoing::build(Exchange& x,
   } else {
     out->edit_multipart(x, deployment);
   }
+  out->wrap(provider);
   WEIR_CHECK_OK(out->build_head(x, deployment));
   return out;
 }
@@ -189,6 +190,14 @@ Result<void> Outgoing::edit(Exchange& x, const provider::Deployment& deployment)
   return {};
 }
 
+void Outgoing::wrap(const provider::Provider& provider) {
+  if (provider.wrap == nullptr) return;
+  std::string wrapped = provider.wrap(call_, pieces_);
+  if (wrapped.empty()) return;
+  text_ = std::move(wrapped);
+  pieces_ = {text_};
+}
+
 void Outgoing::edit_multipart(const Exchange& x, const provider::Deployment& deployment) {
   std::vector<json::Edit> edits;
   const std::string boundary = multipart_boundary(x.client.head().headers.get("content-type"));
@@ -245,9 +254,19 @@ Result<void> Outgoing::build_head(const Exchange& x, const provider::Deployment&
   for (const auto& [name, value] : account.headers) fields.set(name, value);
   provider.headers(deployment, call_, fields);
   WEIR_CHECK_OK(provider.authenticate(account, fields));
+  const std::string target = provider.target(deployment, call_);
+  const std::string host = http::host_field(account.origin);
+  if (provider.sign != nullptr) {
+    WEIR_CHECK_OK(provider.sign(account,
+                                {.method = call_.method,
+                                 .host = host,
+                                 .target = target,
+                                 .body = pieces_,
+                                 .wall_ms = x.worker.loop.clock().wall_ms()},
+                                fields));
+  }
 
-  http::RequestBuilder builder(call_.method, provider.target(deployment, call_),
-                               http::host_field(account.origin));
+  http::RequestBuilder builder(call_.method, target, host);
   for (size_t i = 0; i < fields.size(); ++i) builder.header(fields[i].name, fields[i].value);
   head_ = builder.text();
   return {};

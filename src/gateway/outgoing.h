@@ -27,6 +27,7 @@ class Outgoing {
 
   dialect::Dialect provider_dialect() const { return call_.dialect; }
   bool translated() const { return translated_; }
+  const provider::Call& call() const { return call_; }
   // Operation::embed: the API that the provider is asked by.
   dialect::EmbeddingsApi embeddings_api() const { return embeddings_api_; }
   // Weir asked for usage in an OpenAI stream and the client had not.
@@ -48,6 +49,7 @@ class Outgoing {
   void edit_multipart(const Exchange& x, const provider::Deployment& deployment);
   Result<void> build_head(const Exchange& x, const provider::Deployment& deployment);
   void cut(std::string_view text, std::vector<json::Edit> edits);
+  void wrap(const provider::Provider& provider);
 
   provider::Call call_;
   bool translated_ = false;

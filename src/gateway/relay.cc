@@ -73,6 +73,10 @@ const dialect::Conversation* asked_of(const Exchange& x) {
   return x.conversation ? &*x.conversation : nullptr;
 }
 
+bool in_frames(const Relay& r) {
+  return r.head.headers.get("content-type").starts_with("application/vnd.amazon.eventstream");
+}
+
 http::HeaderMap answer_headers(const Relay& r, std::string_view content_type) {
   http::HeaderMap fields;
   if (!content_type.empty()) fields.add("content-type", content_type);
@@ -123,7 +127,7 @@ net::Task<bool> write_stream(Exchange& x, std::span<const std::string_view> piec
 
 net::Task<RelayEnd> relay(Relay& r) {
   const std::string_view type = r.head.headers.get("content-type");
-  const bool events = type.find("event-stream") != std::string_view::npos;
+  const bool events = type.find("event-stream") != std::string_view::npos || in_frames(r);
   const std::string_view coding = r.head.headers.get("content-encoding");
   const bool coded = !coding.empty() && !http::iequals(coding, "identity");
   if (r.x.route.operation == Operation::passthrough) {

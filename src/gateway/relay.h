@@ -68,6 +68,9 @@ net::Task<RelayEnd> relay_stream(Relay& r);
 // relay_bytes.cc: endpoints that Weir does not read (audio, files), of any size.
 net::Task<RelayEnd> relay_bytes(Relay& r, std::string already_read);
 
+// The provider's stream is server-sent events inside AWS's event stream.
+bool in_frames(const Relay& r);
+
 // The head of the client's answer: what of the provider's may pass, and Weir's own fields.
 http::HeaderMap answer_headers(const Relay& r, std::string_view content_type);
 // Keeps what capture wants of the answer, within its limit.

@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include "dialect/event_stream.h"
 #include "dialect/relay/meter.h"
 #include "dialect/sse.h"
 #include "dialect/translate.h"
@@ -155,7 +156,36 @@ class Translated final : public StreamSource {
   bool complete_ = false;
 };
 
-std::unique_ptr<StreamSource> make_source(const Relay& r) {
+// What another source reads, out of AWS's frames.
+class InFrames final : public StreamSource {
+ public:
+  InFrames(std::unique_ptr<StreamSource> inner, dialect::Dialect dialect)
+      : inner_(std::move(inner)), frames_(dialect) {}
+
+  Result<void> feed(std::string_view bytes, std::vector<std::string_view>& out) override {
+    events_.clear();
+    auto unpacked = frames_.feed(bytes, events_);
+    // What stood in front of a broken frame is good.
+    WEIR_CHECK_OK(inner_->feed(events_, out));
+    return unpacked;
+  }
+  void finish(std::vector<std::string_view>& out) override { inner_->finish(out); }
+  bool has_content() const override { return inner_->has_content(); }
+  bool complete() const override { return inner_->complete(); }
+  const ApiError* error() const override { return inner_->error(); }
+  bool error_was_told() const override { return inner_->error_was_told(); }
+  void collect(Exchange& x) const override { inner_->collect(x); }
+  std::string tell(const ApiError& error, const Exchange& x) override {
+    return inner_->tell(error, x);
+  }
+
+ private:
+  std::unique_ptr<StreamSource> inner_;
+  dialect::EventStreamToSse frames_;
+  std::string events_;  // what the inner source's views point into
+};
+
+std::unique_ptr<StreamSource> make_inner_source(const Relay& r) {
   const Exchange& x = r.x;
   if (!r.outgoing.translated()) {
     return std::make_unique<SameDialect>(r.outgoing.provider_dialect(),
@@ -168,6 +198,12 @@ std::unique_ptr<StreamSource> make_source(const Relay& r) {
                                                        .asked = asked_of(x),
                                                        .include_usage = x.client_wants_usage,
                                                        .sse = r.outgoing.client_sse()});
+}
+
+std::unique_ptr<StreamSource> make_source(const Relay& r) {
+  auto source = make_inner_source(r);
+  if (!in_frames(r)) return source;
+  return std::make_unique<InFrames>(std::move(source), r.outgoing.provider_dialect());
 }
 
 struct Failure {
@@ -253,8 +289,9 @@ net::Task<RelayEnd> relay_stream(Relay& r) {
       if (!ready) continue;
       begun = true;
       x.upstream_time = x.now() - x.started;
-      const std::string_view type = r.outgoing.translated() ? r.outgoing.translated_stream_type()
-                                                            : r.head.headers.get("content-type");
+      const std::string_view type = r.outgoing.translated() || in_frames(r)
+                                        ? r.outgoing.translated_stream_type()
+                                        : r.head.headers.get("content-type");
       if (!co_await begin_stream(r, type)) break;
       out.assign(1, held);
     }

@@ -162,7 +162,13 @@ net::Task<RelayEnd> relay_whole(Relay& r) {
         if (x.route.operation == Operation::respond) keep_answer(x, answer);
         answer_type = x.stream ? r.outgoing.translated_stream_type() : "application/json";
       }
-      const std::string_view bytes = r.outgoing.translated() || rewritten ? answer : body;
+      const provider::Provider& provider = provider::provider_of(r.deployment.account->kind);
+      bool changed = r.outgoing.translated() || rewritten;
+      if (provider.unwrap != nullptr && !changed) {
+        answer = provider.unwrap(r.outgoing.call(), document.root());
+        changed = !answer.empty();
+      }
+      const std::string_view bytes = changed ? answer : body;
       r.timer.cancel();
       http::HeaderMap fields = answer_headers(r, answer_type);
       if (const ledger::Cost cost = price(x); cost.state == ledger::CostState::final) {

@@ -1,6 +1,11 @@
 #include "provider/account.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <cstdlib>
+
+#include "base/date.h"
 
 namespace weir::provider {
 
@@ -41,8 +46,23 @@ void cross_out(std::string& text, std::string_view secret) {
 std::string without_secrets(std::string text, const Account& account) {
   cross_out(text, account.api_key.reveal());
   if (account.auth == AuthKind::access_token) cross_out(text, account.state->token.get());
+  cross_out(text, account.aws.secret_access_key.reveal());
+  cross_out(text, account.aws.session_token.reveal());
   for (const auto& [name, value] : account.headers) cross_out(text, value);
   return text;
+}
+
+std::string clock_skew(const Account& account, const http::HeaderList& headers, int64_t wall_ms) {
+  // Dates of headers are whole seconds; what is nearly too much is worth saying too.
+  constexpr int64_t kWorthSaying = http::kSignatureSkewMaxMs - 60'000;
+  const auto theirs = parse_http_date(headers.get("date"));
+  if (account.auth != AuthKind::aws_signature || !theirs) return {};
+  const int64_t ahead_ms = wall_ms - *theirs;
+  if (std::abs(ahead_ms) < kWorthSaying) return {};
+  return fmt::format(
+      "; this machine's clock is {} seconds {} the provider's, which refuses signatures that are "
+      "more than five minutes off: set the clock",
+      std::abs(ahead_ms) / 1000, ahead_ms > 0 ? "ahead of" : "behind");
 }
 
 std::string TokenSlot::get() const {

@@ -16,6 +16,7 @@
 #include "base/secret.h"
 #include "dialect/conversation.h"
 #include "http/client.h"
+#include "http/sigv4.h"
 #include "provider/health.h"
 
 namespace weir::provider {
@@ -37,6 +38,7 @@ enum class AuthKind : uint8_t {
   bearer,          // Authorization: Bearer <api_key>
   api_key_header,  // the provider's own header: api-key, x-api-key, x-goog-api-key
   access_token,    // Authorization: Bearer <token fetched and refreshed off the request path>
+  aws_signature,   // SigV4 with `aws`
 };
 
 // The access token of an account, published by the control thread and read by every worker.
@@ -93,7 +95,8 @@ struct Account {
   Secret api_key;
   std::string api_version;                                   // azure_openai: "" = the v1 API
   std::string project;                                       // vertex_ai
-  std::string location;                                      // vertex_ai
+  std::string location;                                      // vertex_ai, bedrock (the region)
+  http::AwsCredentials aws;                                  // bedrock
   std::string organization;                                  // openai
   std::vector<std::pair<std::string, std::string>> headers;  // sent with every request
   Transport transport;
@@ -111,6 +114,10 @@ struct Deployment {
   uint32_t slot = 0;                        // index of its counters (observe/)
   std::shared_ptr<DeploymentState> state;
 };
+
+// "; this machine's clock is 7 minutes behind the provider's ..." where a signature can be refused
+// for that: `headers` are the provider's, with its Date. Else "".
+std::string clock_skew(const Account& account, const http::HeaderList& headers, int64_t wall_ms);
 
 // The text without the account's credentials, header values among them, where a provider repeats
 // what it was sent.

@@ -169,7 +169,7 @@ const Provider& provider_of(Kind kind) {
     case Kind::openai_compatible:
       return kOpenAiCompatible;
     case Kind::bedrock:
-      break;  // refused by the configuration: no deployment has it
+      return kBedrock;
   }
   return kOpenAiCompatible;
 }

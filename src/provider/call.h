@@ -5,6 +5,7 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -53,6 +54,15 @@ struct BodyEdit {
   std::vector<json::Edit> edits() const;
 };
 
+// A request whose head is complete but for its signature.
+struct Outbound {
+  std::string_view method;
+  std::string_view host;
+  std::string_view target;
+  std::span<const std::string_view> body;
+  int64_t wall_ms = 0;
+};
+
 struct Provider {
   // The dialect in which the deployment serves that operation for a client that speaks `client`;
   // nullopt where it cannot.
@@ -66,6 +76,14 @@ struct Provider {
   // What must change in a body that is already in the provider's dialect: the model's name,
   // stream_options, Vertex's anthropic_version.
   void (*edit)(const Deployment&, const Call&, BodyEdit&);
+  // The rest most providers do not have. Adds what authenticates the whole request: a signature.
+  Result<void> (*sign)(const Account&, const Outbound&, http::HeaderMap&) = nullptr;
+  // Puts a body in the provider's dialect into an envelope of the provider's, and takes the answer
+  // out of its own; "" where that call has none.
+  std::string (*wrap)(const Call&, std::span<const std::string_view> body) = nullptr;
+  std::string (*unwrap)(const Call&, json::Value answer) = nullptr;
+  // Errors come in a form of the provider's own and not in that of the dialect: they are told anew.
+  bool own_errors = false;
 };
 
 const Provider& provider_of(Kind kind);
@@ -111,6 +129,7 @@ extern const Provider kAzureOpenAi;
 extern const Provider kAnthropic;
 extern const Provider kVertexAi;
 extern const Provider kGemini;
+extern const Provider kBedrock;
 extern const Provider kOpenAiCompatible;
 
 }  // namespace weir::provider

@@ -32,6 +32,19 @@ const std::vector<Belongs>& belongings() {
        [](const Account& a) { return !a.token_endpoint.empty(); },
        {Provider::vertex_ai, Provider::azure_openai}},
       {"region", [](const Account& a) { return !a.region.empty(); }, {Provider::bedrock}},
+      {"access_key_id",
+       [](const Account& a) { return !a.access_key_id.empty(); },
+       {Provider::bedrock}},
+      {"secret_access_key",
+       [](const Account& a) { return !a.secret_access_key.empty(); },
+       {Provider::bedrock}},
+      {"session_token",
+       [](const Account& a) { return !a.session_token.empty(); },
+       {Provider::bedrock}},
+      {"profile", [](const Account& a) { return !a.profile.empty(); }, {Provider::bedrock}},
+      {"credentials_file",
+       [](const Account& a) { return !a.credentials_file.empty(); },
+       {Provider::bedrock}},
       {"organization",
        [](const Account& a) { return !a.organization.empty(); },
        {Provider::openai, Provider::openai_compatible}},
@@ -66,10 +79,7 @@ class AccountCheck {
         need("endpoint", account_.endpoint.empty());
         break;
       case Provider::bedrock:
-        problem(ProblemCode::unsupported, "provider",
-                "this version of Weir cannot call bedrock; Anthropic's models are also at "
-                "anthropic and vertex_ai");
-        break;
+        break;  // resolve_aws() has said it
     }
     check_files();
     check_transport();

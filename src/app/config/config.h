@@ -17,6 +17,7 @@
 #include "base/money.h"
 #include "base/secret.h"
 #include "dialect/conversation.h"
+#include "http/sigv4.h"
 
 namespace weir::app {
 
@@ -124,14 +125,20 @@ struct Account {
   Provider provider = Provider::openai;
   std::string endpoint;  // base URL without trailing slash; empty: the provider's public address
   Secret api_key;
-  std::string api_version;      // azure_openai: empty means the v1 API; anthropic: its header
-  std::optional<Entra> entra;   // azure_openai
-  std::string project;          // vertex_ai
-  std::string location;         // vertex_ai
-  std::string service_account;  // vertex_ai: path of the service account's JSON key
-  std::string token_endpoint;   // overrides where OAuth tokens are fetched
-  std::string region;           // bedrock
-  std::string organization;     // openai
+  std::string api_version;       // azure_openai: empty means the v1 API; anthropic: its header
+  std::optional<Entra> entra;    // azure_openai
+  std::string project;           // vertex_ai
+  std::string location;          // vertex_ai
+  std::string service_account;   // vertex_ai: path of the service account's JSON key
+  std::string token_endpoint;    // overrides where OAuth tokens are fetched
+  std::string region;            // bedrock
+  std::string access_key_id;     // bedrock
+  Secret secret_access_key;      // bedrock
+  Secret session_token;          // bedrock: of temporary credentials
+  std::string profile;           // bedrock: in the shared credentials file
+  std::string credentials_file;  // bedrock: path of that file
+  http::AwsCredentials aws;      // what these and the environment give (aws.h); no field of its own
+  std::string organization;      // openai
   std::map<std::string, std::string> headers;  // sent with every request; may hold secrets
   AccountTls tls;
   bool http2 = false;  // offered; without TLS by prior knowledge

@@ -3,6 +3,7 @@
 #include <string>
 #include <utility>
 
+#include "app/config/aws.h"
 #include "app/config/check.h"
 #include "app/config/reader.h"
 #include "app/config/schema.h"
@@ -24,6 +25,7 @@ Loaded load_text(std::string_view text, const Surroundings& surroundings) {
     Config config;
     Reader reader(surroundings, problems);
     if (root.kind != YamlNode::Kind::null) read_object(config_spec(), root, &config, reader);
+    resolve_aws(config, reader);
     check_config(config, reader);
     if (!problems.has_error()) loaded.config = std::move(config);
   }

@@ -214,7 +214,7 @@ const std::vector<Broken>& broken_files() {
        "accounts:\n- name: a\n  provider: openai\n  api_key: k\n  project: p\n",
        ProblemCode::conflict, 5, "accounts[0].project"},
       {"bedrock", "accounts:\n- {name: a, provider: bedrock, region: r}\n",
-       ProblemCode::unsupported, 2, "accounts[0].provider"},
+       ProblemCode::missing_field, 2, "accounts[0].provider"},
       {"deployment name at openai",
        ACCOUNT "models:\n- name: m\n  deployments: [{account: a, deployment: d}]\n",
        ProblemCode::conflict, 4, "models[0].deployments[0].deployment"},

@@ -24,9 +24,10 @@ struct Choices<log::Level> {
 };
 template <>
 struct Choices<dialect::Dialect> {
-  static constexpr std::array kValues{
-      dialect::Dialect::openai_chat, dialect::Dialect::openai_responses,
-      dialect::Dialect::anthropic_messages, dialect::Dialect::gemini};
+  static constexpr std::array kValues{dialect::Dialect::openai_chat,
+                                      dialect::Dialect::openai_responses,
+                                      dialect::Dialect::anthropic_messages,
+                                      dialect::Dialect::gemini, dialect::Dialect::bedrock_converse};
 };
 
 namespace {
@@ -187,8 +188,7 @@ const ObjectSpec& spec_of<Account>() {
                      "A credential at a provider, with that provider's limits: the unit that is "
                      "pooled.")
           .field("name", &Account::name, "How deployments refer to it.", kRequiredName)
-          .field("provider", &Account::provider,
-                 "Whose API it is. `bedrock` is refused by this version.", {.required = true})
+          .field("provider", &Account::provider, "Whose API it is.", {.required = true})
           .field("endpoint", &Account::endpoint,
                  "Base address, such as `https://acme.openai.azure.com` or "
                  "`http://127.0.0.1:8000/v1`. Required for azure_openai and openai_compatible.",
@@ -207,7 +207,22 @@ const ObjectSpec& spec_of<Account>() {
                  "vertex_ai, azure_openai: fetches OAuth tokens here and not at the address that "
                  "the credential names.",
                  kUrl)
-          .field("region", &Account::region, "bedrock: the AWS region.")
+          .field("region", &Account::region, "bedrock: the AWS region, such as `us-east-1`.",
+                 {.unset = "`AWS_REGION`, else `AWS_DEFAULT_REGION`"})
+          .field("access_key_id", &Account::access_key_id,
+                 "bedrock: the access key that signs requests, in place of `api_key`.")
+          .field("secret_access_key", &Account::secret_access_key, "bedrock: its secret.")
+          .field("session_token", &Account::session_token,
+                 "bedrock: the token of temporary credentials.")
+          .field("profile", &Account::profile,
+                 "bedrock: takes the access key from this profile of `credentials_file`. Without "
+                 "any credential here, the environment's are taken: `AWS_BEARER_TOKEN_BEDROCK`, "
+                 "`AWS_ACCESS_KEY_ID`, `AWS_PROFILE`.",
+                 {.unset = "`AWS_PROFILE`, else `default`"})
+          .field("credentials_file", &Account::credentials_file,
+                 "bedrock: AWS's shared credentials file. Read at start and reload.",
+                 {.as = FieldKind::path,
+                  .unset = "`AWS_SHARED_CREDENTIALS_FILE`, else `~/.aws/credentials`"})
           .field("organization", &Account::organization, "openai: the organization that pays.")
           .field("headers", &Account::headers,
                  "Headers that are sent with every request; their values are treated as secrets.",
@@ -242,7 +257,9 @@ const ObjectSpec& spec_of<Deployment>() {
                  "Share of the requests, relative to the other deployments; 0 takes it out.",
                  {.max = 1'000'000})
           .field("dialect", &Deployment::dialect,
-                 "The wire format to speak, where the provider has several.",
+                 "The wire format to speak, where the provider has several. bedrock: "
+                 "`anthropic_messages` is InvokeModel and the rule for Claude, `bedrock_converse` "
+                 "is Converse and the rule for everything else.",
                  {.unset = "the one that fits the request best"})
           .done();
   return spec;

@@ -32,6 +32,8 @@ constexpr Column kColumns[] = {
     {"gemini", provider::Kind::gemini, "gemini"},
     {"vertex_ai, Gemini", provider::Kind::vertex_ai, "gemini"},
     {"vertex_ai, Claude", provider::Kind::vertex_ai, "claude"},
+    {"bedrock", provider::Kind::bedrock, "amazon.nova"},
+    {"bedrock, Claude", provider::Kind::bedrock, "anthropic.claude"},
 };
 
 provider::Deployment deployment_of(const Column& column) {
