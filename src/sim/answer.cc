@@ -119,6 +119,7 @@ int64_t thinking_tokens(const Conversation& conversation, const Directive& direc
 bool shows_thinking(const AnswerRequest& request) {
   switch (request.dialect) {
     case Dialect::anthropic_messages:
+    case Dialect::bedrock_converse:
       return true;
     case Dialect::gemini:
       return request.conversation.reasoning &&
@@ -181,6 +182,7 @@ class AnswerMaker {
       case Dialect::openai_responses:
         return "resp_";
       case Dialect::gemini:
+      case Dialect::bedrock_converse:
         return "";
       default:
         return "chatcmpl-";

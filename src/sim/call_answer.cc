@@ -77,6 +77,10 @@ AnswerHead CallRun::head(int status) const {
     head.fields.emplace_back("openai-processing-ms", "1");
   }
   if (route_.flavor == Flavor::azure) head.fields.emplace_back("apim-request-id", request_id());
+  if (route_.flavor == Flavor::bedrock) {
+    head.fields = limit_headers_;
+    head.fields.emplace_back("x-amzn-requestid", request_id());
+  }
   return head;
 }
 
@@ -96,15 +100,33 @@ net::Task<void> CallRun::send_error(ApiError error, HeaderFields fields) {
   if (!sender_) {
     sender_.emplace(exchange_, sim_.loop, sim_.wires, call_, Random(sim_.config.seed));
   }
-  AnswerHead out = head(dialect::error_status(route_.dialect, error));
+  AnswerHead out = head(dialect::error_status(error_dialect(), error));
+  add_error_type(out, error);
   for (auto& field : fields) {
     if (std::find(out.fields.begin(), out.fields.end(), field) == out.fields.end()) {
       out.fields.push_back(std::move(field));
     }
   }
-  Dialect dialect = route_.dialect;
-  if (dialect == Dialect::passthrough) dialect = Dialect::openai_chat;
-  co_await sender_->whole(std::move(out), dialect::write_error(dialect, error, request_id()), {});
+  co_await sender_->whole(std::move(out),
+                          dialect::write_error(error_dialect(), error, request_id()), {});
+}
+
+Dialect CallRun::error_dialect() const {
+  if (route_.flavor == Flavor::bedrock) return Dialect::bedrock_converse;
+  return route_.dialect == Dialect::passthrough ? Dialect::openai_chat : route_.dialect;
+}
+
+// Bedrock names its errors in a header.
+void CallRun::add_error_type(AnswerHead& head, const ApiError& error) const {
+  if (route_.flavor != Flavor::bedrock) return;
+  std::string type(dialect::bedrock_exception(error.type));
+  if (error.code.ends_with("Exception")) type = error.code;
+  head.fields.emplace_back("x-amzn-errortype", type + ":http://internal.amazon.com/coral/");
+}
+
+std::string_view CallRun::stream_type() const {
+  return route_.flavor == Flavor::bedrock ? "application/vnd.amazon.eventstream"
+                                          : "text/event-stream; charset=utf-8";
 }
 
 net::Task<void> CallRun::answer_fault() {
@@ -123,12 +145,9 @@ net::Task<void> CallRun::answer_fault() {
     if (fault.message.empty()) error.message = "the prompt was refused by the content policy";
     if (body.empty() && route_.flavor == Flavor::azure) body = kAzureFiltered;
   }
-  if (body.empty()) {
-    const Dialect dialect =
-        route_.dialect == Dialect::passthrough ? Dialect::openai_chat : route_.dialect;
-    body = dialect::write_error(dialect, error, request_id());
-  }
+  if (body.empty()) body = dialect::write_error(error_dialect(), error, request_id());
   AnswerHead out = head(fault.status);
+  add_error_type(out, error);
   if (!fault.content_type.empty()) out.content_type = fault.content_type;
   if (!fault.retry_after.empty()) out.fields.emplace_back("retry-after", fault.retry_after);
   if (!fault.retry_after_ms.empty()) {
@@ -145,7 +164,7 @@ net::Task<void> CallRun::answer_raw() {
   AnswerHead out;
   out.status = raw.status;
   out.fields = raw.headers;
-  out.content_type = raw.stream ? "text/event-stream; charset=utf-8" : "application/json";
+  out.content_type = raw.stream ? stream_type() : "application/json";
   if (!raw.content_type.empty()) out.content_type = raw.content_type;
   const Effort effort{.latency = rule_->latency.value_or(Latency{})};
   forget_request();
@@ -235,8 +254,8 @@ net::Task<void> CallRun::answer_model() {
     co_await sender_->whole(std::move(out), whole_body(reply), effort);
     co_return;
   }
-  out.content_type = "text/event-stream; charset=utf-8";
-  out.fields.emplace_back("cache-control", "no-cache");
+  out.content_type = stream_type();
+  if (route_.flavor != Flavor::bedrock) out.fields.emplace_back("cache-control", "no-cache");
   const bool azure_chat = route_.flavor == Flavor::azure && route_.dialect == Dialect::openai_chat;
   std::unique_ptr<Steps> steps = std::make_unique<ReplySteps>(
       reply, route_.dialect, stream_writer(reply), azure_chat ? azure_preamble() : std::string());
@@ -252,7 +271,9 @@ net::Task<void> CallRun::answer_count() {
   std::string body;
   json::Writer w(body);
   w.begin_object();
-  if (route_.endpoint == Endpoint::count_tokens) {
+  if (route_.flavor == Flavor::bedrock) {
+    w.member("inputTokens", tokens);
+  } else if (route_.endpoint == Endpoint::count_tokens) {
     w.member("input_tokens", tokens);
   } else {
     w.member("totalTokens", tokens).key("promptTokensDetails").begin_array().begin_object();
@@ -297,6 +318,7 @@ net::Task<void> CallRun::answer() {
     case Endpoint::completions:
     case Endpoint::messages:
     case Endpoint::generate:
+    case Endpoint::converse:
       return answer_model();
     case Endpoint::count_tokens:
     case Endpoint::gemini_count_tokens:

@@ -6,7 +6,9 @@
 #include <algorithm>
 #include <array>
 
+#include "base/encoding.h"
 #include "dialect/errors.h"
+#include "http/sigv4.h"
 #include "sim/completions.h"
 #include "sim/control.h"
 #include "sim/responses.h"
@@ -54,6 +56,7 @@ bool has_conversation(Endpoint endpoint) {
     case Endpoint::messages:
     case Endpoint::count_tokens:
     case Endpoint::generate:
+    case Endpoint::converse:
     case Endpoint::gemini_count_tokens:
       return true;
     default:
@@ -161,6 +164,17 @@ void CallRun::identify() {
   if (root["stream"].as_bool().value_or(false)) call_.stream = true;
 }
 
+// CountTokens wraps the body that InvokeModel would get.
+std::optional<ApiError> CallRun::unwrap() {
+  const auto body = base64_decode(document_.root()["input"]["invokeModel"]["body"].string_or(""));
+  if (!body || body->empty()) {
+    return error_of(ApiErrorType::invalid_request, "input.invokeModel.body: expected base64");
+  }
+  body_ = *body;
+  if (document_.parse(body_) && document_.root().is_object()) return std::nullopt;
+  return error_of(ApiErrorType::invalid_request, "input.invokeModel.body: expected JSON");
+}
+
 std::optional<ApiError> CallRun::parse() {
   const bool posted = exchange_.head().method == "POST";
   if (!has_json(route_.endpoint) || !posted) return std::nullopt;
@@ -172,7 +186,9 @@ std::optional<ApiError> CallRun::parse() {
   if (!document_.root().is_object()) {
     return error_of(ApiErrorType::invalid_request, "expected a JSON object as the body");
   }
-  return std::nullopt;
+  const bool wrapped =
+      route_.flavor == Flavor::bedrock && route_.endpoint == Endpoint::count_tokens;
+  return wrapped ? unwrap() : std::nullopt;
 }
 
 Result<dialect::Conversation> CallRun::read_conversation() const {
@@ -210,7 +226,16 @@ std::optional<ApiError> CallRun::check_request() const {
         "model_not_found");
   }
   if (route_.dialect != Dialect::anthropic_messages) return std::nullopt;
-  if (route_.flavor == Flavor::vertex) {
+  if (route_.flavor == Flavor::bedrock) {
+    if (!root["anthropic_version"].equals("bedrock-2023-05-31")) {
+      return invalid("anthropic_version: expected \"bedrock-2023-05-31\" in the body");
+    }
+    for (const std::string_view name : {"model", "stream"}) {
+      if (root[name].exists()) {
+        return invalid(std::string(name) + ": Extra inputs are not permitted");
+      }
+    }
+  } else if (route_.flavor == Flavor::vertex) {
     if (!root["anthropic_version"].equals("vertex-2023-10-16")) {
       return invalid("anthropic_version: expected \"vertex-2023-10-16\" in the body");
     }
@@ -230,7 +255,27 @@ std::optional<ApiError> CallRun::check_request() const {
   return std::nullopt;
 }
 
+// An AWS signature where credentials were configured.
+std::optional<ApiError> CallRun::check_signature() const {
+  const http::RequestHead& head = exchange_.head();
+  const std::string_view body = signed_body_;
+  const auto verified = http::verify_v4({.method = head.method,
+                                         .host = head.headers.get("host"),
+                                         .target = head.target,
+                                         .body = {&body, 1},
+                                         .region = sim_.config.aws_region,
+                                         .service = "bedrock",
+                                         .wall_ms = sim_.wall_ms()},
+                                        head.headers, sim_.config.aws);
+  if (verified) return std::nullopt;
+  ApiError error = error_of(ApiErrorType::authentication, std::string(verified.error().message()));
+  error.status = 403;
+  return error;
+}
+
 std::optional<ApiError> CallRun::check_key() const {
+  const bool may_sign = route_.flavor == Flavor::bedrock && !bearer_;
+  if (may_sign && !sim_.config.aws.empty()) return check_signature();
   const bool token_path =
       route_.flavor == Flavor::vertex || (route_.flavor == Flavor::azure && bearer_);
   if (sim_.config.require_tokens && token_path) {
@@ -304,6 +349,10 @@ net::Task<void> CallRun::run() {
     co_return;
   }
   sender_.emplace(exchange_, sim_.loop, sim_.wires, call_, Random(sim_.config.seed ^ call_.id));
+  if (route_.flavor == Flavor::bedrock) {
+    signed_body_ = body_;
+    if (route_.stream) sender_->set_frames(route_.endpoint == Endpoint::messages);
+  }
   std::optional<ApiError> problem = parse();
   identify();
   if (!problem && has_conversation(route_.endpoint) && document_.root().exists()) {

@@ -34,6 +34,8 @@ class CallRun {
   void find_key();
   // Reads the JSON and, where there is one, the conversation. What is wrong with it, if anything.
   std::optional<dialect::ApiError> parse();
+  std::optional<dialect::ApiError> unwrap();
+  std::optional<dialect::ApiError> check_signature() const;
   Result<dialect::Conversation> read_conversation() const;
   std::optional<dialect::ApiError> check_request() const;
   std::optional<dialect::ApiError> check_key() const;
@@ -52,6 +54,9 @@ class CallRun {
   net::Task<void> send_error(dialect::ApiError error, HeaderFields fields = {});
 
   AnswerHead head(int status = 200) const;
+  dialect::Dialect error_dialect() const;
+  void add_error_type(AnswerHead& head, const dialect::ApiError& error) const;
+  std::string_view stream_type() const;
   Latency latency() const;
   dialect::Reply make_reply(const dialect::Conversation& conversation) const;
   std::unique_ptr<dialect::StreamWriter> stream_writer(const dialect::Reply& reply) const;
@@ -67,6 +72,7 @@ class CallRun {
   std::string key_;
   bool bearer_ = false;
   std::string body_;
+  std::string signed_body_;  // as it came, for its signature
   json::Document document_;
   std::optional<dialect::Conversation> conversation_;
   std::string user_text_;

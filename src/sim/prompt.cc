@@ -199,7 +199,8 @@ dialect::Usage PromptCache::input_usage(const Conversation& conversation, dialec
   dialect::Usage usage;
   usage.reported = true;
   for (const PromptPiece& piece : pieces) usage.input += piece.tokens;
-  if (dialect == dialect::Dialect::anthropic_messages) {
+  if (dialect == dialect::Dialect::anthropic_messages ||
+      dialect == dialect::Dialect::bedrock_converse) {
     use_breakpoints(pieces, usage, now);
   } else {
     use_automatic(pieces, usage, now);

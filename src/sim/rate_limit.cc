@@ -93,7 +93,7 @@ HeaderFields rate_limit_headers(dialect::Dialect dialect, const RateLimits& limi
   if (dialect == dialect::Dialect::anthropic_messages) {
     add_anthropic(out, "requests", rpm, verdict.requests_left, verdict.requests_reset, wall_ms);
     add_anthropic(out, "tokens", tpm, verdict.tokens_left, verdict.tokens_reset, wall_ms);
-  } else if (dialect != dialect::Dialect::gemini) {
+  } else if (dialect != dialect::Dialect::gemini && dialect != dialect::Dialect::bedrock_converse) {
     add_openai(out, "requests", rpm, verdict.requests_left, verdict.requests_reset);
     add_openai(out, "tokens", tpm, verdict.tokens_left, verdict.tokens_reset);
   }

@@ -40,6 +40,15 @@ constexpr std::array kVerbs = {
     Name{"streamRawPredict", Endpoint::messages, Dialect::anthropic_messages},
 };
 
+// What stands behind /model/{id} at Bedrock. Of the models that are invoked, Claude is played.
+constexpr std::array kBedrock = {
+    Name{"converse", Endpoint::converse, Dialect::bedrock_converse},
+    Name{"converse-stream", Endpoint::converse, Dialect::bedrock_converse},
+    Name{"invoke", Endpoint::messages, Dialect::anthropic_messages},
+    Name{"invoke-with-response-stream", Endpoint::messages, Dialect::anthropic_messages},
+    Name{"count-tokens", Endpoint::count_tokens, Dialect::anthropic_messages},
+};
+
 // Collections whose objects have ids: "/v1/files/file-1/content".
 constexpr std::array kCollections = {
     Name{"files", Endpoint::files, Dialect::passthrough},
@@ -71,6 +80,19 @@ bool find_verb(std::string_view last, Route& route) {
       route.endpoint = Endpoint::count_tokens;
       route.model.clear();
     }
+    return true;
+  }
+  return false;
+}
+
+bool find_bedrock(const std::vector<std::string_view>& parts, Route& route) {
+  if (parts.size() < 3 || parts[parts.size() - 3] != "model") return false;
+  for (const Name& name : kBedrock) {
+    if (name.text != parts.back()) continue;
+    set(route, name);
+    route.flavor = Flavor::bedrock;
+    route.model = decoded(parts[parts.size() - 2]);
+    route.stream = name.text.ends_with("stream");
     return true;
   }
   return false;
@@ -111,7 +133,7 @@ Route find(const std::vector<std::string_view>& parts) {
   find_flavor(parts, route);
   const std::string_view last = parts.back();
   const std::string_view before = parts.size() > 1 ? parts[parts.size() - 2] : std::string_view();
-  if (find_verb(last, route)) return route;
+  if (find_verb(last, route) || find_bedrock(parts, route)) return route;
   if (last == "token") {
     const bool entra = before == "v2.0";
     route.endpoint = entra ? Endpoint::entra_token : Endpoint::google_token;
@@ -171,6 +193,8 @@ std::string_view to_string(Endpoint endpoint) {
       return "count_tokens";
     case Endpoint::generate:
       return "generate";
+    case Endpoint::converse:
+      return "converse";
     case Endpoint::gemini_count_tokens:
       return "gemini_count_tokens";
     case Endpoint::embed_content:

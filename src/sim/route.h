@@ -1,7 +1,8 @@
 // Route: what a request's path asks of the simulator, over the paths of every provider it plays:
 // OpenAI and compatible servers, Azure (classic deployments and /openai/v1), Anthropic, Gemini,
-// Vertex AI, the two token endpoints, and the simulator's own control paths. Only the end of a path
-// decides, so any base URL works ("/v1", "/api/paas/v4", none). Pure functions; any thread.
+// Vertex AI, Bedrock, the two token endpoints, and the simulator's own control paths. Only the end
+// of a path decides, so any base URL works ("/v1", "/api/paas/v4", none). Pure functions; any
+// thread.
 #pragma once
 
 #include <cstdint>
@@ -29,6 +30,7 @@ enum class Endpoint : uint8_t {
   messages,
   count_tokens,  // Anthropic's and, at Vertex, count-tokens:rawPredict
   generate,      // Gemini's generateContent and streamGenerateContent
+  converse,      // Bedrock's converse and converse-stream
   gemini_count_tokens,
   embed_content,
   batch_embed_contents,
@@ -39,16 +41,17 @@ enum class Endpoint : uint8_t {
 };
 std::string_view to_string(Endpoint endpoint);
 
-enum class Flavor : uint8_t { plain, azure, vertex };
+enum class Flavor : uint8_t { plain, azure, vertex, bedrock };
 
 struct Route {
   Endpoint endpoint = Endpoint::unknown;
   Flavor flavor = Flavor::plain;
   dialect::Dialect dialect = dialect::Dialect::passthrough;
-  std::string model;    // where the path names it (Azure deployment, Gemini, Vertex), decoded
-  std::string id;       // files, batches, responses: the object's id; control: what is behind /v1/
+  std::string
+      model;       // where the path names it (Azure deployment, Gemini, Vertex, Bedrock), decoded
+  std::string id;  // files, batches, responses: the object's id; control: what is behind /v1/
   std::string action;   // "content", "cancel", "input_items": what is behind the id
-  bool stream = false;  // the path asks for a stream (Gemini, Vertex)
+  bool stream = false;  // the path asks for a stream (Gemini, Vertex, Bedrock)
   bool sse = false;     // Gemini: alt=sse; else a stream is one JSON array
 };
 

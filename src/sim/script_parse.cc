@@ -29,7 +29,7 @@ constexpr std::array kDialects = {
     dialect::Dialect::openai_chat,        dialect::Dialect::openai_responses,
     dialect::Dialect::openai_completions, dialect::Dialect::openai_embeddings,
     dialect::Dialect::anthropic_messages, dialect::Dialect::gemini,
-    dialect::Dialect::passthrough};
+    dialect::Dialect::bedrock_converse,   dialect::Dialect::passthrough};
 
 struct StopName {
   std::string_view name;

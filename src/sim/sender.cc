@@ -136,6 +136,11 @@ net::Task<bool> Sender::begin(const AnswerHead& head, std::optional<size_t> leng
 }
 
 net::Task<bool> Sender::write(std::string_view bytes) {
+  std::string frames;
+  if (frames_) {
+    if (!frames_->feed(bytes, frames)) co_return false;
+    bytes = frames;
+  }
   const bool slow = fault_is(FaultKind::slow);
   const size_t piece = fault_ != nullptr && fault_->bytes > 0 ? fault_->bytes : kDripBytes;
   while (!bytes.empty()) {

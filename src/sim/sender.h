@@ -4,12 +4,14 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 #include "base/random.h"
+#include "dialect/event_stream.h"
 #include "http/exchange.h"
 #include "net/loop.h"
 #include "net/task.h"
@@ -40,6 +42,8 @@ class Sender {
   Sender(const Sender&) = delete;
   Sender& operator=(const Sender&) = delete;
 
+  // Streams leave in AWS's event stream; `chunks`: as InvokeModel frames them.
+  void set_frames(bool chunks) { frames_.emplace(chunks); }
   // The fault outlives the sender.
   void set_fault(const Fault* fault) { fault_ = fault; }
 
@@ -79,6 +83,7 @@ class Sender {
   Call& call_;
   Random random_;
   const Fault* fault_ = nullptr;
+  std::optional<dialect::SseToEventStream> frames_;
   net::Event gone_;
   Nanoseconds started_;
   bool struck_ = false;

@@ -52,9 +52,9 @@ Result<ModelSettings> read_model(json::Value value) {
 }
 
 Result<void> check_names(json::Value root) {
-  constexpr std::array<std::string_view, 9> kNames = {
+  constexpr std::array<std::string_view, 10> kNames = {
       "seed",           "latency",          "output_tokens", "models", "keys", "known_models_only",
-      "require_tokens", "token_lifetime_s", "rules"};
+      "require_tokens", "token_lifetime_s", "rules",         "aws"};
   for (const auto& [key, value] : root.members()) {
     if (std::find(kNames.begin(), kNames.end(), key) != kNames.end()) continue;
     std::string message = "no such member '" + key + "'";
@@ -89,6 +89,15 @@ Result<SimFile> parse_sim_file(std::string_view text, SimConfig defaults) {
   }
   for (const json::Value key : fields.array(root, "keys").elements()) {
     config.keys.push_back(key.string_or(""));
+  }
+  if (const json::Value aws = fields.object(root, "aws")) {
+    config.aws.access_key_id = fields.string(aws, "access_key_id", "aws");
+    config.aws.secret_access_key = Secret(fields.string(aws, "secret_access_key", "aws"));
+    config.aws.session_token = Secret(fields.string(aws, "session_token", "aws"));
+    if (const std::string region = fields.string(aws, "region", "aws"); !region.empty()) {
+      config.aws_region = region;
+    }
+    if (config.aws.empty()) fields.fail("aws.access_key_id", "expected an access key");
   }
   const json::Value models = fields.object(root, "models");
   if (!fields.ok()) return fail(fields.error());

@@ -17,6 +17,7 @@
 
 #include "base/result.h"
 #include "http/server.h"
+#include "http/sigv4.h"
 #include "net/loop.h"
 #include "net/stream.h"
 #include "sim/call_log.h"
@@ -42,6 +43,9 @@ struct SimConfig {
   std::map<std::string, ModelSettings> models;
   bool known_models_only = false;
   std::vector<std::string> keys;  // accepted ones; empty: any, and none at all
+  // Signatures at Bedrock's paths must be of these; empty: any, and none at all.
+  http::AwsCredentials aws;
+  std::string aws_region = "us-east-1";
   // Bearer tokens at Azure's and Vertex AI's paths must come from the token endpoints here.
   bool require_tokens = false;
   Nanoseconds token_lifetime = std::chrono::hours(1);

@@ -80,6 +80,14 @@ bool ReplySteps::next(std::string& out, Step& step) {
 
 void append_raw_chunk(std::string& out, std::string_view chunk, Dialect dialect, bool crlf) {
   const std::string_view end = crlf || dialect == Dialect::gemini ? "\r\n" : "\n";
+  if (dialect == Dialect::bedrock_converse) {  // recorded as {NAME: PAYLOAD}
+    json::Document document;
+    if (document.parse(chunk) && document.root().size() == 1) {
+      const auto [name, payload] = *document.root().members().begin();
+      out.append("event: ").append(name).append("\ndata: ").append(payload.raw()).append("\n\n");
+      return;
+    }
+  }
   if (has_event_names(dialect)) {
     json::Document document;
     if (document.parse(chunk) && document.root()["type"].is_string()) {
