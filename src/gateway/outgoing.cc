@@ -121,7 +121,7 @@ Result<std::unique_ptr<Outgoing>> Outgoing::build(Exchange& x,
   } else {
     out->edit_multipart(x, deployment);
   }
-  out->wrap(provider);
+  out->wrap(provider::provider_of(deployment.account->kind));
   WEIR_CHECK_OK(out->build_head(x, deployment));
   return out;
 }

@@ -79,7 +79,9 @@ class Resolution {
       problem(ProblemCode::bad_value, "profile",
               fmt::format("{} has no profile \"{}\" with aws_access_key_id and "
                           "aws_secret_access_key",
-                          path, profile));
+                          path, profile),
+              // As for a file: it may be there where Weir runs, and it does not start without.
+              Severity::warning);
     }
   }
 

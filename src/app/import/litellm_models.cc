@@ -47,6 +47,13 @@ const std::set<std::string_view>& silent_params() {
                                                 "vertex_credentials",
                                                 "vertex_ai_project",
                                                 "vertex_ai_location",
+                                                "aws_region_name",
+                                                "aws_access_key_id",
+                                                "aws_secret_access_key",
+                                                "aws_session_token",
+                                                "aws_profile_name",
+                                                "aws_bedrock_runtime_endpoint",
+                                                "model_id",
                                                 "ssl_verify",
                                                 "litellm_credential_name",
                                                 "input_cost_per_token",
@@ -69,6 +76,9 @@ constexpr std::array kParamReasons{
            "client_secret)"},
     Reason{"max_budget", "no equivalent for deployments; keys and teams have budgets"},
     Reason{"budget_duration", "no equivalent for deployments; keys and teams have budgets"},
+    Reason{"aws_role_name", "no equivalent: Weir assumes no roles; give it temporary credentials"},
+    Reason{"aws_web_identity_token",
+           "no equivalent: Weir assumes no roles; give it temporary credentials"},
     Reason{"region_name", "no equivalent: Weir does not route by region"},
     Reason{"additional_drop_params",
            "no equivalent: a call in the provider's own dialect is "
@@ -164,6 +174,7 @@ class ModelListImport {
     Provider kind = Provider::openai;
     std::string model;
     std::string dialect;
+    std::string region;  // bedrock, where the model's name has it
   };
 
   void note(const YamlNode& at, std::string_view field, std::string message) {
@@ -248,6 +259,9 @@ class ModelListImport {
     if (target.kind == Provider::openai && !base.empty() && host_of(base) != "api.openai.com") {
       target.kind = Provider::openai_compatible;
     }
+    if (target.kind == Provider::bedrock) {
+      strip_bedrock_route(target.model, target.dialect, target.region);
+    }
     if (target.model.starts_with("responses/")) {
       target.model.erase(0, std::string_view("responses/").size());
       target.dialect = "openai_responses";
@@ -288,6 +302,8 @@ class ModelListImport {
       }
       case Provider::vertex_ai:
         return {};
+      case Provider::bedrock:
+        return litellm_field(params, "aws_bedrock_runtime_endpoint");
       case Provider::openai_compatible:
         if (!base.empty()) return base;
         if (!target.provider->endpoint.empty()) return std::string(target.provider->endpoint);
@@ -342,6 +358,7 @@ class ModelListImport {
       account.child("entra", entra_for(params));
     }
     if (target.kind == Provider::vertex_ai) fill_vertex(account, params);
+    if (target.kind == Provider::bedrock) fill_bedrock(account, params, target);
     account.text("organization", organization);
     account.child("headers", headers_for(params));
     account.child("tls", tls_for(params));
@@ -398,6 +415,17 @@ class ModelListImport {
     account.text("service_account", path);
   }
 
+  // Without a credential here it is the environment's, with LiteLLM as with Weir.
+  static void fill_bedrock(MapBuilder& account, const YamlNode& params, const Target& target) {
+    std::string region = litellm_field(params, "aws_region_name");
+    if (region.empty()) region = target.region;
+    account.text("region", region.empty() ? "${AWS_REGION}" : region);
+    account.text("access_key_id", litellm_field(params, "aws_access_key_id"));
+    account.text("secret_access_key", litellm_field(params, "aws_secret_access_key"));
+    account.text("session_token", litellm_field(params, "aws_session_token"));
+    account.text("profile", litellm_field(params, "aws_profile_name"));
+  }
+
   static YamlNode headers_for(const YamlNode& params) {
     MapBuilder headers;
     for (const std::string_view field : {"headers", "extra_headers"}) {
@@ -450,6 +478,11 @@ class ModelListImport {
     } else {
       deployment.model = target.model == name ? std::string() : target.model;
       if (base != target.model) deployment.base_model = base;
+    }
+    if (const std::string id = litellm_field(params, "model_id");
+        target.kind == Provider::bedrock && !id.empty()) {
+      deployment.model = id;
+      deployment.base_model = target.model;
     }
     deployment.dialect = target.dialect;
     deployment.weight = litellm_number(params.find("weight"));

@@ -1,5 +1,6 @@
 #include "app/import/litellm_providers.h"
 
+#include <algorithm>
 #include <array>
 
 namespace weir::app {
@@ -17,6 +18,8 @@ constexpr std::array kProviders{
     LiteLlmProvider{"vertex_ai", Provider::vertex_ai, "", ""},
     LiteLlmProvider{"vertex_ai_beta", Provider::vertex_ai, "", ""},
     LiteLlmProvider{"gemini", Provider::gemini, "", "GEMINI_API_KEY"},
+    LiteLlmProvider{"bedrock", Provider::bedrock, "", ""},
+    LiteLlmProvider{"bedrock_converse", Provider::bedrock, "", ""},
     LiteLlmProvider{"groq", Provider::openai_compatible, "https://api.groq.com/openai/v1",
                     "GROQ_API_KEY"},
     LiteLlmProvider{"mistral", Provider::openai_compatible, "https://api.mistral.ai/v1",
@@ -89,6 +92,23 @@ const LiteLlmProvider* find_litellm_provider(std::string_view prefix) {
     if (provider.prefix == prefix) return &provider;
   }
   return nullptr;
+}
+
+void strip_bedrock_route(std::string& model, std::string& dialect, std::string& region) {
+  const auto strip = [&](std::string_view beginning) {
+    if (!model.starts_with(beginning)) return false;
+    model.erase(0, beginning.size());
+    return true;
+  };
+  if (strip("converse/") || strip("converse_like/")) dialect = "bedrock_converse";
+  if (strip("invoke/")) dialect.clear();
+  const size_t slash = model.find('/');
+  const std::string_view first = std::string_view(model).substr(0, slash);
+  const bool is_region = slash != std::string::npos && first.find(':') == std::string_view::npos &&
+                         std::count(first.begin(), first.end(), '-') >= 2;
+  if (!is_region) return;
+  region = first;
+  model.erase(0, slash + 1);
 }
 
 const LiteLlmProvider* guess_litellm_provider(std::string_view model) {

@@ -2,6 +2,7 @@
 // file does not say. Facts of https://docs.litellm.ai/docs/providers. Constant; any thread.
 #pragma once
 
+#include <string>
 #include <string_view>
 
 #include "app/config/config.h"
@@ -21,5 +22,8 @@ struct LiteLlmProvider {
 const LiteLlmProvider* find_litellm_provider(std::string_view prefix);
 // The provider LiteLLM takes for a model without a prefix; null where it would not know either.
 const LiteLlmProvider* guess_litellm_provider(std::string_view model);
+// Takes what stands in front of a Bedrock model's name: "converse/" or "invoke/", how it is called,
+// and "us-east-1/", where.
+void strip_bedrock_route(std::string& model, std::string& dialect, std::string& region);
 
 }  // namespace weir::app

@@ -3,6 +3,7 @@
 // account's name.
 import assert from "node:assert/strict";
 
+import { checkSigned } from "../../matrix/lib/sigv4.mjs";
 import { entraToken, googleToken } from "./upstream.mjs";
 
 export const clientKey = "sk-weir-replay-client-key-000001";
@@ -127,6 +128,18 @@ export const accounts = {
       `/v1beta/models/gemini-recorded${googleMethods[dialect](stream)}`,
     headers: { "x-goog-api-key": "sk-up-gemini" },
   },
+  bedrock: {
+    provider: "bedrock",
+    config: "endpoint: ${UPSTREAM}, region: us-east-1, access_key_id: AKIAREPLAY, " +
+      "secret_access_key: sk-up-bedrock",
+    upstream: "amazon.nova-recorded-v1:0",
+    speaks: "bedrock_converse",
+    path: (_, stream) =>
+      `/model/amazon.nova-recorded-v1%3A0/converse${stream ? "-stream" : ""}`,
+    headers: {},
+    signed: { id: "AKIAREPLAY", secret: "sk-up-bedrock", region: "us-east-1",
+      service: "bedrock" },
+  },
   "vertex-gemini": {
     provider: "vertex_ai",
     shares: "vertex",
@@ -187,6 +200,7 @@ export function checkRequest(plan, name, dialect, stream, array = false) {
   for (const [header, value] of Object.entries(account.headers)) {
     assert.equal(request.headers[header], value, header);
   }
+  if (account.signed) checkSigned(request, account.signed);
   const whole = JSON.stringify(request);
   assert.ok(!whole.includes(clientKey), "the client's key reached the provider");
   if (!/json/.test(request.headers["content-type"])) return undefined;

@@ -4,6 +4,8 @@
 import { totalInput, totalOutput, usageOf } from "./usage.mjs";
 
 export const translatable = ["openai_chat", "openai_responses", "anthropic_messages", "gemini"];
+// APIs that answer, but that no client speaks to Weir.
+export const answering = [...translatable, "bedrock_converse"];
 
 const finishes = {
   openai_chat: {
@@ -16,6 +18,11 @@ const finishes = {
   anthropic_messages: {
     end_turn: "stop", stop_sequence: "stop", pause_turn: "stop", max_tokens: "length",
     model_context_window_exceeded: "length", tool_use: "tool_calls", refusal: "filter",
+  },
+  bedrock_converse: {
+    end_turn: "stop", stop_sequence: "stop", max_tokens: "length", tool_use: "tool_calls",
+    model_context_window_exceeded: "length", guardrail_intervened: "filter",
+    content_filtered: "filter",
   },
   gemini: {
     STOP: "stop", MAX_TOKENS: "length", SAFETY: "filter", RECITATION: "filter", LANGUAGE: "filter",
@@ -246,7 +253,40 @@ function geminiStream(chunks) {
   return answer;
 }
 
+// --- Bedrock Converse ---
+
+function converseWhole(body) {
+  const answer = empty();
+  for (const { text, toolUse, reasoningContent } of body.output.message.content) {
+    answer.text += text ?? "";
+    answer.reasoning += reasoningContent?.reasoningText?.text ?? "";
+    if (toolUse) answer.calls.push({ name: toolUse.name, args: toolUse.input ?? {} });
+  }
+  answer.finish = finishOf("bedrock_converse", body.stopReason, answer.calls);
+  return answer;
+}
+
+// A recorded event is {NAME: PAYLOAD}.
+function converseStream(events) {
+  const answer = empty();
+  const calls = new Map();
+  let reason;
+  for (const { contentBlockStart, contentBlockDelta, messageStop } of events) {
+    const use = contentBlockStart?.start?.toolUse;
+    if (use) calls.set(contentBlockStart.contentBlockIndex, { name: use.name, text: "" });
+    const delta = contentBlockDelta?.delta ?? {};
+    answer.text += delta.text ?? "";
+    answer.reasoning += delta.reasoningContent?.text ?? "";
+    if (delta.toolUse) calls.get(contentBlockDelta.contentBlockIndex).text += delta.toolUse.input;
+    reason = messageStop?.stopReason ?? reason;
+  }
+  answer.calls = [...calls.values()].map(({ name, text }) => ({ name, args: argumentsOf(text) }));
+  answer.finish = finishOf("bedrock_converse", reason, answer.calls);
+  return answer;
+}
+
 const readers = {
+  bedrock_converse: { whole: converseWhole, stream: converseStream },
   openai_chat: { whole: openaiWhole, stream: openaiStream },
   openai_responses: { whole: responseWhole, stream: responseStream },
   anthropic_messages: { whole: anthropicWhole, stream: anthropicStream },

@@ -124,6 +124,9 @@ export function isWhole(dialect, events, closed) {
       return has("response.completed") || has("response.incomplete");
     case "anthropic_messages":
       return has("message_stop");
+    case "bedrock_converse":
+      return values.some((value) => value.messageStop) &&
+        (closed || values.some((value) => value.metadata));
     case "gemini":
       return values.some((value) => value.promptFeedback?.blockReason && !value.candidates) ||
         every("candidates", "index", (candidate) => Boolean(candidate.finishReason));

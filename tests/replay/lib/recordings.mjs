@@ -19,6 +19,10 @@ export function dialectOf(value) {
   if (Array.isArray(value.choices)) return "openai_chat";
   if (value.object === "response" || type.startsWith("response.")) return "openai_responses";
   if (type === "message" || type === "message_start") return "anthropic_messages";
+  if (value.output?.message || value.messageStart || value.contentBlockStart ||
+    value.contentBlockDelta) {
+    return "bedrock_converse";
+  }
   if (Array.isArray(value.data) && value.data[0]?.embedding) return "openai_embeddings";
   if (Array.isArray(value.embedding?.values)) return "gemini_embedding";
   if (Array.isArray(value.embeddings) && value.embeddings[0]?.values) return "gemini_embeddings";
@@ -41,7 +45,7 @@ function dialectOfFolder(folder) {
 }
 
 const notServed = [
-  [/bedrock/, "Amazon Bedrock is no served provider yet"],
+  [/bedrock-reranking/, "Amazon Bedrock's reranking is not served"],
   [/interactions/, "Google's Interactions API is not served"],
   [/speech|live/, "Google's Live API is not served"],
 ];
@@ -54,6 +58,7 @@ const defaults = {
   openai_embeddings: ["openai", "compatible"],
   anthropic_messages: ["anthropic", "vertex-claude", "compatible-claude"],
   gemini: ["gemini", "vertex-gemini"],
+  bedrock_converse: ["bedrock"],
   gemini_embedding: ["gemini"],
   gemini_embeddings: ["gemini"],
   images: ["openai"],

@@ -122,6 +122,22 @@ function ofGemini(object) {
   return usage;
 }
 
+// Bedrock counts cached tokens beside the input. Recordings have an early spelling, too.
+function ofConverse(object, serviceTier) {
+  if (!object) return undefined;
+  const usage = zero();
+  const written = count(object.cacheWriteInputTokens, object.cacheWriteInputTokenCount);
+  const hour = (object.cacheDetails ?? []).filter(({ ttl }) => ttl === "1h")
+    .reduce((total, { inputTokens }) => total + inputTokens, 0);
+  usage.input = count(object.inputTokens);
+  usage.cache_read = count(object.cacheReadInputTokens, object.cacheReadInputTokenCount);
+  usage.cache_write_1h = hour;
+  usage.cache_write_5m = written - hour;
+  usage.output = count(object.outputTokens);
+  usage.service_tier = tier(serviceTier?.type);
+  return usage;
+}
+
 // Whole usage objects, cumulative: the later replaces the earlier, but zeros replace nothing.
 function newest(known, usage) {
   if (!known || !usage) return usage ?? known;
@@ -140,6 +156,8 @@ const readers = {
   openai_responses: (known, value) => newest(known, ofResponse(value.response ?? value)),
   anthropic_messages: (known, value) =>
     ofAnthropic(value.message?.usage ?? value.usage ?? null, known),
+  bedrock_converse: (known, { usage, serviceTier, metadata }) =>
+    ofConverse(usage ?? metadata?.usage, serviceTier ?? metadata?.serviceTier) ?? known,
   gemini: (known, value) => newest(known, ofGemini(value.usageMetadata)),
 };
 

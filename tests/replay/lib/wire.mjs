@@ -1,4 +1,5 @@
 // Bytes: how a provider frames the events of a stream, and how the raw answer of Weir is read back.
+import { eventFrame } from "../../matrix/lib/event_stream.mjs";
 
 // Server-sent events on the wire of each API. `odd` is legal and rare: comments, fields nobody
 // needs, no space behind the colon, a byte order mark.
@@ -26,7 +27,17 @@ export function eventsOf(recording) {
   return done ? [...recording.lines, "[DONE]"] : recording.lines;
 }
 
+// How a provider calls its streams.
+export const streamType = (dialect) => (dialect === "bedrock_converse"
+  ? "application/vnd.amazon.eventstream" : "text/event-stream");
+
 export function streamBytes(dialect, events, style = "native") {
+  if (dialect === "bedrock_converse") {
+    return Buffer.concat(events.map((data) => {
+      const [[name, payload]] = Object.entries(JSON.parse(data));
+      return eventFrame("event", name, payload);
+    }));
+  }
   const text = events.map((data) => frame(dialect, data, style)).join("");
   return Buffer.from(style === "odd" ? `\uFEFF${text}` : text);
 }

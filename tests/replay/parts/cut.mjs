@@ -5,13 +5,13 @@ import assert from "node:assert/strict";
 
 import { pieces } from "../../lib/pieces.mjs";
 import { accountFor, clientKey } from "../lib/accounts.mjs";
-import { answerOf, translatable } from "../lib/answers.mjs";
+import { answering, answerOf, translatable } from "../lib/answers.mjs";
 import { checkError, isTerminator, isWhole, requestFor, tellsError } from "../lib/clients.mjs";
 import { callSdk, sdkNames } from "../lib/sdks.mjs";
-import { arrayBytes, eventsOf, readEvents, streamBytes } from "../lib/wire.mjs";
+import { arrayBytes, eventsOf, readEvents, streamBytes, streamType } from "../lib/wire.mjs";
 import { isBroken } from "./translate.mjs";
 
-const mayEnd = /finish_?reason":\s*"|\[DONE\]|message_stop|response\.(in)?completed?"|blockReason/i;
+const mayEnd = /finish_?reason":\s*"|\[DONE\]|message_stop|response\.(in)?completed?"|blockReason|messageStop/i;
 
 // The number of events after which the answer is whole.
 function wholeAfter(dialect, events, closed) {
@@ -53,16 +53,17 @@ function planFor(upstream, recording, cut) {
   let bytes = streamBytes(dialect, events.slice(0, cut.at));
   if (cut.torn) {
     // Up to a comma: whatever stands behind it is missing.
-    const next = streamBytes(dialect, [events[cut.at]]).toString();
-    const half = Buffer.from(next.slice(0, Math.floor(next.trimEnd().length / 2)));
+    const next = streamBytes(dialect, [events[cut.at]]);
+    const half = next.subarray(0, Math.floor(next.length / 2));
     bytes = Buffer.concat([bytes, half]);
   }
-  return upstream.plan({ type: "text/event-stream", pieces: pieces(bytes, "odd"), end: cut.end });
+  return upstream.plan(
+    { type: streamType(dialect), pieces: pieces(bytes, "odd"), end: cut.end });
 }
 
 // Whether the events that arrived hold something that the client must have been shown.
 function says(recording, cut) {
-  if (cut.end === "reset" || !translatable.includes(recording.dialect)) return false;
+  if (cut.end === "reset" || !answering.includes(recording.dialect)) return false;
   const { text, calls } = answerOf({ ...recording, lines: recording.lines.slice(0, cut.at) });
   return text !== "" || calls.length > 0;
 }
@@ -149,7 +150,7 @@ export function addCuts(checks, world, recordings) {
     .filter((recording) => recording.streamed && !isBroken(recording));
   for (const recording of streams) {
     const { name, dialect } = recording;
-    const clients = translatable.includes(dialect) ? translatable : [dialect];
+    const clients = answering.includes(dialect) ? translatable : [dialect];
     for (const client of clients) {
       const account = accountFor(recording, client);
       for (const cut of cutsOf(recording)) {

@@ -4,10 +4,10 @@ import assert from "node:assert/strict";
 
 import { pieces } from "../../lib/pieces.mjs";
 import { accountFor, checkRequest, clientKey } from "../lib/accounts.mjs";
-import { answerOf, argumentsOf, expectedFor, translatable } from "../lib/answers.mjs";
+import { answering, answerOf, argumentsOf, expectedFor, translatable } from "../lib/answers.mjs";
 import { isWhole, requestFor, tellsError } from "../lib/clients.mjs";
 import { callSdk, sdkNames } from "../lib/sdks.mjs";
-import { eventsOf, readEvents, streamBytes } from "../lib/wire.mjs";
+import { eventsOf, readEvents, streamBytes, streamType } from "../lib/wire.mjs";
 import { checkRow } from "./relay.mjs";
 
 // Half of one message and then another one: no reader can tell what the answer was.
@@ -27,7 +27,7 @@ function planFor(upstream, recording) {
     return upstream.plan({ type: "application/json",
       pieces: pieces(Buffer.from(recording.text), "odd") });
   }
-  return upstream.plan({ type: "text/event-stream",
+  return upstream.plan({ type: streamType(recording.dialect),
     pieces: pieces(streamBytes(recording.dialect, eventsOf(recording)), "odd") });
 }
 
@@ -113,15 +113,16 @@ function checkSent(body, dialect, { prompt }) {
   const tool = { openai_chat: () => body.tools[0].function.name,
     openai_responses: () => body.tools[0].name,
     anthropic_messages: () => body.tools[0].name,
+    bedrock_converse: () => body.toolConfig.tools[0].toolSpec.name,
     gemini: () => body.tools[0].functionDeclarations[0].name };
   assert.equal(tool[dialect](), "get_weather");
   const said = { openai_chat: () => body.messages.at(-1),
     openai_responses: () => body.input.at(-1), anthropic_messages: () => body.messages.at(-1),
-    gemini: () => body.contents.at(-1) };
+    bedrock_converse: () => body.messages.at(-1), gemini: () => body.contents.at(-1) };
   assert.ok(JSON.stringify(said[dialect]()).includes(prompt), "the prompt");
   const system = { openai_chat: () => body.messages[0],
     openai_responses: () => body.instructions, anthropic_messages: () => body.system,
-    gemini: () => body.systemInstruction };
+    bedrock_converse: () => body.system, gemini: () => body.systemInstruction };
   assert.ok(JSON.stringify(system[dialect]()).includes("from recordings"), "the system prompt");
 }
 
@@ -138,7 +139,7 @@ function addEmbeddings(checks, world, recordings) {
 export function addTranslate(checks, world, recordings) {
   addEmbeddings(checks, world, recordings);
   const turns = recordings.flatMap((recording) => recording.turns)
-    .filter(({ dialect, text, streamed }) => translatable.includes(dialect) &&
+    .filter(({ dialect, text, streamed }) => answering.includes(dialect) &&
       (streamed || !JSON.parse(text).error));
   for (const recording of turns) {
     const { name, dialect } = recording;
