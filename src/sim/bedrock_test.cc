@@ -96,7 +96,7 @@ TEST(SimBedrock, TokensAreCounted) {
 TEST(SimBedrock, FaultsAreExceptions) {
   SimTestClient client;
   client.simulator.add_rule(
-      R"({"times":1,"fault":{"kind":"error_event","status":429,"message":"slow","events":2}})");
+      R"({"times":1,"fault":{"kind":"error_event","status":429,"message":"slow","after_events":2}})");
   const auto stream = client.post(std::string(kConverse) + "-stream", kConverseBody);
   std::vector<std::string> names;
   dialect::EventStreamReader reader;
@@ -116,7 +116,7 @@ TEST(SimBedrock, FaultsAreExceptions) {
 TEST(SimBedrock, RecordedChunksAreFramed) {
   SimTestClient client;
   client.simulator.add_rule(
-      R"({"times":1,"raw":{"stream":true,"chunks":["{\"messageStart\":{\"role\":\"assistant\"}}","{\"contentBlockDelta\":{\"contentBlockIndex\":0,\"delta\":{\"text\":\"Hi\"}}}","{\"messageStop\":{\"stopReason\":\"end_turn\"}}","{\"metadata\":{\"usage\":{\"inputTokens\":1,\"outputTokens\":2,\"totalTokens\":3}}}"]}})");
+      R"({"times":1,"raw":{"chunks":["{\"messageStart\":{\"role\":\"assistant\"}}","{\"contentBlockDelta\":{\"contentBlockIndex\":0,\"delta\":{\"text\":\"Hi\"}}}","{\"messageStop\":{\"stopReason\":\"end_turn\"}}","{\"metadata\":{\"usage\":{\"inputTokens\":1,\"outputTokens\":2,\"totalTokens\":3}}}"]}})");
   const auto stream = client.post(std::string(kConverse) + "-stream", kConverseBody);
   bool ended = false;
   const dialect::Reply reply = read_frames(Dialect::bedrock_converse, stream.body, &ended);

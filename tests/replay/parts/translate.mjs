@@ -85,6 +85,7 @@ async function translateRaw({ upstream, gateway }, recording, account, client) {
     delete expected.usage;
   }
   const answer = answerOf({ dialect: client, streamed: true, lines });
+  if (!expected.usage) delete expected.usage;
   const { usage, ...rest } = expectedFor(client, answer);
   assert.deepEqual(expected.usage ? { ...rest, usage } : rest, expected);
   return { id: reply.headers["x-weir-request-id"],
