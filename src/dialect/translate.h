@@ -80,8 +80,8 @@ class StreamWriter {
 std::unique_ptr<StreamWriter> make_stream_writer(Dialect dialect, const Context& context);
 
 // Errors. read_error understands the error body of any provider (also non-JSON text: the status
-// decides); `type_told` is what a header says of its type (AWS). write_error gives the body in the client's dialect; write_stream_error the bytes that
-// tell an error inside a stream that has begun.
+// decides); `type_told` is what a header says of its type (AWS). write_error gives the body in the
+// client's dialect; write_stream_error the bytes that tell an error inside a stream that has begun.
 ApiError read_error(Dialect dialect, int status, std::string_view body,
                     std::string_view type_told = {});
 // The HTTP status that tells the error in the client's dialect: Anthropic's 529 is a 503 to others.

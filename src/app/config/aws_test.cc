@@ -24,18 +24,18 @@ Loaded load(const std::string& members, std::map<std::string, std::string> envir
     return at == environment.end() ? std::nullopt : std::optional(at->second);
   };
   around.read_file = [with_file](const std::string& path) -> Result<std::string> {
-    if (with_file && (path == "/home/u/.aws/credentials" || path == "/etc/aws")) return kFile;
+    if (with_file && (path == "/h/u/.aws/credentials" || path == "/etc/aws")) return kFile;
     return fail(ErrorCode::not_found, "no file " + path);
   };
   return load_text("accounts:\n- {name: a, provider: bedrock, " + members + "}\n", around);
 }
 
 TEST(AwsCredentials, Sources) {
-  const std::map<std::string, std::string> home = {{"HOME", "/home/u"}};
+  const std::map<std::string, std::string> home = {{"HOME", "/h/u"}};
   const std::map<std::string, std::string> keys = {{"AWS_ACCESS_KEY_ID", "AKIDENV"},
                                                    {"AWS_SECRET_ACCESS_KEY", "se"},
                                                    {"AWS_SESSION_TOKEN", "te"},
-                                                   {"HOME", "/home/u"},
+                                                   {"HOME", "/h/u"},
                                                    {"AWS_REGION", "eu-west-1"}};
   auto bearer = keys;
   bearer["AWS_BEARER_TOKEN_BEDROCK"] = "token-of-bedrock";
@@ -83,7 +83,7 @@ TEST(AwsCredentials, Sources) {
 }
 
 TEST(AwsCredentials, Problems) {
-  const std::map<std::string, std::string> home = {{"HOME", "/home/u"}};
+  const std::map<std::string, std::string> home = {{"HOME", "/h/u"}};
   const struct {
     const char* name;
     std::string members;

@@ -1,5 +1,5 @@
-"""Amazon's own SDK as the judge: it signs, frames and reads for itself. `weir sim` must be Bedrock to
-it, and what the gateway signs must be what it would have signed."""
+"""Amazon's own SDK as the judge: it signs, frames and reads for itself. `weir sim` must be Bedrock
+to it, and what the gateway signs must be what it would have signed."""
 
 import http.server
 import json

@@ -11,7 +11,8 @@ import { callSdk, sdkNames } from "../lib/sdks.mjs";
 import { arrayBytes, eventsOf, readEvents, streamBytes, streamType } from "../lib/wire.mjs";
 import { isBroken } from "./translate.mjs";
 
-const mayEnd = /finish_?reason":\s*"|\[DONE\]|message_stop|response\.(in)?completed?"|blockReason|messageStop/i;
+const mayEnd = new RegExp('finish_?reason":\\s*"|\\[DONE\\]|message_?stop|' +
+  'response\\.(in)?completed?"|blockReason', "i");
 
 // The number of events after which the answer is whole.
 function wholeAfter(dialect, events, closed) {
