@@ -61,7 +61,7 @@ BAD = {
         (tree(src__base__a_cc='#include "a.h"\n#  include "../net/b.h"\n'), 2),
     ],
     "third_party_headers_stay_home": [
-        (tree(src__http__a_cc="#include <openssl/ssl.h>\n#include <sys/epoll.h>\n"), 2),
+        (tree(src__gateway__a_cc="#include <openssl/ssl.h>\n#include <sys/epoll.h>\n"), 2),
         (tree(src__net__a_cc="#include <sqlite3.h>\n#include <zstd.h>\n"), 2),
         (tree(src__net__a_cc="#include <boost/asio.hpp>\n#include <asio.hpp>\n"), 2),
         (tree(src__base__a_cc="#include <nlohmann/json.hpp>\n#include <regex>\n"), 2),
