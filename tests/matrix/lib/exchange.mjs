@@ -99,7 +99,8 @@ export function checkRow(cell, row, { outcome = "ok", status = 200, usage }) {
 // { id, verify(row) } for each step.
 export async function exchange({ upstream, gateway }, cell) {
   const { provider, client, stream, model } = cell;
-  const { steps, ...start } = scenes[cell.feature];
+  const { steps: all, ...start } = scenes[cell.feature];
+  const steps = all.filter(({ byAddress }) => !byAddress || !provider.says.bytesOnly);
   const plan = upstream.plan(steps.map(({ answer }, step) => replyOf(cell, answer, step)));
   const question = { ...start, system: `${start.system}\n${plan.mark}` };
   let request = client.request(question, model);

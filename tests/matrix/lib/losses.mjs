@@ -25,6 +25,11 @@ const notes = [
     applies: ({ provider }) => provider.dialect === "bedrock_converse",
   },
   {
+    text: "By bytes: Claude at Bedrock refuses images by their address",
+    feature: "image in",
+    applies: ({ provider }) => provider.says.bytesOnly,
+  },
+  {
     text: "Google signs the call and not the thought: the signature goes back, the text of the " +
       "thought stays behind",
     feature: "reasoning",
@@ -38,4 +43,4 @@ export const notesOf = (cell) =>
   notes.filter(({ feature, applies }) => feature === cell.feature && applies(cell));
 
 export const expectedDropped = (cell, step) =>
-  notesOf(cell).filter((note) => note.step === step).map(({ field }) => field);
+  notesOf(cell).filter((note) => note.field && note.step === step).map(({ field }) => field);

@@ -56,7 +56,8 @@ const user = (...parts) => ({ role: "user", parts });
 const base = { system, tools: [], max: 9000 };
 
 // `steps`: the questions of a cell one behind the other. Each goes on from the one before: `say`
-// gives what the user adds to it, out of the answer that was seen.
+// gives what the user adds to it, out of the answer that was seen. `byAddress`: it has an image by
+// its address.
 const results = (given) => ({ calls }) => user(...calls.map(({ id, name }, i) => (
   { result: { id, name, error: false, ...given[i] } })));
 
@@ -143,6 +144,7 @@ export const scenes = {
         usage: { input: 350, cached: 0, output: 4, reasoning: 0 },
       } },
       {
+        byAddress: true,
         say: () => user({ text: "And this?" }, { image: { url: "https://acme.example/b.png?s=1" } }),
         answer: {
           text: "Bravo.",

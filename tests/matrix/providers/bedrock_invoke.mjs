@@ -36,5 +36,7 @@ export const bedrockInvoke = {
   whole: anthropicMessages.whole,
   events,
   read,
-  says: anthropicMessages.says,
+  expected: ({ model, stream, ...question }) => question,
+  // An image by its address is sent and Bedrock refuses it, with words of its own.
+  says: { ...anthropicMessages.says, bytesOnly: true },
 };
