@@ -126,7 +126,7 @@ class RequestWriter {
         if (!part.citations.empty()) drop(Feature::citations);
         return !is_blank(part.text);
       case PartKind::image:
-        if (!part.detail.empty()) drop(Feature::image_detail);
+        if (!part.detail.empty() && part.detail != "auto") drop(Feature::image_detail);
         if (has_source(part)) return true;
         drop(part.id.empty() ? Feature::image : Feature::file_id);
         return false;

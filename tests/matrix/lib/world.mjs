@@ -13,7 +13,9 @@ import { openaiChat } from "../providers/openai_chat.mjs";
 import { openaiResponses } from "../providers/openai_responses.mjs";
 
 export const clients = [chat, responses, messages, geminiClient];
-export const providers = [openaiChat, openaiResponses, anthropicMessages, gemini];
+export const providers = [
+  openaiChat, openaiResponses, anthropicMessages, gemini, bedrockConverse, bedrockInvoke,
+];
 export const features = ["text", "tools", "parallel tools", "image in", "structured output",
   "reasoning", "error", "abort"];
 export const modes = ["whole", "stream"];
