@@ -37,7 +37,8 @@ function render(passed) {
       lines.push(`| ${client.name} | ${provider.name} | ${fields.join(" | ")} |`);
     }
   }
-  lines.push("", ...notes.map((text, i) => `${i + 1}. ${text}.`), "");
+  lines.push("", "Not expressible in the provider's API:", "",
+    ...notes.map((text, i) => `${i + 1}. ${text}.`), "");
   return lines.join("\n");
 }
 
