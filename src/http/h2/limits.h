@@ -18,6 +18,10 @@ struct Limits {
   // Unread body bytes of all streams of a connection; beyond, the connection's window is opened
   // only as handlers read.
   size_t unread_max = size_t{4} * 1024 * 1024;
+  // Body bytes that are read away behind an answer that came before them; more ends the stream. Far
+  // more than for HTTP/1.1: clients wait for the window, and some (Python's httpcore) take neither
+  // the answer nor a reset before they have sent all.
+  uint64_t drain_bytes_max = uint64_t{16} * 1024 * 1024;
   // RST_STREAM frames, the peer's and those that its mistakes oblige us to: so many at once, and so
   // many more each second. Beyond: GOAWAY ENHANCE_YOUR_CALM.
   uint32_t resets_burst = 200;

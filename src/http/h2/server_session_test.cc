@@ -308,7 +308,7 @@ TEST_F(H2ServerTest, HoldsTheBodyLimitAndAGivenLength) {
 }
 
 TEST_F(H2ServerTest, ReadsAnUnwantedBodyAwayWithinItsCap) {
-  serve(hello, {.drain_bytes_max = 1000, .body_timeout = 10s});
+  serve(hello, {.body_timeout = 10s, .h2 = {.drain_bytes_max = 1000}});
   auto peer = open();
   const auto post = [](uint32_t id, std::string_view length) {
     return wire::headers(

@@ -131,7 +131,7 @@ void ServerStream::discard_body() {
   session_.consumed(id_, in_.size() + piece_.size());
   in_.clear();
   piece_.clear();
-  body_limit_ = arrived_ + session_.core_.config.drain_bytes_max;
+  body_limit_ = arrived_ + session_.limits_.drain_bytes_max;
   read_deadline_ = session_.loop_.deadline_in(session_.core_.config.body_timeout);
   session_.arm(read_deadline_);
 }
