@@ -149,6 +149,35 @@ TEST(BedrockGateway, ClaudeIsInvokedWithTheClientsOwnBytes) {
   EXPECT_EQ(b.world.last_row().usage.input, 3);
 }
 
+TEST(BedrockGateway, ClaudeCodesBillingBlockStaysHere) {
+  struct Case {
+    std::string_view system, sent;
+  };
+  constexpr std::string_view kBilling =
+      R"({"type":"text","text":"x-anthropic-billing-header: cc_version=2.1.0; cch=00000;"})";
+  const Case cases[] = {
+      {R"([{B}, {"type":"text", "text":"Be brief."},{"type":"text","text":"x"}])",
+       R"("system":[{"type":"text", "text":"Be brief."},{"type":"text","text":"x"}],)"},
+      {R"([{B}])", ""},
+      {R"([ {"type":"text","text":"Be brief."} ])",
+       R"("system":[ {"type":"text","text":"Be brief."} ],)"},
+      {R"("Be brief.")", R"("system":"Be brief.",)"},
+  };
+  for (const Case& c : cases) {
+    std::string system(c.system);
+    if (const size_t at = system.find("{B}"); at != std::string::npos) {
+      system.replace(at, 3, kBilling);
+    }
+    Bedrock b(kClaude);
+    b.world.script("aws", json_answer(200, R"({"usage":{"input_tokens":3,"output_tokens":1}})"));
+    b.world.post("/v1/messages", R"({"model":"m","max_tokens":9,"system":)" + system +
+                                     R"(,"messages":[{"role":"user","content":"hi"}]})");
+    EXPECT_EQ(b.world.last_body("aws"), R"({"max_tokens":9,)" + std::string(c.sent) +
+                                            R"("messages":[{"role":"user","content":"hi"}],)"
+                                            R"("anthropic_version":"bedrock-2023-05-31"})");
+  }
+}
+
 TEST(BedrockGateway, TheStreamOfAnInvokedClaudeIsUnpackedExactly) {
   const std::vector<std::string> events = {
       R"({"type":"message_start","message":{"id":"msg_1","type":"message","role":"assistant","model":"claude","content":[],"stop_reason":null,"stop_sequence":null,"usage":{"input_tokens":3,"output_tokens":1}}})",

@@ -139,8 +139,33 @@ std::vector<std::string> betas_of(const Deployment& deployment, const Call& call
   return betas;
 }
 
+// Claude Code opens its instructions with a block for Anthropic's accounting, which changes from
+// call to call; Amazon answers 400 to it.
+void leave_out_billing_block(BodyEdit& body) {
+  constexpr std::string_view kMark = "x-anthropic-billing-header:";
+  const json::Value system = body.root["system"];
+  std::string kept = "[";
+  bool found = false;
+  for (const json::Value block : system.elements()) {
+    const auto text = block["text"].as_plain_string();
+    if (text && text->starts_with(kMark)) {
+      found = true;
+      continue;
+    }
+    if (kept.size() > 1) kept.push_back(',');
+    kept.append(block.raw());
+  }
+  if (!found) return;
+  if (kept.size() == 1) {
+    body.members.remove("system");
+    return;
+  }
+  body.members.set("system", kept + "]");
+}
+
 void edit(const Deployment& deployment, const Call& call, BodyEdit& body) {
   if (call.dialect != Dialect::anthropic_messages) return;
+  leave_out_billing_block(body);
   // The path says the model and whether it streams; Anthropic's service tiers are not Amazon's.
   body.members.remove("model").remove("stream").remove("service_tier");
   if (!body.root["anthropic_version"].exists()) {
