@@ -178,7 +178,7 @@ def smuggling():
         "fragment": head("/v1/chat/completions#x", fields=(size,)) + BODY,
         "relative target": head("v1/chat/completions", fields=(size,)) + BODY,
         "odd method": head(method="PO ST", fields=(size,)) + BODY,
-        "HTTP/2 preface": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        "half of HTTP/2's preface": b"PRI * HTTP/2.0\r\n\r\n",
         "expectation": head(fields=(size, "expect: the impossible")) + BODY,
     }
 
@@ -215,6 +215,20 @@ def smuggling_forms_are_refused_and_end_the_connection():
         faults = {name for name, value in weir.metrics().items()
                   if name.startswith("weir_http_head_faults_total{") and value > 0}
         check(len(faults) >= 8, f"kinds of faults counted: {faults}")
+
+
+@test
+def a_request_of_the_old_kind_behind_the_preface_of_http2_is_none():
+    """HTTP/2 begins with the preface, and then the bytes are its frames or the end."""
+    with Upstream() as upstream, Weir(config(upstream)) as weir:
+        with raw(weir.port, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + SMUGGLED + BODY) as connection:
+            said = b""
+            while more := connection.recv(65536):
+                said += more
+        check(b"HTTP/1.1" not in said, f"answered as HTTP/1.1: {said}")
+        equal(said[3], 4, "the first frame is SETTINGS")
+        equal(upstream.calls, [], "nothing may reach the provider")
+        equal(ask_chat(weir).status, 200, "afterwards")
 
 
 @test
