@@ -143,6 +143,7 @@ class FaultTests:
                 for _ in range(5):
                     next(pieces)
                 pieces.close()
+                context.hang_up()
                 row = self.aborted(context, ask)
                 self.assertEqual(row["cost_state"], "estimated", row)
                 self.assertGreater(row["cost_nano_usd"], 0)
@@ -178,4 +179,5 @@ class FaultTests:
         error = self.error_of(self.whole, context, ask, timeout=0.3)
         self.assertIsInstance(error, self.timeout_error)
         self.assertLess(time.monotonic() - begun, 4)
+        context.hang_up()
         self.aborted(context, ask)

@@ -15,6 +15,7 @@ NATIVE = [m for m in MODELS if m.dialect == "anthropic"]
 
 def client(context, kind=Anthropic, **options):
     return kind(base_url=context.url, api_key=context.key,
+                **context.http(anthropic, kind is AsyncAnthropic),
                 **{"max_retries": 0, "timeout": 20, **options})
 
 

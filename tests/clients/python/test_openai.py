@@ -15,6 +15,7 @@ NATIVE = [m for m in MODELS if m.name in ("via-openai", "via-azure-classic", "vi
 
 def client(context, kind=OpenAI, **options):
     return kind(base_url=f"{context.url}/v1", api_key=context.key,
+                **context.http(openai, kind is AsyncOpenAI),
                 **{"max_retries": 0, "timeout": 20, **options})
 
 
@@ -152,7 +153,8 @@ class ChatTest(WorldTest):
     @scene([m for m in MODELS if m.name in ("via-azure-classic", "via-gemini")])
     def by_the_azure_client(self, context):
         api = AzureOpenAI(azure_endpoint=context.url, api_key=context.key,
-                          api_version="2024-10-21", max_retries=0)
+                          api_version="2024-10-21", max_retries=0,
+                          **context.http(openai, False))
         reply = api.chat.completions.create(model=context.name, messages=[user(AMBER.ask)])
         self.assertEqual(reply.choices[0].message.content, AMBER.answer)
         return [used(reply)]
@@ -168,6 +170,18 @@ class ChatTest(WorldTest):
             self.assertNotEqual(two.data[0].embedding, two.data[1].embedding)
             for row in context.rows(2):
                 self.assertEqual(row["outcome"], "ok")
+
+    def test_a_file(self):
+        context = self.world.context("via-openai", models=["via-openai"])
+        # More than the windows that HTTP/2 begins with.
+        sent = b"a line of a training file\n" * 12_000
+        api = client(context)
+        made = api.files.create(file=("train.jsonl", sent), purpose="batch")
+        self.assertEqual(made.bytes, len(sent))
+        self.assertTrue(api.files.content(made.id).content == sent, "the bytes differ")
+        self.assertTrue(api.files.delete(made.id).deleted)
+        for row in context.rows(3):
+            self.assertEqual((row["account"], row["outcome"]), ("openai", "ok"), row)
 
     def test_models(self):
         context = self.world.context("via-openai", models=["via-openai", "via-gemini"])

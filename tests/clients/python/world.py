@@ -1,5 +1,8 @@
 """The world of a test file: `weir sim`, a gateway in front of it, and the two books that must agree
-in the end, Weir's ledger and the simulator's own account. Standard library only."""
+in the end, Weir's ledger and the simulator's own account. Standard library only.
+
+With WEIR_TEST_HTTP2=1 all of it runs over HTTP/2: Weir serves TLS and the SDKs' HTTP clients agree
+on h2 by ALPN; every account says `http2: true`, so Weir begins with it towards the simulator."""
 
 import collections
 import json
@@ -7,6 +10,7 @@ import os
 import pathlib
 import re
 import shutil
+import ssl
 import subprocess
 import tempfile
 import time
@@ -16,6 +20,7 @@ import urllib.request
 
 SUITE = pathlib.Path(__file__).resolve().parent.parent
 ADMIN_TOKEN = "admin-token-of-the-client-suite"
+HTTP2 = os.environ.get("WEIR_TEST_HTTP2") == "1"
 
 Model = collections.namedtuple("Model", "name account upstream dialect")
 
@@ -102,11 +107,17 @@ def fetch(url, method="GET", body=None, token=None):
         raise AssertionError(f"{method} {url}: {error.code} {error.read().decode()}") from error
 
 
+def openssl(*command):
+    subprocess.run(["openssl", *map(str, command)], check=True, capture_output=True)
+
+
 class World:
     def __init__(self):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="weir-clients-"))
         self.keys = []
         self.keys_made = 0
+        self.versions = collections.Counter()  # of HTTP, in the SDKs' responses
+        config = self._make_http2_config() if HTTP2 else SUITE / "weir.yaml"
         private, public = self._make_google_key()
         account = self.folder / "service-account.json"
         account.write_text(json.dumps({
@@ -121,7 +132,7 @@ class World:
         self.sim_url = self.sim.wait_for("weir sim", lambda text: next(
             iter(re.findall(r"http://127\.0\.0\.1:\d+", text)), None))
         self.weir = Program(
-            ["serve", "--quiet", "-c", str(SUITE / "weir.yaml"), "--data-dir",
+            ["serve", "--quiet", "-c", str(config), "--data-dir",
              str(self.folder / "data")],
             self.folder / "weir.log",
             {"UPSTREAM": self.sim_url, "ADMIN_TOKEN": ADMIN_TOKEN, "SERVICE_ACCOUNT": str(account)})
@@ -130,12 +141,58 @@ class World:
 
     def _make_google_key(self):
         private, public = self.folder / "google.key", self.folder / "google.pem"
-        for command in (
-                ["genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048",
-                 "-out", private],
-                ["pkey", "-in", private, "-pubout", "-out", public]):
-            subprocess.run(["openssl", *map(str, command)], check=True, capture_output=True)
+        openssl("genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048", "-out", private)
+        openssl("pkey", "-in", private, "-pubout", "-out", public)
         return private.read_text(encoding="utf-8"), public
+
+    def _make_http2_config(self):
+        key, certificate = self.folder / "server.key", self.folder / "server.pem"
+        openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                "-days", "2", "-subj", "/CN=weir-test", "-addext", "subjectAltName=IP:127.0.0.1",
+                "-keyout", key, "-out", certificate)
+        self.tls = ssl.create_default_context(cafile=certificate)
+        text = (SUITE / "weir.yaml").read_text(encoding="utf-8").replace(
+            "server: {", f'server: {{ tls: {{ certificate: "{certificate}", key: "{key}" }},', 1)
+        before, accounts, after = re.fullmatch(
+            r"(.*\naccounts:\n)(.*?)(\nmodels:\n.*)", text, re.DOTALL).groups()
+        accounts = re.sub(r"^  - \{", "  - { http2: true,", accounts, flags=re.MULTILINE)
+        accounts = re.sub(r"^  - (?=\w)", "  - http2: true\n    ", accounts, flags=re.MULTILINE)
+        config = self.folder / "weir.yaml"
+        config.write_text(before + accounts + after, encoding="utf-8")
+        return config
+
+    def http_client(self, kind):
+        """The SDK's own HTTP client, as it makes it but for HTTP/2; `kind` is its class."""
+        def note(response):
+            self.versions[response.http_version] += 1
+
+        async def note_async(response):
+            note(response)
+        hook = note_async if "Async" in kind.__name__ else note
+        return kind(http2=True, verify=self.tls, event_hooks={"response": [hook]})
+
+    def metrics(self):
+        """The samples of /metrics, summed over their labels."""
+        request = urllib.request.Request(
+            self.admin_url + "/metrics", headers={"authorization": f"Bearer {ADMIN_TOKEN}"})
+        with urllib.request.urlopen(request, timeout=20) as reply:
+            lines = reply.read().decode().splitlines()
+        sums = collections.Counter()
+        for name, value in re.findall(r"^(\w+)(?:\{.*\})? (\S+)$", "\n".join(lines), re.MULTILINE):
+            sums[name] += float(value)
+        return sums
+
+    def check_http2(self, test):
+        """That HTTP/2 was spoken on both sides, and nothing else, and nobody broke its rules."""
+        test.assertEqual(set(self.versions), {"HTTP/2"}, self.versions)
+        seen = self.metrics()
+        test.assertGreater(seen["weir_http2_connections_total"], 0)
+        test.assertEqual(seen["weir_http2_connections_total"], seen["weir_http_connections_total"])
+        test.assertGreater(seen["weir_upstream_http2_streams_total"], 0)
+        test.assertEqual(seen["weir_upstream_http2_connections_total"],
+                         seen["weir_upstream_connections_total"])
+        for name in ("faults", "malformed", "refused_streams"):
+            test.assertEqual(seen[f"weir_http2_{name}_total"], 0, name)
 
     @staticmethod
     def _find_started(text):
@@ -214,6 +271,23 @@ class Context:
         self.world, self.model, self.key_id, self.key = world, model, key_id, key
         self.name = model if isinstance(model, str) else model.name
         self.url = world.url
+        self.http_clients = []
+
+    def http(self, sdk, asynchronous):
+        """Options for a client of an SDK (its package): what makes it speak this run's HTTP."""
+        if not HTTP2:
+            return {}
+        kind = sdk.DefaultAsyncHttpxClient if asynchronous else sdk.DefaultHttpxClient
+        http_client = self.world.http_client(kind)
+        if not asynchronous:
+            self.http_clients.append(http_client)
+        return {"http_client": http_client}
+
+    def hang_up(self):
+        """For who has left a call: httpx resets no stream of HTTP/2 that it stops to read, so there
+        it is the end of the connection that tells."""
+        for http_client in self.http_clients:
+            http_client.close()
 
     def rows(self, count):
         """The ledger rows of this key, oldest first, as soon as there are `count`."""
@@ -264,6 +338,8 @@ class WorldTest(unittest.TestCase):
     def test_zz_books_and_end(self):
         self.world.check_books(self)
         self.world.check_log(self)
+        if HTTP2:
+            self.world.check_http2(self)
         self.assertEqual((self.world.weir.stop(), self.world.sim.stop()), (0, 0),
                          self.world.weir.text()[-4000:])
 
