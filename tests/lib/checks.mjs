@@ -65,6 +65,11 @@ export class Checks {
 
   // Ends both, checks how they ended and prints the last line; true where nothing failed.
   async close(gateway, upstream) {
+    await this.end(gateway, upstream);
+    return Checks.verdict([this]);
+  }
+
+  async end(gateway, upstream) {
     const log = gateway.log();
     const code = await gateway.stop();
     this.report("weir ends cleanly", code === 0 ? undefined : `${code}\n${log.slice(-4000)}`);
@@ -74,8 +79,13 @@ export class Checks {
       upstream.surprises.length ? upstream.surprises.join("\n") : undefined);
     await upstream.stop();
     gateway.remove();
-    for (const { name, reason } of this.skipped) console.log(`skipped ${name}: ${reason}`);
-    console.log(`${this.passed} passed, ${this.failed} failed, ${this.skipped.length} skipped`);
-    return this.failed === 0;
+  }
+
+  static verdict(lists) {
+    const skipped = lists.flatMap((list) => list.skipped);
+    for (const { name, reason } of skipped) console.log(`skipped ${name}: ${reason}`);
+    const sum = (member) => lists.reduce((total, list) => total + list[member], 0);
+    console.log(`${sum("passed")} passed, ${sum("failed")} failed, ${skipped.length} skipped`);
+    return sum("failed") === 0;
   }
 }

@@ -1,6 +1,7 @@
 // The provider behind every account: answers the calls of a cell one behind the other as it was
 // told to, and keeps what it was asked. The system prompt names the cell, through every API.
 import { createServer } from "node:http";
+import { createServer as createHttp2Server } from "node:http2";
 
 import { pieces } from "../../lib/pieces.mjs";
 
@@ -10,14 +11,17 @@ export class Upstream {
   surprises = [];
   plans = [];
 
-  static async start() {
+  // With `http2` it speaks that and nothing else, from a connection's first byte.
+  static async start({ http2 = false } = {}) {
     const upstream = new Upstream();
-    upstream.server = createServer({ noDelay: true }, (request, response) => {
+    const listener = (request, response) => {
       upstream.serve(request, response).catch((error) => {
         upstream.surprises.push(`${request.method} ${request.url}: ${error.message}`);
         response.destroy();
       });
-    });
+    };
+    upstream.server = http2 ? createHttp2Server(listener)
+      : createServer({ noDelay: true }, listener);
     await new Promise((resolve) => upstream.server.listen(0, "127.0.0.1", resolve));
     upstream.url = `http://127.0.0.1:${upstream.server.address().port}`;
     return upstream;
@@ -40,10 +44,10 @@ export class Upstream {
     if (!plan) throw new Error(`no plan for ${body.slice(0, 200)}`);
     const reply = plan.replies[plan.requests.length];
     const { method, url, headers } = request;
-    plan.requests.push({ method, url, headers, body });
+    plan.requests.push({ method, url, headers: { host: headers[":authority"], ...headers }, body });
     if (!reply) throw new Error(`call ${plan.requests.length} of ${plan.mark} is one too many`);
     response.once("close", () => {
-      if (!response.writableFinished) plan.tellClosed();
+      if (!response.writableEnded) plan.tellClosed();
     });
     plan.tellArrived();
     if (reply.hang && reply.bytes.length === 0) return;
@@ -55,7 +59,7 @@ export class Upstream {
   }
 
   stop() {
-    this.server.closeAllConnections();
+    this.server.closeAllConnections?.();
     return new Promise((resolve) => this.server.close(resolve));
   }
 }

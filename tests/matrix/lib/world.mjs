@@ -34,7 +34,7 @@ export const cells = providers.flatMap((provider) => clients.flatMap((client) =>
 export const modelsOf = ({ feature, model, stream }) =>
   (feature === "error" && stream ? [model, `${model}.inside`] : [model]);
 
-export function configuration() {
+export function configuration({ http2 }) {
   const accounts = [];
   const models = [];
   for (const { name, account } of providers) accounts.push([name, account]);
@@ -60,7 +60,7 @@ export function configuration() {
     "  retries: { attempts: 1 }",
     `keys: [{ name: matrix, key: ${clientKey} }]`,
     "accounts:",
-    ...accounts.map(([name, config]) => `  - { name: ${name}, ${config} }`),
+    ...accounts.map(([name, config]) => `  - { name: ${name}, http2: ${http2}, ${config} }`),
     "models:",
     ...models,
     "prices:",
