@@ -6,8 +6,10 @@ import { inspect } from "node:util";
 const atOnce = 16;
 
 export class Checks {
-  constructor(filters) {
+  // `suffix`: behind each name, where a list is run in several ways.
+  constructor(filters, suffix = "") {
     this.filters = filters;
+    this.suffix = suffix;
     this.list = [];
     this.skipped = [];
     this.failed = 0;
@@ -15,7 +17,8 @@ export class Checks {
   }
 
   // `run` may return { id, verify(row) } or a list of such: what the ledger must say of a request.
-  add(name, run) {
+  add(title, run) {
+    const name = title + this.suffix;
     if (this.filters.length > 0 && !this.filters.some((text) => name.includes(text))) return;
     this.list.push({ name, run });
   }
@@ -63,24 +66,22 @@ export class Checks {
     console.log(`FAILED ${name}\n${lines.slice(0, 40).join("\n").replace(/^/gm, "    ")}`);
   }
 
-  // Ends both, checks how they ended and prints the last line; true where nothing failed.
-  async close(gateway, upstream) {
-    await this.end(gateway, upstream);
-    return Checks.verdict([this]);
-  }
-
+  // Ends both and checks how they ended.
   async end(gateway, upstream) {
     const log = gateway.log();
     const code = await gateway.stop();
-    this.report("weir ends cleanly", code === 0 ? undefined : `${code}\n${log.slice(-4000)}`);
+    this.report(`weir ends cleanly${this.suffix}`,
+      code === 0 ? undefined : `${code}\n${log.slice(-4000)}`);
     const told = log.split("\n").filter((line) => /"level":"error"/.test(line));
-    this.report("the log tells no error of Weir's own", told.length ? told.join("\n") : undefined);
-    this.report("the upstream understood every request",
+    this.report(`the log tells no error of Weir's own${this.suffix}`,
+      told.length ? told.join("\n") : undefined);
+    this.report(`the upstream understood every request${this.suffix}`,
       upstream.surprises.length ? upstream.surprises.join("\n") : undefined);
     await upstream.stop();
     gateway.remove();
   }
 
+  // Prints the last line; true where nothing failed.
   static verdict(lists) {
     const skipped = lists.flatMap((list) => list.skipped);
     for (const { name, reason } of skipped) console.log(`skipped ${name}: ${reason}`);

@@ -12,8 +12,8 @@ const startMs = 30_000;
 const rowsMs = 20_000;
 
 export class Gateway {
-  // `configuration`: weir.yaml, with ${UPSTREAM} for the provider's address, ${ADMIN_TOKEN} and
-  // ${SERVICE_ACCOUNT}; `key`: with which post() calls.
+  // `configuration`: weir.yaml, with ${UPSTREAM} for the provider's address, ${TOKENS} for that of
+  // its tokens, ${ADMIN_TOKEN} and ${SERVICE_ACCOUNT}; `key`: with which post() calls.
   static async start(upstream, { configuration, key }) {
     const gateway = new Gateway();
     gateway.key = key;
@@ -32,8 +32,8 @@ export class Gateway {
     const args = ["serve", "--quiet", "-c", config, "--data-dir",
       path.join(gateway.folder, "data")];
     gateway.child = spawn(process.env.WEIR_BIN, args, {
-      env: { ...process.env, UPSTREAM: upstream.url, ADMIN_TOKEN: adminToken,
-        SERVICE_ACCOUNT: serviceAccount },
+      env: { ...process.env, UPSTREAM: upstream.url, TOKENS: upstream.plainUrl ?? "",
+        ADMIN_TOKEN: adminToken, SERVICE_ACCOUNT: serviceAccount },
       stdio: ["ignore", out, out],
     });
     gateway.ended = new Promise((resolve) => {

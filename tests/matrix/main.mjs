@@ -14,19 +14,18 @@ const filters = args.filter((arg) => arg !== "--write");
 const kinds = { error: failures, abort };
 
 async function run({ http2 }) {
-  const checks = new Checks(filters);
-  const nameOf = (cell) => (http2 ? `${cell.name}, HTTP/2` : cell.name);
+  const checks = new Checks(filters, http2 ? ", HTTP/2" : "");
   const upstream = await Upstream.start({ http2 });
   const gateway = await Gateway.start(upstream,
     { configuration: configuration({ http2 }), key: clientKey });
   const world = { upstream, gateway };
   for (const cell of cells) {
-    checks.add(nameOf(cell), () => (kinds[cell.feature] ?? exchange)(world, cell));
+    checks.add(cell.name, () => (kinds[cell.feature] ?? exchange)(world, cell));
   }
   await checks.runAll(gateway);
   if (filters.length === 0 && !http2) {
     const passed = new Map(cells.map((cell) =>
-      [cell, checks.list.find(({ name }) => name === nameOf(cell)).error === undefined]));
+      [cell, checks.list.find(({ name }) => name === cell.name).error === undefined]));
     checks.report("docs/dialects.md has the table of this run", compareTable(passed, write));
   }
   await checks.end(gateway, upstream);

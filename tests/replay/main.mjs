@@ -1,5 +1,6 @@
 // Replays every recording through one gateway: relayed in its own dialect, translated for the
-// clients of the others, and broken off. See README.md.
+// clients of the others, and broken off; then once more, all but the latter, from a provider that
+// speaks HTTP/2. See README.md.
 import { Checks } from "../lib/checks.mjs";
 import { Gateway } from "../lib/gateway.mjs";
 import { clientKey, configuration } from "./lib/accounts.mjs";
@@ -12,18 +13,24 @@ import { addTranslate } from "./parts/translate.mjs";
 // An SDK warns of what a recording holds; that is no finding.
 console.warn = () => {};
 
-const checks = new Checks(process.argv.slice(2));
+const filters = process.argv.slice(2);
 const { recordings, skipped, absent } = load();
-if (absent) checks.skip("the recordings of shared/", `${sharedFolder} is absent`);
-for (const { name, reason } of skipped) checks.skip(name, reason);
 
-const upstream = await Upstream.start();
-const gateway = await Gateway.start(upstream,
-  { configuration: configuration(), key: clientKey });
-const world = { upstream, gateway };
-addRelay(checks, world, recordings);
-addTranslate(checks, world, recordings);
-addCuts(checks, world, recordings);
-await checks.runAll(gateway);
+async function run({ http2 }) {
+  const checks = new Checks(filters, http2 ? ", HTTP/2" : "");
+  const upstream = await Upstream.start({ http2 });
+  const gateway = await Gateway.start(upstream,
+    { configuration: configuration({ http2 }), key: clientKey });
+  const world = { upstream, gateway };
+  addRelay(checks, world, recordings);
+  addTranslate(checks, world, recordings);
+  if (!http2) addCuts(checks, world, recordings);
+  await checks.runAll(gateway);
+  await checks.end(gateway, upstream);
+  return checks;
+}
 
-process.exit(await checks.close(gateway, upstream) ? 0 : 1);
+const lists = [await run({ http2: false }), await run({ http2: true })];
+if (absent) lists[0].skip("the recordings of shared/", `${sharedFolder} is absent`);
+for (const { name, reason } of skipped) lists[0].skip(name, reason);
+process.exit(Checks.verdict(lists) ? 0 : 1);

@@ -132,8 +132,7 @@ class World:
         self.sim_url = self.sim.wait_for("weir sim", lambda text: next(
             iter(re.findall(r"http://127\.0\.0\.1:\d+", text)), None))
         self.weir = Program(
-            ["serve", "--quiet", "-c", str(config), "--data-dir",
-             str(self.folder / "data")],
+            ["serve", "--quiet", "-c", str(config), "--data-dir", str(self.folder / "data")],
             self.folder / "weir.log",
             {"UPSTREAM": self.sim_url, "ADMIN_TOKEN": ADMIN_TOKEN, "SERVICE_ACCOUNT": str(account)})
         started = self.weir.wait_for("weir serve", self._find_started)

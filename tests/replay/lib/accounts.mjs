@@ -62,7 +62,7 @@ export const accounts = {
   "azure-v1": {
     provider: "azure_openai",
     config: "endpoint: ${UPSTREAM}, entra: { tenant: tenant-1, client_id: weir, " +
-      "client_secret: sk-up-entra, authority: ${UPSTREAM} }",
+      "client_secret: sk-up-entra, authority: ${TOKENS} }",
     upstream: "entra-recorded",
     speaks: "openai_chat",
     path: (dialect) => `/openai/v1${openaiPaths[dialect]}`,
@@ -159,7 +159,7 @@ export function accountFor({ dialect, accounts: names }, client) {
   return names.find((name) => accounts[name].speaks === dialect) ?? names[0];
 }
 
-export function configuration() {
+export function configuration({ http2 }) {
   const lines = [
     'server: { listen: "127.0.0.1:0", workers: 2, drain: 2s }',
     'admin: { listen: "127.0.0.1:0", token: "${ADMIN_TOKEN}" }',
@@ -169,13 +169,15 @@ export function configuration() {
     "  retries: { attempts: 1 }",
     `keys: [{ name: replay, key: ${clientKey} }]`,
     "accounts:",
-    "  - { name: vertex, provider: vertex_ai, endpoint: \"${UPSTREAM}\", project: acme, " +
-      "location: us-central1, service_account: \"${SERVICE_ACCOUNT}\", " +
-      "token_endpoint: \"${UPSTREAM}/token\" }",
+    `  - { name: vertex, http2: ${http2}, provider: vertex_ai, project: acme, ` +
+      "endpoint: \"${UPSTREAM}\", location: us-central1, " +
+      "service_account: \"${SERVICE_ACCOUNT}\", token_endpoint: \"${TOKENS}/token\" }",
   ];
-  const quoted = (text) => text.replace(/\$\{UPSTREAM\}[^\s,]*/g, '"$&"');
+  const quoted = (text) => text.replace(/\$\{(UPSTREAM|TOKENS)\}[^\s,]*/g, '"$&"');
   for (const [name, { provider, config }] of Object.entries(accounts)) {
-    if (config) lines.push(`  - { name: ${name}, provider: ${provider}, ${quoted(config)} }`);
+    if (!config) continue;
+    lines.push(`  - { name: ${name}, http2: ${http2}, provider: ${provider}, ` +
+      `${quoted(config)} }`);
   }
   lines.push("models:");
   for (const [name, account] of Object.entries(accounts)) {

@@ -3,34 +3,44 @@
 // upstream through every API; so calls may run at once.
 import { createVerify, generateKeyPairSync } from "node:crypto";
 import { createServer } from "node:http";
+import { createServer as createHttp2Server } from "node:http2";
 
 export const googleToken = "google-access-token";
 export const entraToken = "entra-access-token";
 
 export class Upstream {
-  static async start() {
+  // With `http2` its models are at a server that speaks that and nothing else, from a connection's
+  // first byte. HTTP/1.1 is at `plainUrl` in any case: for tokens, and SDKs without Weir.
+  static async start({ http2 = false } = {}) {
     const upstream = new Upstream();
     upstream.plans = new Map();
     upstream.surprises = [];
+    upstream.servers = [];
     const { privateKey, publicKey } = generateKeyPairSync("rsa", {
       modulusLength: 2048,
       publicKeyEncoding: { type: "spki", format: "pem" },
       privateKeyEncoding: { type: "pkcs8", format: "pem" },
     });
     Object.assign(upstream, { privateKey, publicKey });
-    upstream.server = createServer({ noDelay: true }, (request, response) => {
+    const listener = (request, response) => {
       upstream.answer(request, response).catch((error) => {
         upstream.surprises.push(`${request.method} ${request.url}: ${error.message}`);
         response.destroy();
       });
-    });
-    await new Promise((resolve) => upstream.server.listen(0, "127.0.0.1", resolve));
-    upstream.url = `http://127.0.0.1:${upstream.server.address().port}`;
+    };
+    const listen = async (server) => {
+      await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+      upstream.servers.push(server);
+      return `http://127.0.0.1:${server.address().port}`;
+    };
+    upstream.plainUrl = await listen(createServer({ noDelay: true }, listener));
+    upstream.url = http2 ? await listen(createHttp2Server(listener)) : upstream.plainUrl;
     return upstream;
   }
 
   // How to answer the next call that carries the prompt: { status, type, pieces, end }. `end` is
-  // "orderly" (as HTTP has it), "cut" (closed without HTTP's own end) or "reset".
+  // "orderly" (as HTTP has it), "cut" (closed without HTTP's own end) or "reset". The last two
+  // are not for HTTP/2: Node.js 20 itself aborts where it resets a stream that was written to.
   plan(answer) {
     const plan = { status: 200, end: "orderly", requests: [], ...answer };
     plan.id = this.plans.size + 1;
@@ -49,7 +59,8 @@ export class Upstream {
     const plan = this.plans.get(Number(id));
     if (!plan) throw new Error(`no plan for ${body.toString().slice(0, 200)}`);
     const { method, url, headers } = request;
-    plan.requests.push({ method, url, headers, body: body.toString() });
+    plan.requests.push({ method, url, headers: { host: headers[":authority"], ...headers },
+      body: body.toString() });
     response.writeHead(plan.status, { "content-type": plan.type, ...plan.headers });
     response.flushHeaders();
     for (const piece of plan.pieces) {
@@ -76,13 +87,15 @@ export class Upstream {
     const said = JSON.parse(Buffer.from(claims ?? "", "base64url").toString() || "{}");
     const good = form.get("grant_type") === "urn:ietf:params:oauth:grant-type:jwt-bearer" &&
       verify.verify(this.publicKey, signature ?? "", "base64url") &&
-      said.iss === "weir@acme.example" && said.aud === `${this.url}/token` &&
+      said.iss === "weir@acme.example" && said.aud === `${this.plainUrl}/token` &&
       said.exp - said.iat <= 3600;
     this.giveToken(response, googleToken, good);
   }
 
   stop() {
-    this.server.closeAllConnections();
-    return new Promise((resolve) => this.server.close(resolve));
+    return Promise.all(this.servers.map((server) => {
+      server.closeAllConnections?.();
+      return new Promise((resolve) => server.close(resolve));
+    }));
   }
 }

@@ -35,7 +35,7 @@ function planFor(upstream, recording) {
 // same through Weir as without it.
 async function sameThrough({ upstream, gateway }, recording, account, stream) {
   const seen = [];
-  for (const url of [upstream.url, gateway.url]) {
+  for (const url of [upstream.plainUrl, gateway.url]) {
     const plan = planFor(upstream, recording);
     const { answer, error } = await callSdk(recording.dialect,
       { url, key: clientKey, model: account, prompt: plan.prompt, stream });
