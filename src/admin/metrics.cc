@@ -175,6 +175,19 @@ void write_gateway(Exposition& out, const std::vector<WorkerSample>& samples) {
       [](const auto& s) { return s.gateway.refused_memory; });
   one("weir_client_aborts_total", "counter", "Clients that went away before their answer ended.",
       [](const auto& s) { return s.gateway.client_aborts; });
+  out.family("weir_aborted_requests_total", "counter",
+             "Requests with outcome aborted, by what became of the provider's answer (none: it had "
+             "not begun, or was whole).");
+  for (size_t i = 0; i < gateway::kAbortHandlings; ++i) {
+    out.sample("weir_aborted_requests_total",
+               {{"handling", to_string(static_cast<gateway::AbortHandling>(i))}},
+               total(samples, [i](const auto& s) { return s.gateway.aborts[i]; }));
+  }
+  one("weir_drains_running", "gauge", "Streams read to their end after their clients left.",
+      [](const auto& s) { return s.gateway.drains_running; });
+  one("weir_drains_refused_total", "counter",
+      "Streams cancelled instead of drained: 256 were being drained by the worker.",
+      [](const auto& s) { return s.gateway.drains_refused; });
   one("weir_requests_running", "gauge", "Requests being served.",
       [](const auto& s) { return s.gateway.requests_running; });
   one("weir_body_bytes_held", "gauge", "Bytes of request and answer bodies in memory.",

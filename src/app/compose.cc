@@ -163,6 +163,7 @@ Result<std::shared_ptr<const provider::Account>> Composer::make_account(
   made->headers.assign(account.headers.begin(), account.headers.end());
   made->transport = {account.tls.ca_file, account.tls.verify};
   made->stream_usage = account.stream_usage;
+  made->on_abort = account.on_abort;
 
   // An account keeps its state across reloads as long as it reaches the same place with the same
   // key: a new key must not wait for what parked the old one. (An account that logs in keeps its

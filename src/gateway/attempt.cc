@@ -109,7 +109,9 @@ Answered conclude(Exchange& x, const provider::Deployment& deployment, FailureCl
     counters.duration_s.add(record.ended - record.started);
     if (x.first_byte > record.started) counters.first_token_s.add(x.first_byte - record.started);
     report_success(deployment, record.started);
-  } else if (failure != FailureClass::none && failure != FailureClass::cancelled) {
+  } else if (failure == FailureClass::cancelled) {
+    x.abort_handling = AbortHandling::cancelled;
+  } else if (failure != FailureClass::none) {
     report_failure(x, deployment, failure);
   }
   record.retry_after = x.retry_after;

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <string_view>
 #include <vector>
 
 #include "ledger/row.h"
@@ -14,6 +15,17 @@ namespace weir::gateway {
 
 inline constexpr size_t kFailureClasses = 16;
 inline constexpr size_t kOutcomes = 5;
+
+// What became of the provider's answer when its client left.
+enum class AbortHandling : uint8_t {
+  none,          // nothing was under way, or it was whole
+  cancelled,     // broken off; the usage is estimated
+  drained,       // read to its end; the usage is the provider's
+  drain_capped,  // read on until a limit, or Weir's end; estimated
+  drain_failed,  // read on until the provider broke off; estimated
+};
+inline constexpr size_t kAbortHandlings = 5;
+std::string_view to_string(AbortHandling handling);  // drain.cc
 
 // What one deployment did for this worker, by Deployment::slot.
 struct DeploymentCounters {
@@ -43,6 +55,9 @@ struct Counters {
   uint64_t refused_limits = 0;  // our own 429 and budget answers
   uint64_t refused_memory = 0;  // bodies_bytes_max reached
   uint64_t client_aborts = 0;
+  std::array<uint64_t, kAbortHandlings> aborts{};  // aborted requests by AbortHandling
+  uint64_t drains_running = 0;                     // gauge
+  uint64_t drains_refused = 0;                     // Worker::kDrainsMax reached: cancelled instead
   uint64_t ledger_rows_dropped = 0;
   uint64_t requests_running = 0;    // gauge
   uint64_t body_bytes_held = 0;     // gauge: buffered request and reply bodies

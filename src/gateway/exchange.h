@@ -52,6 +52,8 @@ struct ForeignError {
   std::string body;
 };
 
+class Drain;
+
 struct Exchange {
   Exchange(Worker& worker_, http::ServerExchange& client_)
       : worker(worker_), client(client_), snapshot(worker_.snapshot) {}
@@ -106,7 +108,9 @@ struct Exchange {
   std::vector<AttemptRecord> attempts;
   const provider::Deployment* deployment = nullptr;  // of the current or last attempt
   http::ClientExchange* upstream = nullptr;          // while one is under way
+  Drain* drain = nullptr;                            // while a stream is relayed
   bool client_gone = false;
+  AbortHandling abort_handling = AbortHandling::none;
   std::optional<dialect::ApiError> error;  // what the client is or will be told
   std::optional<ForeignError> foreign_error;
   std::optional<Milliseconds> retry_after;

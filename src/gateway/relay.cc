@@ -102,6 +102,16 @@ void capture_response(Exchange& x, std::string_view bytes) {
   if (x.response_capture.size() == most) ++x.worker.counters.captures_cut;
 }
 
+namespace {
+
+// Before its end: the caller breaks the provider's answer off, if it does not drain it.
+void note_client_gone(Exchange& x) {
+  x.client_gone = true;
+  if (x.abort_handling == AbortHandling::none) x.abort_handling = AbortHandling::cancelled;
+}
+
+}  // namespace
+
 net::Task<bool> begin_stream(Relay& r, std::string_view content_type) {
   Exchange& x = r.x;
   http::HeaderMap fields = answer_headers(r, content_type);
@@ -111,7 +121,7 @@ net::Task<bool> begin_stream(Relay& r, std::string_view content_type) {
   x.first_byte = x.now();
   const http::ResponseHead head{.status = r.head.status, .reason = {}, .headers = fields.list()};
   const auto begun = co_await x.client.begin(head);
-  if (!begun) x.client_gone = true;
+  if (!begun) note_client_gone(x);
   co_return begun.has_value();
 }
 
@@ -121,7 +131,7 @@ net::Task<bool> write_stream(Exchange& x, std::span<const std::string_view> piec
     capture_response(x, piece);
   }
   const auto written = co_await x.client.write(pieces);
-  if (!written) x.client_gone = true;
+  if (!written) note_client_gone(x);
   co_return written.has_value();
 }
 

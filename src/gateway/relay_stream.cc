@@ -4,6 +4,7 @@
 #include "dialect/relay/meter.h"
 #include "dialect/sse.h"
 #include "dialect/translate.h"
+#include "gateway/drain.h"
 #include "gateway/relay.h"
 #include "gateway/responses_tap.h"
 
@@ -229,6 +230,21 @@ Failure judge(const Relay& r, const StreamSource& source, const Error* read_erro
   return {};
 }
 
+struct Piece {
+  size_t bytes = 0;
+  bool last = false;    // nothing follows it
+  bool failed = false;  // the provider broke off
+};
+
+// Whether the stream goes on behind this piece for the sake of its usage alone: the client is gone.
+bool reads_on(Drain& drain, const StreamSource& source, const Piece& read) {
+  if (source.complete()) drain.set_whole();
+  if (read.last && !drain.running()) return false;
+  if (!drain.begin()) return false;
+  if (read.failed) drain.set_failed();
+  return !read.last && drain.take(read.bytes);
+}
+
 // Hands over what was used when the relay ends.
 class Collecting {
  public:
@@ -254,6 +270,7 @@ net::Task<RelayEnd> relay_stream(Relay& r) {
   const std::unique_ptr<StreamSource> source = make_source(r);
   // Whatever way this frame goes: an answer that is cut by Weir's own end is billed as well.
   const Collecting collecting(*source, x);
+  Drain drain(x, *r.deployment.account, r.upstream);
   std::optional<ResponsesTap> tap;
   if (x.route.operation == provider::Operation::respond) tap.emplace(x, r.outgoing.translated());
   std::string held;
@@ -279,6 +296,13 @@ net::Task<RelayEnd> relay_stream(Relay& r) {
       for (const std::string_view bytes : out) tap->feed(bytes);
     }
     failure = judge(r, *source, read_error ? &*read_error : nullptr, ended);
+    const Piece read{.bytes = piece ? piece->size() : 0,
+                     .last = ended || read_error || failure.kind != FailureClass::none,
+                     .failed = failure.kind != FailureClass::none};
+    if (x.client_gone) {
+      if (!reads_on(drain, *source, read)) break;
+      continue;
+    }
     if (!begun) {
       if (failure.kind != FailureClass::none && !source->has_content()) {
         co_return RelayEnd{failure.kind, failure.error};
@@ -292,12 +316,19 @@ net::Task<RelayEnd> relay_stream(Relay& r) {
       const std::string_view type = r.outgoing.translated() || in_frames(r)
                                         ? r.outgoing.translated_stream_type()
                                         : r.head.headers.get("content-type");
-      if (!co_await begin_stream(r, type)) break;
+      if (!co_await begin_stream(r, type)) {
+        if (!reads_on(drain, *source, read)) break;
+        continue;
+      }
       out.assign(1, held);
     }
     r.timer.wait_for_client();
-    if (!out.empty() && !out.front().empty() && !co_await write_stream(x, out)) break;
+    if (!out.empty() && !out.front().empty() && !co_await write_stream(x, out)) {
+      if (!reads_on(drain, *source, read)) break;
+      continue;
+    }
     all_told = source->complete();
+    if (all_told) drain.set_whole();
     if (ended || read_error) break;
     if (failure.kind != FailureClass::none && !(failure.told && source->goes_on_behind_error())) {
       break;

@@ -170,6 +170,8 @@ net::Task<RelayEnd> relay_whole(Relay& r) {
       }
       const std::string_view bytes = changed ? answer : body;
       r.timer.cancel();
+      // There is nothing left to cancel when the client leaves.
+      x.upstream = nullptr;
       http::HeaderMap fields = answer_headers(r, answer_type);
       if (const ledger::Cost cost = price(x); cost.state == ledger::CostState::final) {
         fields.set("x-weir-cost-usd", cost.total.to_usd());

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include "gateway/batches.h"
+#include "gateway/drain.h"
 #include "gateway/pins.h"
 #include "gateway/recall.h"
 #include "gateway/references.h"
@@ -152,7 +153,9 @@ net::Task<void> walk(Exchange& x) {
   }
   x.client.on_client_gone([&x] {
     x.client_gone = true;
-    if (x.upstream != nullptr) x.upstream->cancel({ErrorCode::cancelled, "the client is gone"});
+    if (x.upstream == nullptr || (x.drain != nullptr && x.drain->begin())) return;
+    x.abort_handling = AbortHandling::cancelled;
+    x.upstream->cancel({ErrorCode::cancelled, "the client is gone"});
   });
   const bool answered = co_await try_deployments(x);
   x.client.on_client_gone({});

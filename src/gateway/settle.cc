@@ -43,7 +43,11 @@ std::string attempts_text(const Exchange& x) {
     w.member("ms",
              std::chrono::duration_cast<Milliseconds>(attempt.ended - attempt.started).count());
     // The last one's stand in the row itself.
-    if (&attempt != &x.attempts.back() && attempt.usage != dialect::Usage{}) {
+    const bool last = &attempt == &x.attempts.back();
+    if (last && x.outcome == ledger::Outcome::aborted && x.abort_handling != AbortHandling::none) {
+      w.member("abort", to_string(x.abort_handling));
+    }
+    if (!last && attempt.usage != dialect::Usage{}) {
       w.member("in", attempt.usage.total_input())
           .member("out", attempt.usage.total_output())
           .member("nano_usd", attempt.cost.total.nano());
@@ -101,9 +105,9 @@ ledger::RequestRow make_row(Exchange& x, const ledger::Cost& cost) {
     row.provider_model = x.deployment->model;
   }
   row.attempts = static_cast<uint32_t>(x.attempts.size());
-  row.attempts_text = attempts_text(x);
   row.status = x.status;
-  row.outcome = outcome_of(x);
+  row.outcome = x.outcome;
+  row.attempts_text = attempts_text(x);
   if (x.error) row.error_code = x.error->code.empty() ? to_string(x.error->type) : x.error->code;
   row.streamed = x.stream;
   row.total_us = us(x.now() - x.started);
@@ -122,6 +126,9 @@ void count(Exchange& x, const ledger::RequestRow& row) {
   Counters& counters = x.worker.counters;
   ++counters.statuses[static_cast<size_t>(std::clamp(x.status / 100, 0, 5))];
   if (x.client_gone) ++counters.client_aborts;
+  if (row.outcome == ledger::Outcome::aborted) {
+    ++counters.aborts[static_cast<size_t>(x.abort_handling)];
+  }
   if (x.asked != nullptr) {
     ++counters.model(x.asked->slot).requests[static_cast<size_t>(row.outcome)];
   }
@@ -143,7 +150,9 @@ void settle(Exchange& x) {
   if (!x.attempts.empty() && !x.attempts.back().concluded) {
     x.attempts.back().ended = x.now();
     x.attempts.back().failure = FailureClass::cancelled;
+    if (x.abort_handling == AbortHandling::none) x.abort_handling = AbortHandling::cancelled;
   }
+  x.outcome = outcome_of(x);
   close_attempt(x);
   const ledger::Cost cost = price(x);
   if (x.admission.held()) {

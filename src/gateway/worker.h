@@ -47,6 +47,8 @@ class Clients {
 struct Worker {
   // Bodies held in memory by all requests of this worker; beyond, requests are refused with 503.
   static constexpr uint64_t kBodyBytesHeldMax = 1ULL << 30;
+  // Streams read on at once after their clients left (drain.h).
+  static constexpr uint64_t kDrainsMax = 256;
 
   net::Loop& loop;
   Clients& clients;

@@ -9,6 +9,10 @@
 
 namespace weir::provider {
 
+std::string_view to_string(OnAbort on_abort) {
+  return on_abort == OnAbort::drain ? "drain" : "cancel";
+}
+
 std::string_view to_string(Kind kind) {
   switch (kind) {
     case Kind::openai:

@@ -86,6 +86,13 @@ struct Transport {
   auto operator<=>(const Transport&) const = default;
 };
 
+// What is done with a stream whose client has left.
+enum class OnAbort : uint8_t {
+  cancel,  // the call is broken off, its usage estimated
+  drain,   // it is read to its end, within limits, for the usage told there
+};
+std::string_view to_string(OnAbort on_abort);
+
 struct Account {
   std::string name;
   Kind kind = Kind::openai;
@@ -101,6 +108,7 @@ struct Account {
   std::vector<std::pair<std::string, std::string>> headers;  // sent with every request
   Transport transport;
   bool stream_usage = true;  // the server accepts stream_options.include_usage
+  OnAbort on_abort = OnAbort::cancel;
   std::shared_ptr<AccountState> state;
 };
 

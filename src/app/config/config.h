@@ -18,6 +18,7 @@
 #include "base/secret.h"
 #include "dialect/conversation.h"
 #include "http/sigv4.h"
+#include "provider/account.h"
 
 namespace weir::app {
 
@@ -144,6 +145,7 @@ struct Account {
   bool http2 = false;  // offered; without TLS by prior knowledge
   RateLimits limits;
   bool stream_usage = true;  // ask for usage in OpenAI streams; false for servers that refuse it
+  provider::OnAbort on_abort = provider::OnAbort::cancel;
 };
 
 struct Deployment {

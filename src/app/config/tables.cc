@@ -29,6 +29,10 @@ struct Choices<dialect::Dialect> {
                                       dialect::Dialect::anthropic_messages,
                                       dialect::Dialect::gemini, dialect::Dialect::bedrock_converse};
 };
+template <>
+struct Choices<provider::OnAbort> {
+  static constexpr std::array kValues{provider::OnAbort::cancel, provider::OnAbort::drain};
+};
 
 namespace {
 
@@ -238,6 +242,11 @@ const ObjectSpec& spec_of<Account>() {
           .field("stream_usage", &Account::stream_usage,
                  "Ask for token counts in OpenAI streams. false for compatible servers that "
                  "refuse `stream_options`; their streams are then counted by estimate.")
+          .field("on_abort", &Account::on_abort,
+                 "What is done with a stream whose client has left. `cancel` breaks the call off "
+                 "and estimates its usage. `drain` reads it to its end for the usage told there, "
+                 "for at most 10 s and 1 MiB, then cancels: for providers that go on generating, "
+                 "and bill the whole answer, when their client hangs up.")
           .done();
   return spec;
 }
