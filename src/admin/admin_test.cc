@@ -353,11 +353,13 @@ TEST_F(AdminTest, MetricsSumTheWorkersUnderTheirSlotsNames) {
     sample.gateway.deployment(0).attempts[0] = 4;
     sample.gateway.model(7).requests[0] = 9;  // a slot nobody has a name for yet
     sample.gateway.requests_running = 1;
+    sample.gateway.aborts[static_cast<size_t>(gateway::AbortHandling::drained)] = 5;
   }
   const auto metrics = ask("GET", "/metrics");
   EXPECT_THAT(metrics->head, HasSubstr("content-type: text/plain; version=0.0.4"));
   EXPECT_THAT(metrics->body, HasSubstr("weir_requests_total{model=\"m\",outcome=\"ok\"} 6\n"));
   EXPECT_THAT(metrics->body, HasSubstr("weir_requests_running 2\n"));
+  EXPECT_THAT(metrics->body, HasSubstr("weir_aborted_requests_total{handling=\"drained\"} 10\n"));
 }
 
 TEST_F(AdminTest, ABodyOverTheLimitIsRefused) {

@@ -105,7 +105,7 @@ TEST_F(ComposeTest, AccountsReachTheirProvidersAsThoseWant) {
   const auto snapshot = compose(
       "accounts:\n"
       "  - {name: o, provider: openai, api_key: k}\n"
-      "  - {name: a, provider: anthropic, api_key: k}\n"
+      "  - {name: a, provider: anthropic, api_key: k, on_abort: drain}\n"
       "  - {name: g, provider: gemini, api_key: k}\n"
       "  - {name: z, provider: azure_openai, endpoint: \"https://r.openai.azure.com/\", api_key: "
       "k}\n"
@@ -132,6 +132,7 @@ TEST_F(ComposeTest, AccountsReachTheirProvidersAsThoseWant) {
     EXPECT_EQ((*at)->origin.tls, c.tls) << c.name;
     EXPECT_EQ((*at)->base_path, c.path) << c.name;
     EXPECT_EQ((*at)->auth, c.auth) << c.name;
+    EXPECT_EQ((*at)->on_abort == provider::OnAbort::drain, c.name == "a");
   }
 }
 

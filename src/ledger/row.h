@@ -51,6 +51,7 @@ struct RequestRow {
   std::string provider_model;
   uint32_t attempts = 0;
   // Compact JSON array of the attempts: [{"d":deployment,"s":status,"e":error code,"ms":12}, ...].
+  // The last one of an aborted request has "abort": what became of the provider's answer.
   std::string attempts_text;
   int32_t status = 0;  // HTTP status sent; 0: none was
   Outcome outcome = Outcome::ok;

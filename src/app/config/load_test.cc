@@ -109,6 +109,9 @@ const std::vector<Broken>& broken_files() {
       {"no is no boolean", "capture: {enabled: no}\n", ProblemCode::bad_value, 1,
        "capture.enabled"},
       {"unknown choice", "log: {level: inof}\n", ProblemCode::bad_value, 1, "log.level"},
+      {"unknown handling of aborts",
+       "accounts:\n- name: a\n  provider: openai\n  api_key: k\n  on_abort: ignore\n",
+       ProblemCode::bad_value, 5, "accounts[0].on_abort"},
       {"unknown provider", "accounts:\n- name: a\n  provider: azure\n  api_key: k\n",
        ProblemCode::bad_value, 3, "accounts[0].provider"},
       {"listen without port", "server: {listen: localhost}\n", ProblemCode::bad_value, 1,
@@ -355,6 +358,7 @@ accounts:
     endpoint: https://h.example:8443/v1/
     headers: { X-Team: "1.10", x-flag: no }
     limits: { rpm: 5_000, concurrency: "7" }
+    on_abort: drain
 models:
   - name: no
     deployments:
@@ -386,6 +390,8 @@ ledger: { retention: 30d }
   EXPECT_EQ(account.limits.rpm, 5'000);
   EXPECT_EQ(account.limits.tpm, std::nullopt);
   EXPECT_EQ(account.limits.concurrency, 7);
+  EXPECT_EQ(account.on_abort, provider::OnAbort::drain);
+  EXPECT_EQ(Account{}.on_abort, provider::OnAbort::cancel);
   const Model& model = config.models.at(0);
   EXPECT_EQ(model.name, "no");
   EXPECT_EQ(model.deployments.at(0).weight, 0U);
