@@ -203,7 +203,7 @@ Result<void> EventStreamToSse::unpack(const EventStreamMessage& message, std::st
     unpack_error(message.exception_type, text, sse);
     return {};
   }
-  if (message.event_type != "chunk") {
+  if (dialect_ != Dialect::anthropic_messages || message.event_type != "chunk") {
     append_event(sse, line_text(message.event_type), message.payload);
     return {};
   }

@@ -40,6 +40,13 @@ void note(Dropped& dropped, std::string_view path) {
   if (std::find(dropped.begin(), dropped.end(), path) == dropped.end()) dropped.emplace_back(path);
 }
 
+void note_unknown_members(Dropped& dropped, json::Value object,
+                          std::span<const std::string_view> known) {
+  for (const auto& [name, value] : object.members()) {
+    if (!value.is_null() && std::ranges::find(known, name) == known.end()) note(dropped, name);
+  }
+}
+
 std::string at_index(std::string_view path, size_t index) {
   return std::string(path) + "[" + std::to_string(index) + "]";
 }

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -16,6 +17,10 @@ namespace weir::dialect {
 
 // Appends a path that is not there yet.
 void note(Dropped& dropped, std::string_view path);
+
+// Appends the names of the members that are not `known` and not null.
+void note_unknown_members(Dropped& dropped, json::Value object,
+                          std::span<const std::string_view> known);
 
 // "messages[3]" of "messages" and 3; "a.b" of "a" and "b".
 std::string at_index(std::string_view path, size_t index);

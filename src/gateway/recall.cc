@@ -179,11 +179,13 @@ bool replace_body(Exchange& x, std::string body) {
   return true;
 }
 
+bool may_continue(const Exchange& x) {
+  return x.route.operation == Operation::respond && x.worker.keeper != nullptr &&
+         x.pinned == nullptr && x.document.root()["previous_response_id"].is_string();
+}
+
 net::Task<bool> recall(Exchange& x) {
-  if (x.route.operation != Operation::respond || x.worker.keeper == nullptr) co_return true;
-  const json::Value previous = x.document.root()["previous_response_id"];
-  if (!previous.is_string() || x.pinned != nullptr) co_return true;
-  const std::string id = previous.string_or("");
+  const std::string id = x.document.root()["previous_response_id"].string_or("");
   const auto found = co_await x.worker.keeper->find(x.worker.loop, id, RecordKind::response);
   if (!found) co_return refuse_unreadable(x);
   if (!*found) co_return true;

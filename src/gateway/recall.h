@@ -18,8 +18,10 @@ namespace weir::gateway {
 
 inline constexpr size_t kRecalledBytesMax = 64ULL << 20;
 
-// After take_pin: puts the conversation in the place of `previous_response_id`. False, refused: it
-// is not this key's, or could not be read.
+// After take_pin: whether the request goes on from an answer that may be kept here.
+bool may_continue(const Exchange& x);
+// Where it may: puts the conversation in the place of `previous_response_id`. False, refused: it is
+// not this key's, or could not be read.
 net::Task<bool> recall(Exchange& x);
 
 // Keeps an answer, before the client has the last of it.

@@ -138,7 +138,7 @@ net::Task<RelayEnd> relay_whole(Relay& r) {
         x.usage = dialect::read_usage(r.outgoing.provider_dialect() == Dialect::passthrough
                                           ? Dialect::openai_chat
                                           : r.outgoing.provider_dialect(),
-                                      body);
+                                      document.root());
       }
       if (!r.outgoing.translated() && document.root().is_object()) {
         if (keeps_state(x)) co_await watch_batch(x, document.root());

@@ -143,8 +143,7 @@ bool may_estimate(Exchange& x) {
 net::Task<void> walk(Exchange& x) {
   if (!authenticate(x) || !co_await read(x) || !take_pin(x)) co_return co_await answer_error(x);
   if (x.route.endpoint == "/responses/*" && co_await answer_kept_response(x)) co_return;
-  const bool continues = x.document.root()["previous_response_id"].exists();
-  if ((continues && !co_await recall(x)) || (may_refer(x) && !co_await fill_references(x)) ||
+  if ((may_continue(x) && !co_await recall(x)) || (may_refer(x) && !co_await fill_references(x)) ||
       !resolve_model(x) || !admit_batch(x) || !admit(x)) {
     co_return co_await answer_error(x);
   }

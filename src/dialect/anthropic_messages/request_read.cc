@@ -396,10 +396,7 @@ class RequestReader {
         "max_tokens",
         "anthropic_version",  // Vertex and Bedrock have it in the body
     };
-    for (const auto& [key, value] : root_.members()) {
-      if (value.is_null()) continue;
-      if (std::find(std::begin(kKnown), std::end(kKnown), key) == std::end(kKnown)) drop(key);
-    }
+    note_unknown_members(out_.dropped, root_, kKnown);
   }
 
   json::Value root_;

@@ -132,6 +132,8 @@ class RequestReader {
     part.kind = PartKind::tool_call;
     part.id = fields_.string(use, "toolUseId", path);
     part.name = fields_.string(use, "name", path);
+    if (part.id.empty()) fields_.fail(path + ".toolUseId", "expected the id of the call");
+    if (part.name.empty()) fields_.fail(path + ".name", "expected the name of a tool");
     const json::Value input = fields_.object(use, "input", path);
     part.json = input ? compact_json(input.raw()) : "{}";
     name_of_call_[part.id] = part.name;
@@ -280,10 +282,7 @@ class RequestReader {
     constexpr auto kKnown = std::to_array<std::string_view>(
         {"messages", "system", "inferenceConfig", "toolConfig", "additionalModelRequestFields",
          "requestMetadata", "serviceTier", "outputConfig", "additionalModelResponseFieldPaths"});
-    for (const auto& [key, value] : root_.members()) {
-      if (value.is_null()) continue;
-      if (std::find(kKnown.begin(), kKnown.end(), key) == kKnown.end()) drop(key);
-    }
+    note_unknown_members(out_.dropped, root_, kKnown);
   }
 
   json::Value root_;

@@ -432,10 +432,7 @@ class RequestReader {
     constexpr auto kKnown = std::to_array<std::string_view>(
         {"model", "contents", "systemInstruction", "system_instruction", "tools", "toolConfig",
          "tool_config", "generationConfig", "generation_config"});
-    for (const auto& [key, value] : root_.members()) {
-      if (value.is_null() || std::find(kKnown.begin(), kKnown.end(), key) != kKnown.end()) continue;
-      drop(key);
-    }
+    note_unknown_members(out_.dropped, root_, kKnown);
   }
 
   struct OpenCall {

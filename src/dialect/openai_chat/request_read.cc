@@ -510,10 +510,7 @@ class RequestReader {
         "store",
         "web_search_options",
     };
-    for (const auto& [key, value] : root_.members()) {
-      if (value.is_null()) continue;
-      if (std::find(std::begin(kKnown), std::end(kKnown), key) == std::end(kKnown)) drop(key);
-    }
+    note_unknown_members(out_.dropped, root_, kKnown);
   }
 
   json::Value root_;

@@ -3,7 +3,6 @@
 #include <array>
 #include <optional>
 
-#include "base/json/skim.h"
 #include "dialect/errors.h"
 #include "dialect/relay/tracker.h"
 #include "dialect/usage_json.h"
@@ -49,23 +48,6 @@ Usage read_usage_at_end(std::string_view body) {
   json::Document document;
   if (!document.parse(body.substr(begin, end - begin + 1))) return {};
   return usage_of_openai(document.root());
-}
-
-// The counts where nearly every answer has them, without an index of the whole answer; nullopt
-// where they stand elsewhere or the answer is none.
-std::optional<Usage> skim_usage(Dialect dialect, std::string_view body) {
-  const bool openai = dialect == Dialect::openai_chat || dialect == Dialect::openai_completions;
-  if (!openai && dialect != Dialect::anthropic_messages) return std::nullopt;
-  constexpr std::array<std::string_view, 2> kNames = {"usage", "service_tier"};
-  std::array<std::string_view, 2> values;
-  if (!json::skim(body, kNames, values)) return std::nullopt;
-  json::Document document;
-  if (!document.parse(values[0], {.unique_keys_levels = 0})) return std::nullopt;
-  if (!openai) return usage_of_anthropic(document.root());
-  Usage usage = usage_of_openai(document.root());
-  if (!usage.reported) return std::nullopt;
-  if (document.parse(values[1])) add_service_tier(usage, document.root());
-  return usage;
 }
 
 }  // namespace
@@ -122,10 +104,12 @@ Usage read_usage(Dialect dialect, std::string_view body) {
   if (dialect == Dialect::openai_embeddings) {
     if (Usage usage = read_usage_at_end(body); usage.reported) return usage;
   }
-  if (const auto usage = skim_usage(dialect, body)) return *usage;
   json::Document document;
   if (!document.parse(body, {.unique_keys_levels = 0})) return {};
-  const json::Value root = document.root();
+  return read_usage(dialect, document.root());
+}
+
+Usage read_usage(Dialect dialect, json::Value root) {
   switch (dialect) {
     case Dialect::openai_chat:
     case Dialect::openai_completions:

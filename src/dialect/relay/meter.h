@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/json/document.h"
 #include "base/result.h"
 #include "dialect/conversation.h"
 #include "dialect/stream_event.h"
@@ -55,6 +56,7 @@ std::unique_ptr<RelayMeter> make_relay_meter(Dialect dialect, const RelayMeterOp
 
 // Usage of a whole answer without building a Reply: for the same-dialect path. Endpoints without
 // usage give an unreported Usage.
+Usage read_usage(Dialect dialect, json::Value root);
 Usage read_usage(Dialect dialect, std::string_view body);
 
 // A rough count of the input tokens of a request, for reservations and for calls that end before
