@@ -77,6 +77,21 @@ bool asked_for_freeform(const Conversation* asked, std::string_view name) {
                      [&](const Tool& tool) { return tool.freeform && tool.name == name; });
 }
 
+Result<void> check_tool_names(const std::vector<Tool>& tools, size_t length_max) {
+  for (const Tool& tool : tools) {
+    if (!tool.native.empty() || is_plain_name(tool.name, length_max)) continue;
+    return fail(ErrorCode::invalid_argument,
+                "tools: the name \"" + tool.name + "\" is not 1 to " + std::to_string(length_max) +
+                    " letters, digits, '_' and '-', which is what the provider's API accepts");
+  }
+  return {};
+}
+
+bool has_call(const std::vector<Part>& parts) {
+  return std::any_of(parts.begin(), parts.end(),
+                     [](const Part& part) { return part.kind == PartKind::tool_call; });
+}
+
 bool tells_freeform(const Conversation* asked, std::string_view name, bool freeform) {
   return asked == nullptr ? freeform : asked_for_freeform(asked, name);
 }

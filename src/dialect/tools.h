@@ -4,7 +4,9 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
+#include "base/result.h"
 #include "dialect/conversation.h"
 
 namespace weir::dialect {
@@ -16,6 +18,11 @@ std::string freeform_description(const Tool& tool);
 std::string arguments_of_input(std::string_view input);
 // Arguments that are no {"input": "..."} are the input as they stand.
 std::string input_of_arguments(std::string_view json);
+
+// Refuses names of the client's tools that are not 1..`length_max` letters, digits, '_' and '-'.
+Result<void> check_tool_names(const std::vector<Tool>& tools, size_t length_max);
+// Whether a tool is called among the parts.
+bool has_call(const std::vector<Part>& parts);
 
 // The arguments of a call as JSON text, its input wrapped where it is a custom tool's.
 std::string arguments_of(const Part& call);

@@ -1,5 +1,3 @@
-#include <algorithm>
-
 #include "dialect/anthropic_messages/anthropic_messages.h"
 #include "dialect/reasoning.h"
 #include "dialect/signature.h"
@@ -46,11 +44,6 @@ void read_block(json::Value block, std::vector<Part>& parts) {
     return;
   }
   parts.push_back(std::move(part));
-}
-
-bool has_call(const std::vector<Part>& parts) {
-  return std::any_of(parts.begin(), parts.end(),
-                     [](const Part& part) { return part.kind == PartKind::tool_call; });
 }
 
 void write_redacted(json::Writer& w, std::string_view data) {

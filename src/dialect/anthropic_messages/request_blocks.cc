@@ -8,6 +8,7 @@
 #include "dialect/losses.h"
 #include "dialect/signature.h"
 #include "dialect/tools.h"
+#include "dialect/turns.h"
 #include "dialect/wire.h"
 
 namespace weir::dialect::anthropic_messages {
@@ -30,14 +31,6 @@ bool is_document(const Part& part) {
 }
 
 }  // namespace
-
-bool is_blank(std::string_view text) {
-  return text.find_first_not_of(" \t\r\n\f\v") == std::string_view::npos;
-}
-
-bool is_thinking(const Part& part) {
-  return part.kind == PartKind::thinking || part.kind == PartKind::redacted_thinking;
-}
 
 bool BlockWriter::can_send(const Part& part, Role role) {
   const auto lost = [&](Feature feature, std::string_view detail = {}) {

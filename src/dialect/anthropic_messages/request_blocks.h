@@ -9,9 +9,6 @@
 
 namespace weir::dialect::anthropic_messages {
 
-bool is_blank(std::string_view text);
-bool is_thinking(const Part& part);
-
 class BlockWriter {
  public:
   BlockWriter(json::Writer& writer, Dropped& dropped) : w_(writer), dropped_(dropped) {}

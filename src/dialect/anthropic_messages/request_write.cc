@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <charconv>
-#include <deque>
 
 #include "dialect/anthropic_messages/anthropic_messages.h"
 #include "dialect/anthropic_messages/request_blocks.h"
@@ -8,6 +7,7 @@
 #include "dialect/losses.h"
 #include "dialect/reasoning.h"
 #include "dialect/tools.h"
+#include "dialect/turns.h"
 #include "dialect/wire.h"
 
 namespace weir::dialect::anthropic_messages {
@@ -21,24 +21,12 @@ constexpr size_t kBreakpointsMax = 4;
 constexpr size_t kUserMax = 256;
 constexpr int64_t kThinkingMin = 1024;
 
-constexpr std::string_view kJsonInstruction =
-    "Answer with one JSON object and nothing else: no text around it and no code fence.";
-
-// What stands in for a user turn that the API demands and the client did not have.
-constexpr std::string_view kPlaceholder = "Continue.";
-
 std::optional<double> number_of(std::string_view text) {
   double value = 0;
   const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (code != std::errc() || end != text.data() + text.size()) return std::nullopt;
   return value;
 }
-
-// A turn as the API wants it: roles alternate, so neighbors of one role are one turn.
-struct Turn {
-  Role role = Role::user;
-  std::vector<const Part*> parts;
-};
 
 class RequestWriter {
  public:
@@ -49,16 +37,11 @@ class RequestWriter {
         traits_(traits_of(context.base_model.empty() ? model() : context.base_model)) {}
 
   Result<std::string> write() {
-    for (const Tool& tool : in_.tools) {
-      if (!tool.native.empty()) continue;
-      if (is_plain_name(tool.name, kToolNameMax)) continue;
-      return fail(ErrorCode::invalid_argument,
-                  "tools: the name \"" + tool.name +
-                      "\" is not 1 to 128 letters, digits, '_' and '-', which is what the "
-                      "provider's API accepts");
-    }
-    gather_turns();
-    if (turns_.empty()) {
+    WEIR_CHECK_OK(check_tool_names(in_.tools, kToolNameMax));
+    turns_.gather(
+        in_, [this](const Part& part, Role role) { return blocks_.can_send(part, role); },
+        /*join_blank=*/true, dropped_);
+    if (turns_.all().empty()) {
       return fail(ErrorCode::invalid_argument,
                   "messages: expected at least one message with content that can be sent");
     }
@@ -68,7 +51,8 @@ class RequestWriter {
     write_tools();
     write_system();
     w_.key("messages").begin_array();
-    for (size_t i = 0; i < turns_.size(); ++i) write_turn(turns_[i], i + 1 == turns_.size());
+    const std::vector<Turn>& turns = turns_.all();
+    for (size_t i = 0; i < turns.size(); ++i) write_turn(turns[i], i + 1 == turns.size());
     w_.end_array();
     write_thinking();
     write_sampling();
@@ -80,67 +64,6 @@ class RequestWriter {
  private:
   std::string_view model() const { return context_.model.empty() ? in_.model : context_.model; }
   void drop(Feature feature, std::string_view detail = {}) { lose(dropped_, feature, detail); }
-
-  // --- the turns ---
-
-  void gather_turns() {
-    for (const Message& message : in_.messages) {
-      if (!message.name.empty()) drop(Feature::participant_name);
-      for (const Part& part : message.parts) {
-        if (joins_text_in_front(part, message.role)) continue;
-        if (!blocks_.can_send(part, message.role)) continue;
-        if (turns_.empty() || turns_.back().role != message.role) {
-          turns_.push_back({message.role, {}});
-        }
-        turns_.back().parts.push_back(&part);
-      }
-    }
-    for (Turn& turn : turns_) order(turn);
-    // Instructions alone are a request in other dialects: they are said by the user then.
-    if (turns_.empty() && !joined_text(in_.system, "").empty()) {
-      system_is_user_ = true;
-      Turn& turn = turns_.emplace_back();
-      for (const Part& part : in_.system) {
-        if (blocks_.can_send(part, Role::user)) turn.parts.push_back(&part);
-      }
-      if (turn.parts.empty()) turns_.clear();
-    }
-    if (!turns_.empty() && turns_.front().role == Role::assistant) {
-      placeholder_.text = kPlaceholder;
-      turns_.insert(turns_.begin(), Turn{Role::user, {&placeholder_}});
-    }
-  }
-
-  // The API gives blank texts between others (cited ones) and takes none: they become the end of
-  // the one in front.
-  bool joins_text_in_front(const Part& part, Role role) {
-    if (part.kind != PartKind::text || part.text.empty() || !is_blank(part.text)) return false;
-    if (role != Role::assistant || turns_.empty() || turns_.back().role != role) return false;
-    const Part*& front = turns_.back().parts.back();
-    if (front->kind != PartKind::text) return false;
-    Part& whole = joined_.emplace_back(*front);
-    whole.text += part.text;
-    if (part.cache) whole.cache = part.cache;
-    front = &whole;
-    return true;
-  }
-
-  // Results stand before all else in a user turn; thinking opens an assistant turn. Thinking that
-  // came between calls stays where it is: its order is signed too.
-  static void order(Turn& turn) {
-    const auto first = [&](const Part* part) {
-      return turn.role == Role::user ? part->kind == PartKind::tool_result : is_thinking(*part);
-    };
-    if (turn.role == Role::assistant && first(turn.parts.front())) return;
-    std::vector<const Part*> ordered;
-    for (const Part* part : turn.parts) {
-      if (first(part)) ordered.push_back(part);
-    }
-    for (const Part* part : turn.parts) {
-      if (!first(part)) ordered.push_back(part);
-    }
-    turn.parts = std::move(ordered);
-  }
 
   // --- what depends on several fields ---
 
@@ -172,7 +95,7 @@ class RequestWriter {
       return;
     }
     // In a tool loop the turn being answered must begin with the thinking that led to it.
-    if (last_calls_lack_thinking()) return drop(Feature::reasoning);
+    if (turns_.last_calls_lack_thinking()) return drop(Feature::reasoning);
     budget_ =
         std::max(budget.value_or(-1) < 0 ? *budget_of_effort("medium") : *budget, kThinkingMin);
     if (!in_.max_output_tokens) {
@@ -184,20 +107,10 @@ class RequestWriter {
     thinking_ = Thinking::budget;
   }
 
-  bool last_calls_lack_thinking() const {
-    if (turns_.back().role != Role::user || turns_.size() < 2) return false;
-    if (turns_.back().parts.front()->kind != PartKind::tool_result) return false;
-    return !is_thinking(*turns_[turns_.size() - 2].parts.front());
-  }
-
   // The API takes four breakpoints. The later ones cover the longer prefixes: those stay.
   void count_breakpoints() {
-    size_t count = 0;
+    size_t count = turns_.breakpoints(in_);
     for (const Tool& tool : in_.tools) count += tool.cache ? 1 : 0;
-    for (const Part& part : in_.system) count += part.cache && !system_is_user_ ? 1 : 0;
-    for (const Turn& turn : turns_) {
-      for (const Part* part : turn.parts) count += part->cache && !is_thinking(*part) ? 1 : 0;
-    }
     if (count <= kBreakpointsMax) return;
     blocks_.skip_breakpoints(count - kBreakpointsMax);
     drop(Feature::cache_control);
@@ -211,7 +124,7 @@ class RequestWriter {
     for (const Part& part : in_.system) {
       if (part.kind == PartKind::text && !is_blank(part.text)) parts.push_back(&part);
     }
-    if (system_is_user_) parts.clear();
+    if (turns_.system_is_user()) parts.clear();
     if (parts.empty() && !instruct) return;
     w_.key("system");
     if (parts.empty()) {
@@ -470,11 +383,8 @@ class RequestWriter {
   const Context& context_;
   Dropped& dropped_;
   const ModelTraits traits_;
-  std::vector<Turn> turns_;
+  Turns turns_;
   std::vector<const Tool*> tools_;
-  std::deque<Part> joined_;
-  Part placeholder_;
-  bool system_is_user_ = false;
   bool json_tool_ = false;
   bool native_schema_ = false;
   bool forced_ = false;

@@ -1,7 +1,6 @@
-#include <algorithm>
-
 #include "dialect/anthropic_messages/anthropic_messages.h"
 #include "dialect/bedrock_converse/bedrock_converse.h"
+#include "dialect/tools.h"
 #include "dialect/usage_json.h"
 #include "dialect/wire.h"
 
@@ -53,11 +52,6 @@ void read_block(json::Value block, std::vector<Part>& parts) {
   parts.push_back(std::move(part));
 }
 
-bool has_call(const std::vector<Part>& parts) {
-  return std::any_of(parts.begin(), parts.end(),
-                     [](const Part& part) { return part.kind == PartKind::tool_call; });
-}
-
 void write_block(json::Writer& w, const Part& part) {
   switch (part.kind) {
     case PartKind::text:
@@ -100,47 +94,19 @@ void write_block(json::Writer& w, const Part& part) {
 
 }  // namespace
 
+// Claude's own words come through, and the API's are nearly the same.
 StopReason stop_of_stop_reason(std::string_view reason) {
-  if (reason.empty()) return StopReason::unset;
-  if (reason == "end_turn") return StopReason::end_turn;
-  if (reason == "tool_use") return StopReason::tool_use;
-  if (reason == "max_tokens") return StopReason::max_tokens;
-  if (reason == "stop_sequence") return StopReason::stop_sequence;
   if (reason == "guardrail_intervened" || reason == "content_filtered") {
     return StopReason::content_filter;
   }
   if (reason == "malformed_tool_use") return StopReason::malformed_tool_call;
-  if (reason == "model_context_window_exceeded") return StopReason::context_window;
-  if (reason == "refusal") return StopReason::refusal;  // Claude's own words come through
-  if (reason == "pause_turn") return StopReason::pause_turn;
-  return StopReason::other;
+  return anthropic_messages::stop_of_stop_reason(reason);
 }
 
 std::string_view stop_reason_of_stop(StopReason stop, bool calls) {
-  switch (stop) {
-    case StopReason::max_tokens:
-      return "max_tokens";
-    case StopReason::stop_sequence:
-      return "stop_sequence";
-    case StopReason::tool_use:
-      return "tool_use";
-    case StopReason::content_filter:
-      return "content_filtered";
-    case StopReason::refusal:
-      return "refusal";
-    case StopReason::pause_turn:
-      return "pause_turn";
-    case StopReason::context_window:
-      return "model_context_window_exceeded";
-    case StopReason::malformed_tool_call:
-      return "malformed_tool_use";
-    case StopReason::unset:
-      return calls ? "tool_use" : "end_turn";
-    case StopReason::end_turn:
-    case StopReason::other:
-      return "end_turn";
-  }
-  return "end_turn";
+  if (stop == StopReason::content_filter) return "content_filtered";
+  if (stop == StopReason::malformed_tool_call) return "malformed_tool_use";
+  return anthropic_messages::stop_reason_of_stop(stop, calls);
 }
 
 void write_usage(json::Writer& w, const Usage& usage) {

@@ -6,6 +6,8 @@
 #include "dialect/bedrock_converse/bedrock_converse.h"
 #include "dialect/bedrock_converse/model_fields.h"
 #include "dialect/losses.h"
+#include "dialect/tools.h"
+#include "dialect/turns.h"
 #include "dialect/wire.h"
 
 namespace weir::dialect::bedrock_converse {
@@ -18,32 +20,16 @@ using Family = ModelTraits::Family;
 constexpr size_t kToolNameMax = 64;
 constexpr size_t kBreakpointsMax = 4;
 
-constexpr std::string_view kJsonInstruction =
-    "Answer with one JSON object and nothing else: no text around it and no code fence.";
-// What stands in for a user turn, for the text that must stand beside a document and for a result
-// without content: the API demands them and the client did not have them.
-constexpr std::string_view kPlaceholder = "Continue.";
+// What stands in for the text that must stand beside a document and for a result without content:
+// the API demands them and the client did not have them.
 constexpr std::string_view kDocumentText = "See the document.";
 constexpr std::string_view kNoResult = "(no output)";
-
-bool is_blank(std::string_view text) {
-  return text.find_first_not_of(" \t\r\n\f\v") == std::string_view::npos;
-}
-
-bool is_thinking(const Part& part) {
-  return part.kind == PartKind::thinking || part.kind == PartKind::redacted_thinking;
-}
 
 // Claude's signatures hold wherever Claude runs; nobody else's are known here.
 bool is_own_signature(Dialect origin) {
   return origin == Dialect::bedrock_converse || origin == Dialect::anthropic_messages ||
          origin == Dialect::passthrough;
 }
-
-struct Turn {
-  Role role = Role::user;
-  std::vector<const Part*> parts;
-};
 
 class RequestWriter {
  public:
@@ -57,15 +43,11 @@ class RequestWriter {
         traits_(traits_of(model_)) {}
 
   Result<std::string> write() {
-    for (const Tool& tool : in_.tools) {
-      if (!tool.native.empty() || is_plain_name(tool.name, kToolNameMax)) continue;
-      return fail(ErrorCode::invalid_argument,
-                  "tools: the name \"" + tool.name +
-                      "\" is not 1 to 64 letters, digits, '_' and '-', which is what Bedrock's "
-                      "Converse accepts");
-    }
-    gather_turns();
-    if (turns_.empty()) {
+    WEIR_CHECK_OK(check_tool_names(in_.tools, kToolNameMax));
+    turns_.gather(
+        in_, [this](const Part& part, Role role) { return can_send(part, role); },
+        /*join_blank=*/false, dropped_);
+    if (turns_.all().empty()) {
       return fail(ErrorCode::invalid_argument,
                   "messages: expected at least one message with content that can be sent");
     }
@@ -75,7 +57,7 @@ class RequestWriter {
     write_tools();  // first, as the breakpoints are counted
     write_system();
     w_.key("messages").begin_array();
-    for (const Turn& turn : turns_) write_turn(turn);
+    for (const Turn& turn : turns_.all()) write_turn(turn);
     w_.end_array();
     write_inference();
     write_model_fields(w_, fields_);
@@ -87,35 +69,6 @@ class RequestWriter {
 
  private:
   void drop(Feature feature, std::string_view detail = {}) { lose(dropped_, feature, detail); }
-
-  // --- the turns: roles alternate, a user begins, results stand before all else ---
-
-  void gather_turns() {
-    for (const Message& message : in_.messages) {
-      if (!message.name.empty()) drop(Feature::participant_name);
-      for (const Part& part : message.parts) {
-        if (!can_send(part, message.role)) continue;
-        if (turns_.empty() || turns_.back().role != message.role) {
-          turns_.push_back({message.role, {}});
-        }
-        turns_.back().parts.push_back(&part);
-      }
-    }
-    for (Turn& turn : turns_) order(turn);
-    if (turns_.empty() && !joined_text(in_.system, "").empty()) {
-      // Instructions alone are a request in other dialects: they are said by the user then.
-      system_is_user_ = true;
-      Turn& turn = turns_.emplace_back();
-      for (const Part& part : in_.system) {
-        if (can_send(part, Role::user)) turn.parts.push_back(&part);
-      }
-      if (turn.parts.empty()) turns_.clear();
-    }
-    if (!turns_.empty() && turns_.front().role == Role::assistant) {
-      placeholder_.text = kPlaceholder;
-      turns_.insert(turns_.begin(), Turn{Role::user, {&placeholder_}});
-    }
-  }
 
   bool can_send(const Part& part, Role role) {
     switch (part.kind) {
@@ -164,21 +117,6 @@ class RequestWriter {
     return false;
   }
 
-  static void order(Turn& turn) {
-    const auto first = [&](const Part* part) {
-      return turn.role == Role::user ? part->kind == PartKind::tool_result : is_thinking(*part);
-    };
-    if (turn.role == Role::assistant && first(turn.parts.front())) return;
-    std::vector<const Part*> ordered;
-    for (const Part* part : turn.parts) {
-      if (first(part)) ordered.push_back(part);
-    }
-    for (const Part* part : turn.parts) {
-      if (!first(part)) ordered.push_back(part);
-    }
-    turn.parts = std::move(ordered);
-  }
-
   // --- what depends on several fields ---
 
   void decide() {
@@ -197,26 +135,16 @@ class RequestWriter {
       if (!json_tool_) drop(Feature::tool_choice);
       forced_ = false;
     }
-    fields_ = decide_model_fields(in_, context_, model_,
-                                  {.forced_tool = forced_, .turn_lacks_thinking = lacks_thinking()},
-                                  dropped_);
-  }
-
-  // Whether the turn whose calls are being answered comes without the thinking that led to it.
-  bool lacks_thinking() const {
-    if (turns_.back().role != Role::user || turns_.size() < 2) return false;
-    if (turns_.back().parts.front()->kind != PartKind::tool_result) return false;
-    return !is_thinking(*turns_[turns_.size() - 2].parts.front());
+    fields_ = decide_model_fields(
+        in_, context_, model_,
+        {.forced_tool = forced_, .turn_lacks_thinking = turns_.last_calls_lack_thinking()},
+        dropped_);
   }
 
   // The later breakpoints cover the longer prefixes: those stay.
   void count_breakpoints() {
-    size_t count = 0;
+    size_t count = turns_.breakpoints(in_);
     for (const Tool& tool : in_.tools) count += tool.cache && tools_ ? 1 : 0;
-    for (const Part& part : in_.system) count += part.cache && !system_is_user_ ? 1 : 0;
-    for (const Turn& turn : turns_) {
-      for (const Part* part : turn.parts) count += part->cache && !is_thinking(*part) ? 1 : 0;
-    }
     if (count > 0 && !traits_.cache_points) drop(Feature::cache_control);
     if (count <= kBreakpointsMax) return;
     breakpoints_skipped_ = count - kBreakpointsMax;
@@ -246,7 +174,7 @@ class RequestWriter {
       const bool native = part.kind == PartKind::native && part.origin == Dialect::bedrock_converse;
       if (native || (part.kind == PartKind::text && !is_blank(part.text))) parts.push_back(&part);
     }
-    if (system_is_user_) parts.clear();
+    if (turns_.system_is_user()) parts.clear();
     if (parts.empty() && !instruct) return;
     w_.key("system").begin_array();
     for (const Part* part : parts) {
@@ -299,8 +227,7 @@ class RequestWriter {
       case PartKind::tool_call:
         w_.begin_object().key("toolUse").begin_object();
         w_.member("toolUseId", tool_use_id(part.id)).member("name", call_name(part.name));
-        w_.member_raw("input", part.freeform ? R"({"input":)" + json::quoted(part.text) + "}"
-                                             : object_text(part.json));
+        w_.member_raw("input", arguments_of(part));
         w_.end_object().end_object();
         return;
       case PartKind::tool_result:
@@ -418,7 +345,7 @@ class RequestWriter {
   // "The toolConfig field must be defined when using toolUse and toolResult content blocks."
   std::vector<std::string> names_of_history() const {
     std::set<std::string> names;
-    for (const Turn& turn : turns_) {
+    for (const Turn& turn : turns_.all()) {
       for (const Part* part : turn.parts) {
         if (part->kind == PartKind::tool_call) names.insert(call_name(part->name));
       }
@@ -438,10 +365,7 @@ class RequestWriter {
     }
     if (tool.freeform) {
       if (!tool.format.empty()) drop(Feature::tool_format);
-      write_tool_spec(
-          tool.name, tool.description,
-          R"({"type":"object","properties":{"input":{"type":"string"}},"required":["input"]})",
-          std::nullopt);
+      write_tool_spec(tool.name, freeform_description(tool), kFreeformSchema, std::nullopt);
     } else {
       write_tool_spec(tool.name, tool.description, tool.schema, tool.strict);
     }
@@ -531,11 +455,9 @@ class RequestWriter {
   Dropped& dropped_;
   const std::string_view model_;
   const ModelTraits traits_;
-  std::vector<Turn> turns_;
-  Part placeholder_;
+  Turns turns_;
   std::set<std::string> document_names_;
   ModelFields fields_;
-  bool system_is_user_ = false;
   bool has_tool_blocks_ = false;
   bool tools_ = true;  // the client's tools are sent
   bool json_tool_ = false;

@@ -58,6 +58,9 @@ Citation read_annotation(json::Value annotation, int64_t before);
 bool write_annotation(json::Writer& writer, const Citation& citation, int64_t before,
                       int64_t length);
 
+// `user` and `service_tier`, the same in both of OpenAI's request forms.
+void write_user_and_tier(json::Writer& writer, const Conversation& conversation, Dropped& dropped);
+
 // The image_url entries of `images`.
 void read_images(json::Value message, std::vector<Part>& parts);
 void write_image_part(json::Writer& writer, const Part& image);

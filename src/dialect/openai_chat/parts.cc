@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "dialect/losses.h"
 #include "dialect/openai_chat/openai_chat.h"
 #include "dialect/signature.h"
 #include "dialect/tools.h"
@@ -8,6 +9,7 @@
 namespace weir::dialect::openai_chat {
 namespace {
 
+constexpr size_t kUserMax = 64;  // OpenAI's own limit
 constexpr Dialect kOwn = Dialect::openai_chat;
 
 // Mistral's content parts {"type":"thinking","thinking":[{"type":"text","text":...}]}.
@@ -267,6 +269,23 @@ std::string_view finish_reason_of_stop(StopReason stop) {
 std::string matched_stop_of(json::Value choice) {
   const std::string matched = choice["stop_reason"].string_or("");
   return matched.empty() ? choice["matched_stop"].string_or("") : matched;
+}
+
+void write_user_and_tier(json::Writer& writer, const Conversation& conversation, Dropped& dropped) {
+  if (conversation.user.size() > kUserMax) {
+    lose(dropped, Feature::user);
+  } else if (!conversation.user.empty()) {
+    writer.member("user", conversation.user);
+  }
+  const std::string_view tier = conversation.service_tier;
+  if (tier == "standard_only" || tier == "standard") {
+    writer.member("service_tier", "default");
+  } else if (tier == "auto" || tier == "default" || tier == "flex" || tier == "priority" ||
+             tier == "scale") {
+    writer.member("service_tier", tier);
+  } else if (!tier.empty()) {
+    lose(dropped, Feature::service_tier);
+  }
 }
 
 ModelTraits traits_of(std::string_view model) {

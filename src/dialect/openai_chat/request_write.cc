@@ -12,7 +12,6 @@ namespace {
 // OpenAI's own limits.
 constexpr size_t kToolNameMax = 64;
 constexpr size_t kCallIdMax = 40;
-constexpr size_t kUserMax = 64;
 constexpr size_t kStopsMax = 4;
 
 class RequestWriter {
@@ -24,14 +23,7 @@ class RequestWriter {
         traits_(traits_of(context.base_model.empty() ? model() : context.base_model)) {}
 
   Result<std::string> write() {
-    for (const Tool& tool : in_.tools) {
-      if (!tool.native.empty()) continue;
-      if (is_plain_name(tool.name, kToolNameMax)) continue;
-      return fail(ErrorCode::invalid_argument,
-                  "tools: the name \"" + tool.name +
-                      "\" is not 1 to 64 letters, digits, '_' and '-', which is what the "
-                      "provider's API accepts");
-    }
+    WEIR_CHECK_OK(check_tool_names(in_.tools, kToolNameMax));
     w_.begin_object().member("model", model());
     w_.key("messages").begin_array();
     write_system();
@@ -442,20 +434,7 @@ class RequestWriter {
   }
 
   void write_rest() {
-    if (in_.user.size() > kUserMax) {
-      drop(Feature::user);
-    } else if (!in_.user.empty()) {
-      w_.member("user", in_.user);
-    }
-    const std::string_view tier = in_.service_tier;
-    if (tier == "standard_only" || tier == "standard") {
-      w_.member("service_tier", "default");
-    } else if (tier == "auto" || tier == "default" || tier == "flex" || tier == "priority" ||
-               tier == "scale") {
-      w_.member("service_tier", tier);
-    } else if (!tier.empty()) {
-      drop(Feature::service_tier);
-    }
+    write_user_and_tier(w_, in_, dropped_);
     write_openai_members();
     if (!in_.stream) return;
     w_.member("stream", true);

@@ -6,6 +6,7 @@
 #include "dialect/openai_responses/openai_responses.h"
 #include "dialect/reasoning.h"
 #include "dialect/signature.h"
+#include "dialect/tools.h"
 #include "dialect/wire.h"
 
 namespace weir::dialect::openai_responses {
@@ -14,7 +15,6 @@ namespace {
 // OpenAI's own limits.
 constexpr size_t kToolNameMax = 64;
 constexpr size_t kCallIdMax = 64;
-constexpr size_t kUserMax = 64;
 constexpr int64_t kOutputTokensMin = 16;
 
 class RequestWriter {
@@ -27,13 +27,7 @@ class RequestWriter {
   }
 
   Result<std::string> write() {
-    for (const Tool& tool : in_.tools) {
-      if (!tool.native.empty() || is_plain_name(tool.name, kToolNameMax)) continue;
-      return fail(ErrorCode::invalid_argument,
-                  "tools: the name \"" + tool.name +
-                      "\" is not 1 to 64 letters, digits, '_' and '-', which is what the "
-                      "provider's API accepts");
-    }
+    WEIR_CHECK_OK(check_tool_names(in_.tools, kToolNameMax));
     w_.begin_object().member("model", model());
     write_instructions();
     w_.key("input").begin_array();
@@ -369,20 +363,7 @@ class RequestWriter {
     }
     if (!in_.metadata.empty()) w_.member_raw("metadata", in_.metadata);
     if (!in_.prompt_cache_key.empty()) w_.member("prompt_cache_key", in_.prompt_cache_key);
-    if (in_.user.size() > kUserMax) {
-      drop(Feature::user);
-    } else if (!in_.user.empty()) {
-      w_.member("user", in_.user);
-    }
-    const std::string_view tier = in_.service_tier;
-    if (tier == "standard_only" || tier == "standard") {
-      w_.member("service_tier", "default");
-    } else if (tier == "auto" || tier == "default" || tier == "flex" || tier == "priority" ||
-               tier == "scale") {
-      w_.member("service_tier", tier);
-    } else if (!tier.empty()) {
-      drop(Feature::service_tier);
-    }
+    openai_chat::write_user_and_tier(w_, in_, dropped_);
     if (in_.stream) w_.member("stream", true);
   }
 
