@@ -1,6 +1,7 @@
 // Embeddings: OpenAI's /v1/embeddings, and Google's three ways to ask for the same: embedContent
 // and batchEmbedContents of the Gemini API, and :predict of Vertex AI. Read and written both ways,
-// so that clients of either can be served by providers of the other. Pure; any thread.
+// so that clients of either can be served by providers of the other. The models at Amazon Bedrock
+// are written to and their answers read. Pure; any thread.
 //
 // Vectors are kept as the JSON text of their numbers, so that no digit is lost where the client
 // wants floats; base64 (32-bit little-endian floats) is made or read where one side has it.
@@ -24,7 +25,15 @@ enum class EmbeddingsApi : uint8_t {
   gemini_embed,    // models/M:embedContent, one text
   gemini_batch,    // models/M:batchEmbedContents
   vertex_predict,  // publishers/google/models/M:predict
+  bedrock_titan,   // InvokeModel; these three are spoken by providers alone
+  bedrock_nova,
+  bedrock_cohere,
 };
+
+// The form of a model at Bedrock, by its id; nullopt for one that makes no embeddings.
+std::optional<EmbeddingsApi> bedrock_embeddings_api(std::string_view model);
+// Texts in one call of that model, at most: a longer list takes several.
+size_t embeddings_inputs_max(EmbeddingsApi api, std::string_view model);
 
 struct EmbeddingsRequest {
   static constexpr size_t kInputsMax = 2048;  // OpenAI's own limit
@@ -52,8 +61,7 @@ struct EmbeddingsReply {
 // invalid_argument names the field. context.model is used where the body names none.
 Result<EmbeddingsRequest> read_embeddings_request(EmbeddingsApi api, json::Value root,
                                                   const Context& context);
-// For context.model. Not for gemini_embed with more than one input (invalid_argument): ask for a
-// batch.
+// For context.model. invalid_argument for more inputs than embeddings_inputs_max().
 Result<std::string> write_embeddings_request(EmbeddingsApi api, const EmbeddingsRequest& request,
                                              const Context& context, Dropped& dropped);
 // protocol_error where the body is no such answer.

@@ -5,6 +5,7 @@
 #include "base/encoding.h"
 #include "base/json/writer.h"
 #include "dialect/embeddings.h"
+#include "dialect/embeddings_bedrock.h"
 #include "dialect/gemini/words.h"
 #include "dialect/usage_json.h"
 #include "dialect/wire.h"
@@ -172,7 +173,19 @@ std::string write_google(EmbeddingsApi api, const EmbeddingsReply& reply) {
 }  // namespace
 
 Result<EmbeddingsReply> read_embeddings_reply(EmbeddingsApi api, json::Value root) {
-  return api == EmbeddingsApi::openai ? read_openai(root) : read_google(api, root);
+  switch (api) {
+    case EmbeddingsApi::openai:
+      return read_openai(root);
+    case EmbeddingsApi::gemini_embed:
+    case EmbeddingsApi::gemini_batch:
+    case EmbeddingsApi::vertex_predict:
+      return read_google(api, root);
+    case EmbeddingsApi::bedrock_titan:
+    case EmbeddingsApi::bedrock_nova:
+    case EmbeddingsApi::bedrock_cohere:
+      break;
+  }
+  return read_bedrock_embeddings(api, root);
 }
 
 std::string write_embeddings_reply(EmbeddingsApi api, const EmbeddingsReply& reply,

@@ -3,6 +3,7 @@
 
 #include "base/json/writer.h"
 #include "dialect/embeddings.h"
+#include "dialect/embeddings_bedrock.h"
 #include "dialect/gemini/words.h"
 #include "dialect/wire.h"
 
@@ -39,6 +40,10 @@ class Reader {
       case EmbeddingsApi::vertex_predict:
         read_predict();
         break;
+      case EmbeddingsApi::bedrock_titan:
+      case EmbeddingsApi::bedrock_nova:
+      case EmbeddingsApi::bedrock_cohere:
+        return fail(ErrorCode::internal, "no client speaks Amazon's forms of embeddings");
     }
     if (out_.inputs.size() > EmbeddingsRequest::kInputsMax) {
       fields_.fail("input", "expected at most 2048 texts");
@@ -201,6 +206,24 @@ std::string write_predict(const EmbeddingsRequest& request) {
 
 }  // namespace
 
+size_t embeddings_inputs_max(EmbeddingsApi api, std::string_view model) {
+  switch (api) {
+    case EmbeddingsApi::openai:
+      break;
+    case EmbeddingsApi::gemini_embed:
+    case EmbeddingsApi::bedrock_titan:
+    case EmbeddingsApi::bedrock_nova:
+      return 1;
+    case EmbeddingsApi::gemini_batch:
+      return 100;
+    case EmbeddingsApi::vertex_predict:
+      return model.find("gemini-embedding") != std::string_view::npos ? 1 : 250;
+    case EmbeddingsApi::bedrock_cohere:
+      return 96;
+  }
+  return EmbeddingsRequest::kInputsMax;
+}
+
 Result<EmbeddingsRequest> read_embeddings_request(EmbeddingsApi api, json::Value root,
                                                   const Context& context) {
   return Reader(root, context).read(api);
@@ -212,12 +235,17 @@ Result<std::string> write_embeddings_request(EmbeddingsApi api, const Embeddings
   if (request.inputs.empty()) {
     return fail(ErrorCode::invalid_argument, "input: expected at least one text");
   }
+  const std::string_view model = !context.base_model.empty() ? context.base_model : context.model;
+  if (const size_t most = embeddings_inputs_max(api, model); request.inputs.size() > most) {
+    return fail(ErrorCode::invalid_argument,
+                "input: expected at most " + std::to_string(most) + " texts");
+  }
   if (api == EmbeddingsApi::openai) return write_openai(request, context, dropped);
   if (!request.user.empty()) note(dropped, "user");
   if (api == EmbeddingsApi::gemini_batch) return write_batch(request, context);
   if (api == EmbeddingsApi::vertex_predict) return write_predict(request);
-  if (request.inputs.size() > 1) {
-    return fail(ErrorCode::invalid_argument, "input: expected one text for embedContent");
+  if (api != EmbeddingsApi::gemini_embed) {
+    return write_bedrock_embeddings(api, request, context, dropped);
   }
   std::string out;
   json::Writer w(out);

@@ -131,6 +131,109 @@ TEST(Embeddings, AnswersOfGoogle) {
   EXPECT_EQ(predict->usage, (Usage{.input = 3, .reported = true}));
 }
 
+TEST(Embeddings, RequestsToBedrock) {
+  struct Case {
+    const char* model;
+    const char* request;  // OpenAI's, or Gemini's batch
+    const char* written;
+    Dropped dropped;
+  };
+  const Case cases[] = {
+      {"amazon.titan-embed-text-v2:0",
+       R"({"input":"a","dimensions":256,"user":"u"})",
+       R"({"inputText":"a","dimensions":256})",
+       {"user"}},
+      {"amazon.titan-embed-text-v1",
+       R"({"input":"a","dimensions":256})",
+       R"({"inputText":"a"})",
+       {"dimensions"}},
+      {"amazon.titan-embed-image-v1",
+       R"({"input":"a","dimensions":256})",
+       R"({"inputText":"a","embeddingConfig":{"outputEmbeddingLength":256}})",
+       {}},
+      {"amazon.nova-2-multimodal-embeddings-v1:0",
+       R"({"input":"a","dimensions":384})",
+       R"({"taskType":"SINGLE_EMBEDDING","singleEmbeddingParams":{"embeddingPurpose":"GENERIC_INDEX",)"
+       R"("embeddingDimension":384,"text":{"truncationMode":"END","value":"a"}}})",
+       {}},
+      {"us.cohere.embed-v4:0",
+       R"({"input":["a","b"],"dimensions":512})",
+       R"({"texts":["a","b"],"input_type":"search_document","embedding_types":["float"],)"
+       R"("output_dimension":512})",
+       {}},
+      {"cohere.embed-multilingual-v3",
+       R"({"requests":[{"content":{"parts":[{"text":"a"}]},"taskType":"RETRIEVAL_QUERY","title":"t",)"
+       R"("outputDimensionality":512}]})",
+       R"({"texts":["a"],"input_type":"search_query","embedding_types":["float"]})",
+       {"title", "dimensions"}},
+  };
+  for (const Case& expected : cases) {
+    SCOPED_TRACE(expected.model);
+    const auto api = bedrock_embeddings_api(expected.model);
+    ASSERT_TRUE(api);
+    const bool gemini = std::string_view(expected.request).find("requests") < 10;
+    const auto request = read(gemini ? Api::gemini_batch : Api::openai, expected.request);
+    ASSERT_TRUE(request);
+    Dropped dropped;
+    const auto body = write_embeddings_request(*api, *request, {.model = expected.model}, dropped);
+    ASSERT_TRUE(body);
+    EXPECT_EQ(*body, expected.written);
+    EXPECT_EQ(dropped, expected.dropped);
+  }
+  EXPECT_FALSE(bedrock_embeddings_api("amazon.nova-pro-v1:0"));
+  EXPECT_FALSE(bedrock_embeddings_api("cohere.command-r-v1:0"));
+  // Clients have no such forms.
+  EXPECT_FALSE(read(Api::bedrock_titan, R"({"inputText":"a"})"));
+}
+
+TEST(Embeddings, MoreTextsThanACallTakes) {
+  struct Case {
+    Api api;
+    const char* model;
+    size_t most;
+  };
+  for (const Case& expected : std::initializer_list<Case>{
+           {Api::openai, "text-embedding-3-small", EmbeddingsRequest::kInputsMax},
+           {Api::gemini_embed, "gemini-embedding-001", 1},
+           {Api::gemini_batch, "gemini-embedding-001", 100},
+           {Api::vertex_predict, "gemini-embedding-001", 1},
+           {Api::vertex_predict, "text-embedding-005", 250},
+           {Api::bedrock_titan, "amazon.titan-embed-text-v2:0", 1},
+           {Api::bedrock_nova, "amazon.nova-2-multimodal-embeddings-v1:0", 1},
+           {Api::bedrock_cohere, "cohere.embed-v4:0", 96}}) {
+    SCOPED_TRACE(expected.model);
+    EXPECT_EQ(embeddings_inputs_max(expected.api, expected.model), expected.most);
+    EmbeddingsRequest request;
+    request.inputs.assign(expected.most, "a");
+    Dropped dropped;
+    const Context context{.model = expected.model};
+    EXPECT_TRUE(write_embeddings_request(expected.api, request, context, dropped));
+    request.inputs.emplace_back("a");
+    EXPECT_FALSE(write_embeddings_request(expected.api, request, context, dropped));
+  }
+}
+
+TEST(Embeddings, AnswersOfBedrock) {
+  const auto titan = read_answer(
+      Api::bedrock_titan,
+      R"({"embedding":[0.10, 2],"embeddingsByType":{"float":[0.10,2]},"inputTextTokenCount":7})");
+  ASSERT_TRUE(titan);
+  EXPECT_EQ(titan->vectors, std::vector<std::string>{"[0.10,2]"});
+  EXPECT_EQ(titan->usage, (Usage{.input = 7, .reported = true}));
+  const auto nova = read_answer(Api::bedrock_nova,
+                                R"({"embeddings":[{"embeddingType":"TEXT","embedding":[1]}]})");
+  ASSERT_TRUE(nova);
+  EXPECT_EQ(nova->vectors, std::vector<std::string>{"[1]"});
+  for (const char* body :
+       {R"({"id":"i","response_type":"embeddings_by_type","embeddings":{"float":[[1],[2]]}})",
+        R"({"response_type":"embeddings_floats","embeddings":[[1],[2]],"texts":["a","b"]})"}) {
+    const auto cohere = read_answer(Api::bedrock_cohere, body);
+    ASSERT_TRUE(cohere) << body;
+    EXPECT_EQ(cohere->vectors, (std::vector<std::string>{"[1]", "[2]"}));
+    EXPECT_FALSE(cohere->usage.reported);
+  }
+}
+
 TEST(Embeddings, Base64BothWays) {
   // 1.0f, -2.5f little-endian.
   const EmbeddingsReply reply{.model = "m", .vectors = {"[1,-2.5]"}, .usage = {.input = 1}};
@@ -167,6 +270,12 @@ TEST(Embeddings, BrokenAnswers) {
            {Api::openai, R"({"data":[{"embedding":["a"]}]})"},
            {Api::gemini_embed, R"({"embedding":[1]})"},
            {Api::gemini_batch, R"({"embeddings":[{}]})"},
+           {Api::bedrock_titan, R"({"embedding":"a"})"},
+           {Api::bedrock_titan, "{}"},
+           {Api::bedrock_nova, R"({"embeddings":[]})"},
+           {Api::bedrock_nova, R"({"embeddings":[{"embedding":{}}]})"},
+           {Api::bedrock_cohere, R"({"embeddings":{"int8":[[1]]}})"},
+           {Api::bedrock_cohere, R"({"embeddings":{"float":[["a"]]}})"},
            {Api::vertex_predict, "[]"}}) {
     SCOPED_TRACE(body);
     const auto reply = read_answer(api, body);

@@ -1,5 +1,6 @@
-// Embeddings between OpenAI's API and Google's: which API each side speaks, and the translation of
-// one request and its answer. Pure.
+// Embeddings between OpenAI's API, Google's and Amazon's: which API each side speaks, and the
+// translation of one request and its answer. A list that is longer than the provider takes goes in
+// several calls, and what those answer is put together again (relay_calls.cc). Pure.
 #pragma once
 
 #include <string>
@@ -18,10 +19,20 @@ dialect::EmbeddingsApi provider_embeddings_api(const Route& route,
 // The method's name in a Google path: ":batchEmbedContents".
 std::string_view embeddings_method(dialect::EmbeddingsApi api);
 
-Result<std::string> translate_embeddings_request(Exchange& x, dialect::EmbeddingsApi to,
-                                                 const std::string& model);
-// Takes the usage over as well: Google's answers tell it in places of their own.
-Result<std::string> translate_embeddings_reply(Exchange& x, dialect::EmbeddingsApi from,
-                                               json::Value root);
+// The client's request, read once for all of its calls.
+Result<dialect::EmbeddingsRequest> read_embeddings(Exchange& x);
+// How many calls it takes, and the body of one of them.
+size_t embeddings_calls(const dialect::EmbeddingsRequest& request, dialect::EmbeddingsApi to,
+                        const provider::Deployment& deployment);
+Result<std::string> write_embeddings_call(Exchange& x, const dialect::EmbeddingsRequest& request,
+                                          dialect::EmbeddingsApi to,
+                                          const provider::Deployment& deployment, size_t call);
+
+// Adds an answer to those before. Usage as well: Google's and Titan's answers tell it in places of
+// their own, Amazon's others in a header.
+Result<void> add_embeddings(dialect::EmbeddingsApi from, json::Value root,
+                            const http::HeaderList& head, dialect::EmbeddingsReply& all);
+// The answer to the client, whose usage is taken over.
+std::string write_embeddings(Exchange& x, const dialect::EmbeddingsReply& reply);
 
 }  // namespace weir::gateway

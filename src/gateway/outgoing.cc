@@ -126,10 +126,25 @@ Result<std::unique_ptr<Outgoing>> Outgoing::build(Exchange& x,
   return out;
 }
 
+Result<std::unique_ptr<Outgoing>> Outgoing::another(Exchange& x,
+                                                    const provider::Deployment& deployment,
+                                                    size_t call) const {
+  std::unique_ptr<Outgoing> out(new Outgoing());
+  out->call_ = call_;
+  out->translated_ = true;
+  out->embeddings_api_ = embeddings_api_;
+  WEIR_TRY(out->text_, write_embeddings_call(x, *embeddings_, embeddings_api_, deployment, call));
+  out->pieces_ = {out->text_};
+  WEIR_CHECK_OK(out->build_head(x, deployment));
+  return out;
+}
+
 Result<void> Outgoing::translate(Exchange& x, const provider::Deployment& deployment) {
   const provider::Account& account = *deployment.account;
   if (x.route.operation == Operation::embed) {
-    WEIR_TRY(text_, translate_embeddings_request(x, embeddings_api_, deployment.model));
+    WEIR_TRY(embeddings_, read_embeddings(x));
+    calls_ = embeddings_calls(*embeddings_, embeddings_api_, deployment);
+    WEIR_TRY(text_, write_embeddings_call(x, *embeddings_, embeddings_api_, deployment, 0));
     pieces_ = {text_};
     return {};
   }

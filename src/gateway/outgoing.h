@@ -25,6 +25,11 @@ class Outgoing {
   static Result<std::unique_ptr<Outgoing>> build(Exchange& x,
                                                  const provider::Deployment& deployment);
 
+  // Some requests take several calls: how many, and one of those behind the first, which is this.
+  size_t calls() const { return calls_; }
+  Result<std::unique_ptr<Outgoing>> another(Exchange& x, const provider::Deployment& deployment,
+                                            size_t call) const;
+
   dialect::Dialect provider_dialect() const { return call_.dialect; }
   bool translated() const { return translated_; }
   const provider::Call& call() const { return call_; }
@@ -55,6 +60,8 @@ class Outgoing {
   bool translated_ = false;
   bool client_sse_ = true;
   dialect::EmbeddingsApi embeddings_api_ = dialect::EmbeddingsApi::openai;
+  std::optional<dialect::EmbeddingsRequest> embeddings_;  // where they are translated
+  size_t calls_ = 1;
   bool strip_usage_chunk_ = false;
   std::string query_;
   std::string head_;

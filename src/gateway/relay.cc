@@ -155,6 +155,7 @@ net::Task<RelayEnd> relay(Relay& r) {
                        provider::error_of(FailureClass::protocol, r.deployment.name,
                                           "its answer has a content-encoding")};
   }
+  if (r.outgoing.calls() > 1) co_return co_await relay_calls(r);
   const bool array = !r.outgoing.translated() && !r.outgoing.client_sse();
   if (r.x.stream && (events || array)) co_return co_await relay_stream(r);
   co_return co_await relay_whole(r);

@@ -63,10 +63,23 @@ const dialect::Conversation* asked_of(const Exchange& x);
 
 // relay_whole.cc: read whole, checked, metered or translated, answered in one write.
 net::Task<RelayEnd> relay_whole(Relay& r);
+// relay_calls.cc: a request that takes several calls (Outgoing::calls()).
+net::Task<RelayEnd> relay_calls(Relay& r);
 // relay_stream.cc: server-sent events.
 net::Task<RelayEnd> relay_stream(Relay& r);
 // relay_bytes.cc: endpoints that Weir does not read (audio, files), of any size.
 net::Task<RelayEnd> relay_bytes(Relay& r, std::string already_read);
+
+// Answers are held until they are whole, so that a broken one can be tried elsewhere: up to here
+// where they must be translated, and counted against the worker's memory.
+inline constexpr size_t kTranslatedBytesMax = 64 * 1024 * 1024;
+// The deployment's failure, in Weir's words.
+RelayEnd failed(const Relay& r, provider::FailureClass failure, std::string_view detail);
+// The bodies that are held have reached their limit: this request ends, and nobody is to blame.
+RelayEnd no_memory(Exchange& x);
+RelayEnd too_long(const Relay& r);
+// Sends a whole answer, with its cost.
+net::Task<RelayEnd> answer_whole(Relay& r, std::string_view type, std::string_view bytes);
 
 // The provider's stream is server-sent events inside AWS's event stream.
 bool in_frames(const Relay& r);

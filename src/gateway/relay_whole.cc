@@ -19,29 +19,15 @@ using provider::Operation;
 // Answers up to here are held until they are whole, so that a broken one can be tried elsewhere;
 // longer ones in the client's own dialect are passed on as they come.
 constexpr size_t kHeldBytesMax = 16 * 1024 * 1024;
-// Longer ones that must be translated are refused.
-constexpr size_t kTranslatedBytesMax = 64 * 1024 * 1024;
-
-RelayEnd failed(const Relay& r, FailureClass failure, std::string_view detail) {
-  return {failure, provider::error_of(failure, r.deployment.name, detail)};
-}
-
-// The bodies that are held have reached their limit: this request ends, and nobody is to blame.
-RelayEnd no_memory(Exchange& x) {
-  ++x.worker.counters.refused_memory;
-  return {FailureClass::cancelled,
-          {.type = dialect::ApiErrorType::overloaded,
-           .status = 503,
-           .message = "Weir holds too many answers at the moment. Try again shortly.",
-           .code = "bodies_limit",
-           .param = {}}};
-}
 
 // The body in the client's dialect.
 Result<std::string> translate_whole(Relay& r, const json::Document& document) {
   Exchange& x = r.x;
   if (x.route.operation == Operation::embed) {
-    return translate_embeddings_reply(x, r.outgoing.embeddings_api(), document.root());
+    dialect::EmbeddingsReply reply;
+    WEIR_CHECK_OK(
+        add_embeddings(r.outgoing.embeddings_api(), document.root(), r.head.headers, reply));
+    return write_embeddings(x, reply);
   }
   if (x.route.operation == Operation::count_tokens) {
     WEIR_TRY(const int64_t tokens, read_count(r.outgoing.provider_dialect(), document.root()));
@@ -73,6 +59,45 @@ void keep_answer(Exchange& x, std::string_view answer) {
 
 }  // namespace
 
+RelayEnd failed(const Relay& r, FailureClass failure, std::string_view detail) {
+  return {failure, provider::error_of(failure, r.deployment.name, detail)};
+}
+
+RelayEnd no_memory(Exchange& x) {
+  ++x.worker.counters.refused_memory;
+  return {FailureClass::cancelled,
+          {.type = dialect::ApiErrorType::overloaded,
+           .status = 503,
+           .message = "Weir holds too many answers at the moment. Try again shortly.",
+           .code = "bodies_limit",
+           .param = {}}};
+}
+
+RelayEnd too_long(const Relay& r) {
+  // Not the deployment's fault: the client asked for that much.
+  return {FailureClass::invalid, provider::error_of(FailureClass::protocol, r.deployment.name,
+                                                    "its answer is over 64 MiB")};
+}
+
+net::Task<RelayEnd> answer_whole(Relay& r, std::string_view type, std::string_view bytes) {
+  Exchange& x = r.x;
+  r.timer.cancel();
+  // There is nothing left to cancel when the client leaves.
+  x.upstream = nullptr;
+  http::HeaderMap fields = answer_headers(r, type);
+  if (const ledger::Cost cost = price(x); cost.state == ledger::CostState::final) {
+    fields.set("x-weir-cost-usd", cost.total.to_usd());
+  }
+  x.status = r.head.status;
+  x.response_content_type = type;
+  x.first_byte = x.now();
+  x.bytes_out += static_cast<int64_t>(bytes.size());
+  capture_response(x, bytes);
+  const http::ResponseHead head{.status = r.head.status, .reason = {}, .headers = fields.list()};
+  if (!co_await x.client.respond(head, bytes)) x.client_gone = true;
+  co_return RelayEnd{};
+}
+
 net::Task<RelayEnd> relay_whole(Relay& r) {
   Exchange& x = r.x;
   uint64_t& held = x.worker.counters.body_bytes_held;
@@ -102,12 +127,7 @@ net::Task<RelayEnd> relay_whole(Relay& r) {
         break;
       }
       if (full) co_return no_memory(x);
-      if (body.size() > kTranslatedBytesMax) {
-        // Not the deployment's fault: the client asked for that much.
-        co_return RelayEnd{FailureClass::invalid,
-                           provider::error_of(FailureClass::protocol, r.deployment.name,
-                                              "its answer is over 64 MiB")};
-      }
+      if (body.size() > kTranslatedBytesMax) co_return too_long(r);
     }
     if (!handed_over) {
       const std::string_view type = r.head.headers.get("content-type");
@@ -168,23 +188,7 @@ net::Task<RelayEnd> relay_whole(Relay& r) {
         answer = provider.unwrap(r.outgoing.call(), document.root());
         changed = !answer.empty();
       }
-      const std::string_view bytes = changed ? answer : body;
-      r.timer.cancel();
-      // There is nothing left to cancel when the client leaves.
-      x.upstream = nullptr;
-      http::HeaderMap fields = answer_headers(r, answer_type);
-      if (const ledger::Cost cost = price(x); cost.state == ledger::CostState::final) {
-        fields.set("x-weir-cost-usd", cost.total.to_usd());
-      }
-      x.status = r.head.status;
-      x.response_content_type = answer_type;
-      x.first_byte = x.now();
-      x.bytes_out += static_cast<int64_t>(bytes.size());
-      capture_response(x, bytes);
-      const http::ResponseHead head{
-          .status = r.head.status, .reason = {}, .headers = fields.list()};
-      if (!co_await x.client.respond(head, bytes)) x.client_gone = true;
-      co_return RelayEnd{};
+      co_return co_await answer_whole(r, answer_type, changed ? answer : body);
     }
   }
   co_return co_await relay_bytes(r, std::move(body));

@@ -1,5 +1,5 @@
 // Amazon Bedrock: Converse for every model, InvokeModel for Claude, whose own dialect Anthropic's
-// clients speak. Requests are signed (SigV4) or carry a Bedrock API key.
+// clients speak, and for models that embed. Requests are signed (SigV4) or carry a Bedrock API key.
 // https://docs.aws.amazon.com/bedrock/latest/APIReference/API_Operations_Amazon_Bedrock_Runtime.html
 #include <algorithm>
 #include <array>
@@ -8,6 +8,7 @@
 #include "base/encoding.h"
 #include "base/json/writer.h"
 #include "base/text.h"
+#include "dialect/embeddings.h"
 #include "http/sigv4.h"
 #include "provider/call.h"
 
@@ -43,6 +44,11 @@ bool is_claude(const Deployment& deployment) {
          deployment.base_model.find("claude") != std::string::npos;
 }
 
+bool embeds(const Deployment& deployment) {
+  return dialect::bedrock_embeddings_api(deployment.base_model) ||
+         dialect::bedrock_embeddings_api(deployment.model);
+}
+
 // Claude is invoked in its own dialect unless the deployment says otherwise, everything else
 // converses.
 Dialect spoken(const Deployment& deployment) {
@@ -60,6 +66,9 @@ std::optional<Dialect> dialect_of(const Deployment& deployment, Operation operat
       if (client == Dialect::anthropic_messages && is_claude(deployment)) return client;
       return std::nullopt;
     case Operation::embed:
+      // In forms of Amazon's own (dialect/embeddings_bedrock.h), with Amazon's errors.
+      if (embeds(deployment)) return Dialect::bedrock_converse;
+      return std::nullopt;
     case Operation::complete:
     case Operation::respond:
     case Operation::passthrough:
@@ -83,6 +92,7 @@ std::string target(const Deployment& deployment, const Call& call) {
     return base + percent_encode(counted_model(deployment)) + "/count-tokens";
   }
   const std::string path = base + percent_encode(deployment.model);
+  if (call.operation == Operation::embed) return path + "/invoke";
   if (call.dialect == Dialect::bedrock_converse) {
     return path + (call.stream ? "/converse-stream" : "/converse");
   }

@@ -232,6 +232,7 @@ TEST_F(CallTest, WhatAProviderCannotServeIsNotPlanned) {
       {Kind::gemini, Operation::embed, Dialect::openai_embeddings, true},
       {Kind::gemini, Operation::complete, Dialect::openai_completions, false},
       {Kind::vertex_ai, Operation::passthrough, Dialect::passthrough, false},
+      {Kind::bedrock, Operation::embed, Dialect::openai_embeddings, false},
   };
   for (const Case& c : cases) {
     account_->kind = c.kind;

@@ -93,6 +93,61 @@ TEST(SimBedrock, TokensAreCounted) {
   EXPECT_EQ(client.post("/model/anthropic.claude-x/count-tokens", "{}").status, 400);
 }
 
+TEST(SimBedrock, ModelsThatEmbedTellTheirTokensInAHeader) {
+  const struct {
+    const char* model;
+    const char* body;
+    const char* vector;  // how the answer's begins
+  } table[] = {
+      {"amazon.titan-embed-text-v2%3A0", R"({"inputText":"a text","dimensions":256})",
+       R"({"embedding":[)"},
+      {"amazon.nova-2-multimodal-embeddings-v1%3A0",
+       R"({"taskType":"SINGLE_EMBEDDING","singleEmbeddingParams":{"embeddingPurpose":"GENERIC_INDEX","text":{"truncationMode":"END","value":"a text"}}})",
+       R"({"embeddings":[{"embeddingType":"TEXT","embedding":[)"},
+      {"us.cohere.embed-v4%3A0",
+       R"({"texts":["a text"],"input_type":"search_query","embedding_types":["float"]})",
+       R"("embeddings":{"float":[[)"},
+  };
+  SimTestClient client;
+  for (const auto& row : table) {
+    SCOPED_TRACE(row.model);
+    const std::string path = std::string("/model/") + row.model + "/invoke";
+    const auto answer = client.post(path, row.body);
+    ASSERT_EQ(answer.status, 200) << answer.body;
+    EXPECT_NE(answer.body.find(row.vector), std::string::npos) << answer.body.substr(0, 200);
+    EXPECT_FALSE(answer.headers.get("x-amzn-bedrock-input-token-count").empty());
+    EXPECT_GT(client.last().usage.input, 0);
+    const auto refused = client.post(path, R"({"input":"a text"})");
+    EXPECT_EQ(refused.status, 400);
+    EXPECT_TRUE(refused.headers.get("x-amzn-errortype").starts_with("ValidationException:"));
+  }
+}
+
+TEST(SimBedrock, RerankingByArnAndByInvocation) {
+  SimTestClient client;
+  const std::string sources =
+      R"({"type":"INLINE","inlineDocumentSource":{"type":"TEXT","textDocument":{"text":"a"}}},)"
+      R"({"type":"INLINE","inlineDocumentSource":{"type":"JSON","jsonDocument":{"k":1}}})";
+  const std::string config =
+      R"("rerankingConfiguration":{"type":"BEDROCK_RERANKING_MODEL","bedrockRerankingConfiguration":{"numberOfResults":1,"modelConfiguration":{"modelArn":"arn:aws:bedrock:us-east-1::foundation-model/amazon.rerank-v1:0"}}})";
+  const auto answer = client.post(
+      "/rerank", R"({"queries":[{"type":"TEXT","textQuery":{"text":"q"}}],"sources":[)" + sources +
+                     "]," + config + "}");
+  ASSERT_EQ(answer.status, 200) << answer.body;
+  json::Document document;
+  ASSERT_TRUE(document.parse(answer.body));
+  EXPECT_EQ(document.root()["results"].size(), 1U);
+  EXPECT_NE(answer.body.find("relevanceScore"), std::string::npos);
+  EXPECT_EQ(client.last().model, "amazon.rerank-v1:0");
+  const auto refused = client.post("/rerank", R"({"queries":[],)" + config + "}");
+  EXPECT_EQ(refused.status, 400);
+  EXPECT_TRUE(refused.headers.get("x-amzn-errortype").starts_with("ValidationException:"));
+  const auto invoked = client.post("/model/cohere.rerank-v3-5%3A0/invoke",
+                                   R"({"query":"q","documents":["a","b"],"api_version":2})");
+  ASSERT_EQ(invoked.status, 200) << invoked.body;
+  EXPECT_NE(invoked.body.find("relevance_score"), std::string::npos);
+}
+
 TEST(SimBedrock, FaultsAreExceptions) {
   SimTestClient client;
   client.simulator.add_rule(

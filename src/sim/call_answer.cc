@@ -295,6 +295,7 @@ net::Task<void> CallRun::send_small(Result<SmallAnswer> small) {
   call_.usage = small->usage;
   AnswerHead out = head();
   out.content_type = small->content_type;
+  std::move(small->fields.begin(), small->fields.end(), std::back_inserter(out.fields));
   const Effort effort{.latency = latency(),
                       .input_tokens = small->usage.total_input(),
                       .output_tokens = small->usage.total_output()};
@@ -351,7 +352,11 @@ net::Task<void> CallRun::answer_other() {
     case Endpoint::speech:
       return send_small(answer_speech(root));
     case Endpoint::rerank:
-      return send_small(answer_rerank(root, call_.model));
+      return send_small(route_.flavor == Flavor::bedrock && root["queries"].exists()
+                            ? answer_bedrock_rerank(root)
+                            : answer_rerank(root, call_.model));
+    case Endpoint::bedrock_embeddings:
+      return send_small(answer_bedrock_embeddings(root, call_.model));
     case Endpoint::transcriptions:
       return send_small(answer_transcription(body_));
     case Endpoint::files:

@@ -160,6 +160,10 @@ void CallRun::identify() {
   const json::Value root = document_.root();
   const json::Value model = root["model"];
   if (route_.model.empty() && model.is_string()) call_.model = model.string_or("");
+  if (route_.flavor == Flavor::bedrock && route_.endpoint == Endpoint::rerank &&
+      route_.model.empty()) {
+    call_.model = bedrock_rerank_model(root);
+  }
   if (route_.endpoint == Endpoint::transcriptions) call_.model = form_field(body_, "model");
   if (root["stream"].as_bool().value_or(false)) call_.stream = true;
 }

@@ -5,6 +5,7 @@
 
 #include "base/encoding.h"
 #include "base/text.h"
+#include "sim/small_answers.h"
 
 namespace weir::sim {
 namespace {
@@ -40,7 +41,8 @@ constexpr std::array kVerbs = {
     Name{"streamRawPredict", Endpoint::messages, Dialect::anthropic_messages},
 };
 
-// What stands behind /model/{id} at Bedrock. Of the models that are invoked, Claude is played.
+// What stands behind /model/{id} at Bedrock. Of the models that are invoked, Claude is played, and
+// those that embed and rerank.
 constexpr std::array kBedrock = {
     Name{"converse", Endpoint::converse, Dialect::bedrock_converse},
     Name{"converse-stream", Endpoint::converse, Dialect::bedrock_converse},
@@ -93,6 +95,12 @@ bool find_bedrock(const std::vector<std::string_view>& parts, Route& route) {
     route.flavor = Flavor::bedrock;
     route.model = decoded(parts[parts.size() - 2]);
     route.stream = name.text.ends_with("stream");
+    if (name.text != "invoke") return true;
+    if (is_bedrock_embedding(route.model)) {
+      set(route, {"", Endpoint::bedrock_embeddings, Dialect::passthrough});
+    } else if (route.model.find("rerank") != std::string::npos) {
+      set(route, {"", Endpoint::rerank, Dialect::passthrough});
+    }
     return true;
   }
   return false;
@@ -143,6 +151,7 @@ Route find(const std::vector<std::string_view>& parts) {
     set(route, {"", Endpoint::chat, Dialect::openai_chat});
     return route;
   }
+  if (parts.size() == 1 && last == "rerank") route.flavor = Flavor::bedrock;  // its agents' runtime
   if (before == "audio") {
     set(route,
         {"", last == "speech" ? Endpoint::speech : Endpoint::transcriptions, Dialect::passthrough});
@@ -201,6 +210,8 @@ std::string_view to_string(Endpoint endpoint) {
       return "embed_content";
     case Endpoint::batch_embed_contents:
       return "batch_embed_contents";
+    case Endpoint::bedrock_embeddings:
+      return "bedrock_embeddings";
     case Endpoint::predict:
       return "predict";
     case Endpoint::entra_token:

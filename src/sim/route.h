@@ -34,10 +34,11 @@ enum class Endpoint : uint8_t {
   gemini_count_tokens,
   embed_content,
   batch_embed_contents,
-  predict,       // Vertex AI's older embeddings
-  entra_token,   // Microsoft's OAuth endpoint
-  google_token,  // Google's
-  control,       // /sim/v1/...
+  bedrock_embeddings,  // InvokeModel of a model that embeds
+  predict,             // Vertex AI's older embeddings
+  entra_token,         // Microsoft's OAuth endpoint
+  google_token,        // Google's
+  control,             // /sim/v1/...
 };
 std::string_view to_string(Endpoint endpoint);
 

@@ -16,6 +16,7 @@ namespace {
 
 constexpr int64_t kDimensionsMax = 4096;
 constexpr uint32_t kInputsMax = 2048;
+constexpr uint32_t kBatchMax = 100;  // of Gemini's
 // A fixed time, so that the list is the same from run to run.
 constexpr int64_t kModelCreated = 1'735'689'600;
 
@@ -147,6 +148,9 @@ Result<SmallAnswer> answer_embed_content(json::Value root) {
 
 Result<SmallAnswer> answer_batch_embed_contents(json::Value root) {
   if (!root["requests"].is_array()) return wrong("requests: expected an array");
+  if (root["requests"].size() > kBatchMax) {
+    return wrong("* BatchEmbedContentsRequest.requests: at most 100 requests can be in one batch");
+  }
   std::string body;
   json::Writer w(body);
   int64_t tokens = 0;
@@ -254,32 +258,36 @@ Result<SmallAnswer> answer_speech(json::Value root) {
   return answer;
 }
 
+std::vector<Ranked> rank(const RerankInput& input) {
+  std::vector<Ranked> ranked;
+  for (const std::string& document : input.documents) {
+    Random random(hash_text(input.query + "\x1F" + document));
+    ranked.push_back({random.uniform(), static_cast<int64_t>(ranked.size())});
+  }
+  std::sort(ranked.begin(), ranked.end(),
+            [](const Ranked& a, const Ranked& b) { return a.score > b.score; });
+  if (input.most && *input.most >= 0 && static_cast<size_t>(*input.most) < ranked.size()) {
+    ranked.resize(static_cast<size_t>(*input.most));
+  }
+  return ranked;
+}
+
 Result<SmallAnswer> answer_rerank(json::Value root, std::string_view model) {
   if (!root["documents"].is_array()) return wrong("documents: expected an array");
-  const std::string query = root["query"].string_or("");
-  struct Scored {
-    double score;
-    int64_t index;
-  };
-  std::vector<Scored> scored;
-  int64_t tokens = count_tokens(query);
+  RerankInput input{
+      .query = root["query"].string_or(""), .documents = {}, .most = root["top_n"].as_int64()};
+  int64_t tokens = count_tokens(input.query);
   for (const json::Value document : root["documents"].elements()) {
-    const std::string text =
-        document.is_string() ? document.string_or("") : document["text"].string_or("");
-    tokens += count_tokens(text);
-    Random random(hash_text(query + "\x1F" + text));
-    scored.push_back({random.uniform(), static_cast<int64_t>(scored.size())});
+    input.documents.push_back(document.is_string() ? document.string_or("")
+                                                   : document["text"].string_or(""));
+    tokens += count_tokens(input.documents.back());
   }
-  std::sort(scored.begin(), scored.end(),
-            [](const Scored& a, const Scored& b) { return a.score > b.score; });
-  const auto most = root["top_n"].as_int64().value_or(static_cast<int64_t>(scored.size()));
   std::string body;
   json::Writer w(body);
-  w.begin_object().member("id", fmt::format("rerank-sim{:016x}", hash_text(query)));
+  w.begin_object().member("id", fmt::format("rerank-sim{:016x}", hash_text(input.query)));
   w.member("model", model).key("results").begin_array();
-  for (size_t i = 0; i < scored.size() && static_cast<int64_t>(i) < most; ++i) {
-    w.begin_object().member("index", scored[i].index).member("relevance_score", scored[i].score);
-    w.end_object();
+  for (const Ranked& one : rank(input)) {
+    w.begin_object().member("index", one.index).member("relevance_score", one.score).end_object();
   }
   w.end_array().key("usage").begin_object().member("total_tokens", tokens).end_object();
   w.key("meta").begin_object().key("billed_units").begin_object().member("search_units", 1);

@@ -4,8 +4,10 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/json/document.h"
@@ -17,6 +19,7 @@ namespace weir::sim {
 struct SmallAnswer {
   std::string body;
   std::string content_type = "application/json";
+  std::vector<std::pair<std::string, std::string>> fields;  // of the head
   dialect::Usage usage;
 };
 
@@ -29,6 +32,27 @@ Result<SmallAnswer> answer_moderation(json::Value root, std::string_view model);
 Result<SmallAnswer> answer_images(json::Value root, int64_t now_s);
 Result<SmallAnswer> answer_speech(json::Value root);
 Result<SmallAnswer> answer_rerank(json::Value root, std::string_view model);
+
+// Bedrock: what embeds by InvokeModel, and the reranking of its agents' runtime
+// (bedrock_answers.cc).
+bool is_bedrock_embedding(std::string_view model);
+Result<SmallAnswer> answer_bedrock_embeddings(json::Value root, std::string_view model);
+Result<SmallAnswer> answer_bedrock_rerank(json::Value root);
+// The id of the model whose ARN the request names.
+std::string bedrock_rerank_model(json::Value root);
+
+struct RerankInput {
+  std::string query;
+  std::vector<std::string> documents;
+  std::optional<int64_t> most;
+};
+struct Ranked {
+  double score;
+  int64_t index;
+};
+// Best first.
+std::vector<Ranked> rank(const RerankInput& input);
+
 // `form` is the multipart body.
 SmallAnswer answer_transcription(std::string_view form);
 // A field of a multipart form, e.g. ("model"); empty where there is none.

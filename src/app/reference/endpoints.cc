@@ -22,6 +22,7 @@ struct Column {
   provider::Kind kind;
   std::string_view model;
   std::optional<Dialect> dialect = std::nullopt;
+  std::string_view embedding_model = {};  // where it takes a model of its own to embed
 };
 constexpr Column kColumns[] = {
     {"openai", provider::Kind::openai, "gpt"},
@@ -32,7 +33,7 @@ constexpr Column kColumns[] = {
     {"gemini", provider::Kind::gemini, "gemini"},
     {"vertex_ai, Gemini", provider::Kind::vertex_ai, "gemini"},
     {"vertex_ai, Claude", provider::Kind::vertex_ai, "claude"},
-    {"bedrock", provider::Kind::bedrock, "amazon.nova"},
+    {"bedrock", provider::Kind::bedrock, "amazon.nova", std::nullopt, "amazon.titan-embed-text"},
     {"bedrock, Claude", provider::Kind::bedrock, "anthropic.claude"},
 };
 
@@ -47,7 +48,10 @@ provider::Deployment deployment_of(const Column& column) {
 }
 
 std::string_view served(const gateway::EndpointRow& row, const Column& column) {
-  const provider::Deployment deployment = deployment_of(column);
+  provider::Deployment deployment = deployment_of(column);
+  if (row.operation == Operation::embed && !column.embedding_model.empty()) {
+    deployment.model = column.embedding_model;
+  }
   const auto spoken = provider::spoken(deployment, row.operation, row.dialect);
   if (!spoken) return row.operation == Operation::count_tokens ? "estimated" : "";
   if (row.operation == Operation::embed) {

@@ -85,13 +85,20 @@ void check_embeddings(json::Value root) {
                                   EmbeddingsApi::gemini_batch, EmbeddingsApi::vertex_predict}) {
     if (const auto request = read_embeddings_request(api, root, {})) {
       for (const EmbeddingsApi target :
-           {EmbeddingsApi::openai, EmbeddingsApi::gemini_batch, EmbeddingsApi::vertex_predict}) {
+           {EmbeddingsApi::openai, EmbeddingsApi::gemini_batch, EmbeddingsApi::vertex_predict,
+            EmbeddingsApi::bedrock_titan, EmbeddingsApi::bedrock_nova,
+            EmbeddingsApi::bedrock_cohere}) {
         Dropped dropped;
         const auto body = write_embeddings_request(target, *request, {}, dropped);
         json::Document document;
         WEIR_ASSERT(!body || document.parse(*body));
       }
     }
+  }
+  for (const EmbeddingsApi api :
+       {EmbeddingsApi::openai, EmbeddingsApi::gemini_embed, EmbeddingsApi::gemini_batch,
+        EmbeddingsApi::vertex_predict, EmbeddingsApi::bedrock_titan, EmbeddingsApi::bedrock_nova,
+        EmbeddingsApi::bedrock_cohere}) {
     if (const auto reply = read_embeddings_reply(api, root)) {
       json::Document document;
       WEIR_ASSERT(document.parse(write_embeddings_reply(EmbeddingsApi::openai, *reply, {}, true)));

@@ -199,7 +199,7 @@ export function generateScenes(world) {
 }
 
 export function googleEmbeddings(world) {
-  for (const name of ["embed-gemini", "embed-openai"]) {
+  for (const name of ["embed-gemini", "embed-openai", "embed-titan"]) {
     test(`google -> ${name}: embedContent`, { timeout: 30_000 }, async () => {
       const context = await world.context({ name });
       const google = makeGoogle(context);
