@@ -25,12 +25,16 @@ DayResult run_day(const Day& day, const std::function<void(uint32_t)>& progress)
   for (float& n : normals)
     n = static_cast<float>(std::sqrt(-2 * std::log(1 - random.uniform())) *
                            std::cos(2 * M_PI * random.uniform()));
-  const auto normal = [&] { return normals[random.next() & (kPool - 1)]; };
+  const auto drawn = [&](uint64_t bits) { return normals[bits & (kPool - 1)]; };
+  const auto normal = [&] { return drawn(random.next()); };
   struct Endpoint {
     float rate;
     float ln_us;
     float errors;
+    double calm;  // requests until its next error
   };
+  // Errors of a healthy endpoint are few: the distance to the next is drawn, not each request.
+  const auto distance = [&](float errors) { return -std::log(1 - random.uniform()) / errors; };
   std::vector<Endpoint> endpoints;
   ServiceId service = 0;
   for (uint32_t e = 0; e < day.endpoints;) {
@@ -43,7 +47,7 @@ DayResult run_day(const Day& day, const std::function<void(uint32_t)>& progress)
     for (uint32_t i = 0; i < day.per_group && e < day.endpoints; ++i, ++e) {
       (void)*scheduler.add_endpoint(group);
       endpoints.push_back({rate * (0.8F + 0.4F * static_cast<float>(random.uniform())),
-                           level + 0.3F * normal(), errors});
+                           level + 0.3F * normal(), errors, distance(errors)});
     }
   }
   for (uint32_t t = 0; t < day.seconds; ++t) {
@@ -52,22 +56,19 @@ DayResult run_day(const Day& day, const std::function<void(uint32_t)>& progress)
     float together = 0;
     for (uint32_t e = 0; e < day.endpoints; ++e) {
       if (e % day.per_group == 0) together = 0.2F * (tide - 1) + 0.05F * normal();
-      const Endpoint& p = endpoints[e];
+      Endpoint& p = endpoints[e];
+      const uint64_t bits = random.next();  // three draws of sixteen bits
       const float mean = p.rate * tide;
       const auto n =
-          static_cast<uint32_t>(std::max(0.0F, mean + std::sqrt(mean) * normal() + 0.5F));
+          static_cast<uint32_t>(std::max(0.0F, mean + std::sqrt(mean) * drawn(bits) + 0.5F));
       Sample s{.endpoint = e, .second = kStart + t, .reporter = e};
       s.requests = n;
-      // Errors of a healthy endpoint are few: as many draws as it takes for the next one.
-      for (double left = n;;) {
-        left -= -std::log(1 - random.uniform()) / p.errors;
-        if (left < 0 || s.errors == n) break;
-        ++s.errors;
-      }
+      for (p.calm -= n; p.calm < 0; p.calm += distance(p.errors)) ++s.errors;
+      s.errors = std::min(s.errors, n);
       const auto ok = static_cast<float>(n - s.errors);
       if (ok > 0) {
-        const float sum = ok * (p.ln_us + together + 0.03F * normal()) +
-                          std::sqrt(ok) * static_cast<float>(kSigma) * normal();
+        const float sum = ok * (p.ln_us + together + 0.03F * drawn(bits >> 16)) +
+                          std::sqrt(ok) * static_cast<float>(kSigma) * drawn(bits >> 32);
         s.ln_latency = static_cast<uint32_t>(
             std::clamp(sum * kLnUnit, 0.0F, ok * static_cast<float>(kLnMost * kLnUnit)));
       }
