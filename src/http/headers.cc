@@ -18,7 +18,9 @@ bool has_token(std::string_view value, std::string_view token) {
 }
 
 bool valid_name(std::string_view name) {
-  return !name.empty() && std::ranges::all_of(name, is_token_char);
+  bool valid = !name.empty();
+  for (const char c : name) valid &= is_token_char(c);  // names are short: no early end
+  return valid;
 }
 
 bool valid_value(std::string_view value) {
@@ -88,7 +90,8 @@ void HeaderMap::set(std::string_view name, std::string_view value) {
 
 size_t HeaderMap::erase(std::string_view name) {
   return std::erase_if(fields_, [&](const Field& field) {
-    return iequals(std::string_view(text_).substr(field.name_at, field.name_size), name);
+    return field.name_size == name.size() &&
+           equals_ignore_case({text_.data() + field.name_at, field.name_size}, name);
   });
 }
 
@@ -107,9 +110,8 @@ std::optional<std::string_view> HeaderMap::find(std::string_view name) const {
 
 Header HeaderMap::operator[](size_t index) const {
   const Field& field = fields_[index];
-  const std::string_view text(text_);
-  return {text.substr(field.name_at, field.name_size),
-          text.substr(field.value_at, field.value_size)};
+  return {{text_.data() + field.name_at, field.name_size},
+          {text_.data() + field.value_at, field.value_size}};
 }
 
 HeaderList HeaderMap::list() const {
