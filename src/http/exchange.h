@@ -67,6 +67,9 @@ class ServerExchange {
   virtual net::Task<Result<void>> write(std::span<const std::string_view> pieces) = 0;
   virtual net::Task<Result<void>> write(std::string_view piece) = 0;
   virtual net::Task<Result<void>> finish() = 0;
+  // finish(), with fields behind the body (RFC 9110 §6.5): in HTTP/2 and in chunked answers. Those
+  // not fit for the wire are left out; any other answer ends without them.
+  virtual net::Task<Result<void>> finish(const HeaderList& trailers) = 0;
   // Sends the head that begin() holds back, for a first write that is far off.
   virtual net::Task<Result<void>> flush_head() = 0;
   // Whether begin() or respond() was called: no other answer is possible any more.

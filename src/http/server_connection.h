@@ -47,6 +47,7 @@ class ServerConnection final : public ServerExchange, public ServerLink {
   net::Task<Result<void>> write(std::span<const std::string_view> pieces) override;
   net::Task<Result<void>> write(std::string_view piece) override;
   net::Task<Result<void>> finish() override;
+  net::Task<Result<void>> finish(const HeaderList& trailers) override;
   net::Task<Result<void>> flush_head() override;
   bool response_started() const override { return reply_ != Reply::none; }
   void abort() override;
@@ -89,6 +90,7 @@ class ServerConnection final : public ServerExchange, public ServerLink {
   void add_pieces(std::span<const std::string_view> pieces, uint64_t size);
   Result<void> check_write(uint64_t size);
   net::Task<Result<void>> push_rest();
+  net::Task<Result<void>> end_reply(std::string_view last_chunk);
   Result<void> write_failed();
 
   void note_gone();
@@ -134,6 +136,7 @@ class ServerConnection final : public ServerExchange, public ServerLink {
   Framing reply_framing_;
   uint64_t reply_left_ = 0;  // bytes still to come of a reply with a length
   std::string out_head_;
+  std::string last_chunk_;  // with trailers
   char chunk_room_[kChunkPrefixMax];
 };
 

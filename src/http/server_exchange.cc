@@ -239,6 +239,23 @@ net::Task<Result<void>> ServerConnection::flush_head() {
 }
 
 net::Task<Result<void>> ServerConnection::finish() {
+  return end_reply(kLastChunk);
+}
+
+net::Task<Result<void>> ServerConnection::finish(const HeaderList& trailers) {
+  last_chunk_ = "0\r\n";
+  for (const Header& field : trailers) {
+    if (valid_name(field.name) && valid_value(field.value) && !is_connection_field(field.name)) {
+      last_chunk_.append(field.name).append(": ").append(field.value).append("\r\n");
+    } else {
+      ++core_.counters.fields_dropped;
+    }
+  }
+  last_chunk_.append("\r\n");
+  return end_reply(last_chunk_);
+}
+
+net::Task<Result<void>> ServerConnection::end_reply(std::string_view last_chunk) {
   if (Result<void> allowed = check_write(0); !allowed) co_return allowed;
   if (reply_framing_.kind == BodyKind::length && reply_left_ > 0) {
     abort();
@@ -246,7 +263,7 @@ net::Task<Result<void>> ServerConnection::finish() {
   }
   add_pieces({}, 0);
   reply_ = Reply::done;
-  if (reply_framing_.kind == BodyKind::chunked) pending_.add(kLastChunk);
+  if (reply_framing_.kind == BodyKind::chunked) pending_.add(last_chunk);
   switch (pending_.push(*stream_)) {
     case PendingWrite::State::done:
       co_return Result<void>();

@@ -186,6 +186,7 @@ ssize_t ServerSession::on_take_data(int32_t stream_id, std::span<uint8_t> into, 
   ServerStream* stream = find(stream_id);
   if (stream == nullptr) return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
   const ssize_t taken = stream->out_.take(into, flags);
+  if ((flags & NGHTTP2_DATA_FLAG_NO_END_STREAM) != 0) stream->submit_trailers();
   if (!stream->out_.waiting()) stream->out_event_.set();
   return taken;
 }

@@ -288,6 +288,31 @@ net::Task<Result<void>> ServerStream::finish() {
   co_return co_await send();
 }
 
+net::Task<Result<void>> ServerStream::finish(const HeaderList& trailers) {
+  // A request for HEAD has no body, and what has a length ends with it.
+  if (reply_framing_.kind != BodyKind::chunked) co_return co_await finish();
+  if (Result<void> allowed = check_write(0); !allowed) co_return allowed;
+  const bool held = std::exchange(reply_, Reply::done) == Reply::held;
+  out_.end_with_trailers();
+  if (held) submit_head(true);
+  fields_.clear();
+  for (const Header& field : trailers) {
+    if (valid_name(field.name) && valid_value(field.value) && !is_connection_field(field.name)) {
+      fields_.add(field.name, field.value);
+    } else {
+      ++session_.core_.counters.fields_dropped;
+    }
+  }
+  nghttp2_session_resume_data(session_.session_, id_);
+  co_return co_await send();
+}
+
+// Inside nghttp2, when it takes the body's end.
+void ServerStream::submit_trailers() {
+  const auto fields = fields_.view();
+  nghttp2_submit_trailer(session_.session_, id_, fields.data(), fields.size());
+}
+
 // Waits until the session has taken all that is lent to it.
 net::Task<Result<void>> ServerStream::send() {
   session_.flush();

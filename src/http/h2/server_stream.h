@@ -3,7 +3,9 @@
 //
 // The request's body is held as it comes, up to the stream's window, which is opened again only as
 // the handler reads. What the handler writes is lent to the session until it fits on the wire: the
-// client's windows and the connection hold the handler back.
+// client's windows and the connection hold the handler back. Reading and writing are independent of
+// each other: one coroutine may do each at the same time, as in a call of gRPC that streams both
+// ways.
 #pragma once
 
 #include <cstdint>
@@ -38,6 +40,7 @@ class ServerStream final : public ServerExchange {
   net::Task<Result<void>> write(std::span<const std::string_view> pieces) override;
   net::Task<Result<void>> write(std::string_view piece) override;
   net::Task<Result<void>> finish() override;
+  net::Task<Result<void>> finish(const HeaderList& trailers) override;
   net::Task<Result<void>> flush_head() override;
   bool response_started() const override { return reply_ != Reply::none; }
   void abort() override;
@@ -71,6 +74,7 @@ class ServerStream final : public ServerExchange {
 
   std::optional<Result<std::string_view>> take_piece();
   void submit_head(bool with_body);
+  void submit_trailers();
   Result<void> check_write(uint64_t size);
   net::Task<Result<void>> send();
   void note_gone();

@@ -72,6 +72,7 @@ ssize_t Outgoing::take(std::span<uint8_t> into, uint32_t& flags) {
   if (left_ == 0) clear();
   if (left_ == 0 && ended_) {
     flags |= NGHTTP2_DATA_FLAG_EOF;
+    if (trailers_) flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
     end_taken_ = true;
   } else if (filled == 0) {
     return NGHTTP2_ERR_DEFERRED;

@@ -50,6 +50,8 @@ class Outgoing {
     left_ += piece.size();
   }
   void end() { ended_ = true; }
+  // The end of the body, with a header block behind it.
+  void end_with_trailers() { ended_ = trailers_ = true; }
   // The end has gone with the head.
   void skip_end() { ended_ = end_taken_ = true; }
   void clear();
@@ -66,6 +68,7 @@ class Outgoing {
   uint64_t taken_ = 0;
   bool ended_ = false;
   bool end_taken_ = false;
+  bool trailers_ = false;
 };
 
 class Session {
