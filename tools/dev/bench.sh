@@ -12,6 +12,10 @@ repeated five times and shown as mean, median and spread. What follows -- goes t
 ./dev bench instructions [--write|--profile]
 
 Counts the instructions of whole requests with callgrind and compares them with those recorded.
+
+./dev bench gateway [OPTIONS]
+
+What a request and a streamed chunk cost, beside nginx, HAProxy and other gateways; see --help.
 EOF
 }
 
@@ -19,7 +23,7 @@ cmd_bench() {
   if [ -n "${1:-}" ] && [ -x "bench/$1/run" ]; then
     local measure=$1
     shift
-    build_preset release weir || die "the release build failed"
+    build_preset release weir weir-bare-relay || die "the release build failed"
     WEIR_BIN=$root/build/release/weir "bench/$measure/run" "$@"
     return
   fi
