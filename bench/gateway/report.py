@@ -73,8 +73,9 @@ def text(result):
             out.append(f"| {name} | " + " | ".join(cells) + f" | {told} |")
     whole = result["parts"].get("whole", {})
     if "weir bare relay" in whole and "weir governed" in whole:
-        ratio = median(whole["weir governed"]["cpu_us"]) / median(whole["weir bare relay"]["cpu_us"])
-        out += ["", f"governed / bare relay: {ratio:.2f}"]
+        governed, bare = (median(whole[name]["cpu_us"])
+                          for name in ("weir governed", "weir bare relay"))
+        out += ["", f"governed / bare relay: {governed / bare:.2f}"]
     out += ["", *result["notes"]]
     return "\n".join(out)
 
@@ -108,7 +109,8 @@ def html(result):
     for part in result["parts"]:
         columns, made = rows(result, part)
         out.append(f"<h2>{escape.escape(TOLD.get(part, part))}</h2>")
-        out.append(f"<p>{escape.escape(columns[0][1])}</p>{bars(made)}<table><tr><th>contender</th>" +
+        out.append(f"<p>{escape.escape(columns[0][1])}</p>{bars(made)}")
+        out.append("<table><tr><th>contender</th>" +
                    "".join(f"<th>{escape.escape(title)}</th>" for _, title, _ in columns) +
                    "<th>× nginx</th></tr>")
         for name, cells, ratio, _ in made:
