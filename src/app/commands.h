@@ -18,6 +18,7 @@ Command key_command();
 Command prices_command();
 Command sim_command();
 Command bench_command();
+Command fleet_command();
 Command reference_command();
 Command version_command();
 

@@ -20,13 +20,13 @@ namespace weir::fleet {
 
 // What is known of an endpoint besides its weight. Replaced as a whole when it is registered anew.
 struct EndpointInfo {
-  std::string name;     // unique within its service
-  std::string address;  // IP address or host name, without brackets
+  std::string name{};     // unique within its service
+  std::string address{};  // IP address or host name, without brackets
   uint16_t port = 0;
-  std::string version;
-  std::string zone;
-  std::string hardware;
-  std::string host;  // the machine it runs on; empty: unknown
+  std::string version{};
+  std::string zone{};
+  std::string hardware{};
+  std::string host{};  // the machine it runs on; empty: unknown
 
   bool operator==(const EndpointInfo&) const = default;
 };

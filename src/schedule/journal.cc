@@ -63,9 +63,13 @@ std::string why(const Record& r) {
       return "its warm-up set has run";
     case Reason::base:
       return "the operator's base weight changed";
+    case Reason::mode:
+      return "dry run was switched";
   }
   return {};
 }
+
+}  // namespace
 
 std::string gates_text(uint8_t gates) {
   constexpr std::pair<uint8_t, std::string_view> kNames[] = {
@@ -82,12 +86,10 @@ std::string gates_text(uint8_t gates) {
   return out;
 }
 
-}  // namespace
-
 std::string_view to_string(Reason reason) {
   constexpr std::string_view kNames[] = {
       "added", "removed",    "cut",    "deeper",   "recovered", "warming", "capacity",
-      "panic", "panic_over", "pinned", "pin_over", "preheated", "base"};
+      "panic", "panic_over", "pinned", "pin_over", "preheated", "base",    "mode"};
   return kNames[static_cast<size_t>(reason)];
 }
 
@@ -102,6 +104,12 @@ std::string_view to_string(Cause cause) {
       "latency", "errors",  "counterfactual",   "vanished",
       "gross"};
   return kNames[static_cast<size_t>(cause)];
+}
+
+std::string_view to_string(Detector detector) {
+  constexpr std::string_view kNames[] = {"sequential", "sigma3", "envoy_success_rate",
+                                         "consecutive_errors"};
+  return kNames[static_cast<size_t>(detector)];
 }
 
 std::string sentence(const Record& r, std::string_view endpoint_name) {

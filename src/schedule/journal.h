@@ -28,6 +28,7 @@ enum class Reason : uint8_t {
   pin_over,
   preheated,
   base,  // the operator's weight changed
+  mode,  // dry run was switched on or off
 };
 
 enum class Level : uint8_t { endpoint, host, zone, version, group, service };
@@ -75,9 +76,12 @@ struct Record {
 // peers fail 0.1 %; evidence 26.1 where 24.3 is asked. Three sigma would not have seen it."
 std::string sentence(const Record& record, std::string_view endpoint_name);
 
+// Names of the gates, with commas between; empty for none.
+std::string gates_text(uint8_t gates);
 std::string_view to_string(Reason reason);
 std::string_view to_string(Level level);
 std::string_view to_string(Cause cause);
+std::string_view to_string(Detector detector);
 
 class Journal {
  public:

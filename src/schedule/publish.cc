@@ -150,6 +150,18 @@ Level Scheduler::level_of(const Service& service, GroupId id) const {
   return Level::group;
 }
 
+Standing Scheduler::standing(EndpointId endpoint) const {
+  const uint32_t slot = store_.slot(endpoint);
+  if (slot == kNone) return {};
+  const Columns& columns = store_.columns;
+  const Group& group = store_.groups[store_.group_of(endpoint)];
+  return {.weight = columns.published[slot],
+          .full = weight_of(columns.base[slot], 0),
+          .degraded =
+              columns.course[slot].phase != Phase::steady || group.course.phase != Phase::steady,
+          .warming = (columns.flags[slot] & kWarmed) == 0};
+}
+
 Result<Verdict> Scheduler::verdict(EndpointId endpoint) const {
   const uint32_t slot = store_.slot(endpoint);
   if (slot == kNone) return fail(ErrorCode::not_found, "there is no such endpoint");

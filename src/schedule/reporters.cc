@@ -17,6 +17,13 @@ bool Reporters::know(uint32_t reporter) {
   return true;
 }
 
+std::vector<uint32_t> Reporters::aside(uint32_t second) const {
+  std::vector<uint32_t> out;
+  for (uint32_t r = 0; r < all_.size(); ++r)
+    if (set_aside(r, second)) out.push_back(r);
+  return out;
+}
+
 uint32_t Reporters::close(uint32_t second) {
   uint64_t reports = 0;
   uint64_t bad = 0;

@@ -31,6 +31,8 @@ class Reporters {
     if (second > all_[reporter].last) all_[reporter].last = second;
   }
 
+  std::vector<uint32_t> aside(uint32_t second) const;
+
   // Closes a second: finds coverage and whom to set aside. Returns how many were newly set aside.
   uint32_t close(uint32_t second);
   // Share of the reporters of the last ten seconds that reported in the second closed last.

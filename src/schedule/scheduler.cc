@@ -24,6 +24,41 @@ Result<GroupId> Scheduler::add_group(ServiceId service, const GroupOptions& opti
   return store_.add_group(service, options);
 }
 
+Result<void> Scheduler::recycle_group(GroupId id, const GroupOptions& options) {
+  if (id >= store_.groups.size()) return fail(ErrorCode::not_found, "there is no such group");
+  Group& group = store_.groups[id];
+  if (group.size > 0)
+    return fail(ErrorCode::invalid_argument, "only an empty group can be given away");
+  group = {.service = group.service,
+           .first = group.first,
+           .capacity = group.capacity,
+           .options = options};
+  return {};
+}
+
+void Scheduler::touch(EndpointId endpoint) {
+  const uint32_t slot = store_.slot(endpoint);
+  if (slot == kNone) return;
+  const uint16_t weight = store_.columns.published[slot];
+  store_.services[store_.groups[store_.group_of(endpoint)].service].table.put(endpoint, weight,
+                                                                              weight);
+}
+
+Result<void> Scheduler::set_dry_run(ServiceId id, bool dry_run) {
+  if (id >= store_.services.size()) return fail(ErrorCode::not_found, "there is no such service");
+  Service& service = store_.services[id];
+  if (service.options.dry_run == dry_run) return {};
+  service.options.dry_run = dry_run;
+  for (const GroupId group : service.groups) publish_group(group, Reason::mode, Level::service);
+  return {};
+}
+
+Result<void> Scheduler::set_detector(ServiceId id, Detector detector) {
+  if (id >= store_.services.size()) return fail(ErrorCode::not_found, "there is no such service");
+  store_.services[id].options.detector = detector;
+  return {};
+}
+
 Result<EndpointId> Scheduler::add_endpoint(GroupId group, const EndpointOptions& options) {
   WEIR_TRY(const EndpointId id, store_.add_endpoint(group, options, closed_));
   const uint32_t slot = store_.slot(id);

@@ -69,6 +69,14 @@ struct Verdict {
   uint8_t counterfactual = 0;
 };
 
+// What a reader of the table wants to know beside the weight.
+struct Standing {
+  uint16_t weight = 0;
+  uint16_t full = 0;      // the weight at full health
+  bool degraded = false;  // cut or coming back, itself or with its group
+  bool warming = false;
+};
+
 class Scheduler {
  public:
   // `first_second` is the first that will be evaluated; `epoch` stands in front of table versions
@@ -79,6 +87,12 @@ class Scheduler {
 
   Result<ServiceId> add_service(const ServiceOptions& options = {});
   Result<GroupId> add_group(ServiceId service, const GroupOptions& options = {});
+  // Gives an empty group to new peers, with what it learned forgotten.
+  Result<void> recycle_group(GroupId group, const GroupOptions& options);
+  // A new version of the table because something else about the endpoint changed.
+  void touch(EndpointId endpoint);
+  Result<void> set_dry_run(ServiceId service, bool dry_run);
+  Result<void> set_detector(ServiceId service, Detector detector);
   Result<EndpointId> add_endpoint(GroupId group, const EndpointOptions& options = {});
   Result<void> remove_endpoint(EndpointId endpoint);
   Result<void> set_base(EndpointId endpoint, float base);
@@ -98,6 +112,7 @@ class Scheduler {
   uint32_t next_second() const { return closed_ + 1; }
 
   uint16_t weight(EndpointId endpoint) const;
+  Standing standing(EndpointId endpoint) const;  // all zero where there is none
   std::vector<std::pair<EndpointId, uint16_t>> snapshot(ServiceId service) const;
   const Table& table(ServiceId service) const { return store_.services[service].table; }
   bool panic(ServiceId service) const { return store_.services[service].panic; }
@@ -110,6 +125,8 @@ class Scheduler {
   const Counters& counters() const { return counters_; }
   float evidence_needed() const { return threshold_; }
   float coverage() const { return reporters_.coverage(); }
+  // Reporters whose samples are set aside now.
+  std::vector<uint32_t> reporters_aside() const { return reporters_.aside(closed_); }
   bool breaker_open() const { return breaker_until_ > closed_; }
   uint32_t endpoints() const { return store_.endpoints(); }
 

@@ -148,6 +148,12 @@ ignored and can hold anchors. A file may have 4 MiB, 32 levels and 200,000 value
 
 }  // namespace
 
+std::string sections_markdown(const ObjectSpec& spec) {
+  std::string out;
+  section(spec, "", "", out);
+  return out;
+}
+
 std::string reference_markdown() {
   std::string out(kIntroduction);
   section(config_spec(), "", "", out);

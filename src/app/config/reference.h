@@ -7,6 +7,10 @@
 
 namespace weir::app {
 
+struct ObjectSpec;
+
+// The tables of one object and all inside it: a section each, the outermost first.
+std::string sections_markdown(const ObjectSpec& spec);
 // docs/reference/configuration.md.
 std::string reference_markdown();
 // docs/reference/weir.schema.json: JSON Schema draft 2020-12. Scalars may hold ${NAME}.

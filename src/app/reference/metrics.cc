@@ -68,9 +68,8 @@ void add_labels(std::string_view text, Family& family) {
   }
 }
 
-std::vector<Family> families() {
+std::vector<Family> families(const std::string& exposed) {
   std::vector<Family> all;
-  const std::string exposed = exposition();
   std::string_view text = exposed;
   while (!text.empty()) {
     const size_t end = std::min(text.find('\n'), text.size());
@@ -119,13 +118,17 @@ and failure class, that never occurred has no line.
 
 }  // namespace
 
-std::string metrics_page() {
-  std::string out(kIntroduction);
-  for (const Family& family : families()) {
+std::string metrics_table(const std::string& exposed) {
+  std::string out;
+  for (const Family& family : families(exposed)) {
     out += fmt::format("| `{}` | {} | {} | {} |\n", family.name, family.type, labels_text(family),
                        family.help);
   }
   return out;
+}
+
+std::string metrics_page() {
+  return std::string(kIntroduction) + metrics_table(exposition());
 }
 
 }  // namespace weir::app

@@ -12,7 +12,13 @@ namespace weir::app {
 std::string endpoints_page();
 std::string metrics_page();
 std::string admin_api_page();
+// Of `weir fleet serve`: its file, its API, its metrics.
+std::string fleet_configuration_page();
+std::string fleet_api_page();
+std::string fleet_metrics_page();
 std::string commands_page(const Command& program);
+// Rows for the families of a text exposition: name, type, labels, help.
+std::string metrics_table(const std::string& exposed);
 // A table, without a heading.
 std::string failure_classes_table();
 

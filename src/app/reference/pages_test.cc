@@ -29,6 +29,9 @@ TEST(ReferencePages, AreUpToDate) {
       {"metrics", metrics_page()},
       {"admin-api", admin_api_page()},
       {"commands", commands_page(program())},
+      {"fleet-configuration", fleet_configuration_page()},
+      {"fleet-api", fleet_api_page()},
+      {"fleet-metrics", fleet_metrics_page()},
   };
   for (const auto& [name, text] : pages) {
     EXPECT_EQ(source_file("docs/reference/" + name + ".md"), text)
