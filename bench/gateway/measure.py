@@ -107,7 +107,7 @@ def bench(contender, folder, core, options):
     ended = subprocess.run(["taskset", "-c", str(core), *command], capture_output=True, text=True,
                            check=False)
     if not out.exists():
-        raise SystemExit(f"{contender.name}: weir bench: {ended.stderr[-500:]}{ended.stdout[-500:]}")
+        raise SystemExit(f"{contender.name}: weir bench: {ended.stderr[-500:]}")
     return json.loads(out.read_text())
 
 

@@ -98,20 +98,21 @@ class RequestReader {
         fields_.fail(path + ".call_id", "expected the call's id");
       }
       fields_.string(item, type == "function_call" ? "arguments" : "input", path);
-      read_model_item(item);
+      read_model_item(item, path);
     } else {
       // The place of an item that the provider keeps is told apart by its name.
-      read_model_item(item);
+      read_model_item(item, path);
     }
   }
 
   // What the model made: one turn until the client says something.
-  void read_model_item(json::Value item) {
+  void read_model_item(json::Value item, const std::string& path) {
     std::vector<Part>& parts = turn(Role::assistant).parts;
     const size_t before = parts.size();
     read_output_item(item, parts);
     for (size_t i = before; i < parts.size(); ++i) {
       if (parts[i].kind != PartKind::tool_call) continue;
+      if (parts[i].id.empty()) fields_.fail(path + ".call_id", "expected the call's id");
       if (!parts[i].freeform) parts[i].json = object_text(parts[i].json);
       name_of_call_[parts[i].id] = parts[i].name;
       // Codex answers a call of local_shell by its call_id, the API's reference by the item's id.

@@ -192,6 +192,8 @@ TEST(ResponsesRequest, WhatIsWrongIsNamed) {
        "input[0].content[0].image_url: expected"},
       {R"({"model":"m","input":[{"type":"function_call","name":"f","arguments":"{}"}]})",
        "input[0].call_id: expected"},
+      {R"({"model":"m","input":[{"type":"local_shell_call","action":{"type":"exec"}}]})",
+       "input[0].call_id: expected"},
       {R"({"model":"m","input":[{"type":"function_call_output","output":"x"}]})",
        "input[0].call_id: expected"},
       {R"({"model":"m","input":"x","tools":[{"type":"function"}]})", "tools[0].name: expected"},
