@@ -25,7 +25,7 @@ struct Usage {
   int64_t output_audio = 0;
   int64_t output_image = 0;
   int64_t reasoning = 0;   // part of `output`
-  int64_t tool_calls = 0;  // provider-side tool uses that are billed apiece (web searches)
+  int64_t tool_calls = 0;  // billed apiece: web searches, search units of reranking
   std::string service_tier =
       {};                 // as the provider billed it: "default", "flex", "priority", "batch"
   bool reported = false;  // the provider said these numbers (else they are an estimate)

@@ -259,7 +259,7 @@ net::Task<Answered> attempt(Exchange& x, provider::Pick pick) {
 
   const http::ClientRequest request = request_of(x, outgoing);
   http::Client& client = x.worker.clients.client(deployment.account->transport);
-  auto started = co_await client.start(deployment.account->origin, request);
+  auto started = co_await client.start(outgoing.origin(), request);
   if (!started) {
     co_return fail_with(provider::classify_error(started.error(), false),
                         started.error().message());

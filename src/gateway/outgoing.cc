@@ -148,6 +148,12 @@ Result<void> Outgoing::translate(Exchange& x, const provider::Deployment& deploy
     pieces_ = {text_};
     return {};
   }
+  if (x.route.operation == Operation::rerank) {
+    WEIR_TRY(rerank_, read_rerank(x));
+    text_ = write_rerank(x, *rerank_, deployment);
+    pieces_ = {text_};
+    return {};
+  }
   if (!x.conversation) {
     WEIR_TRY(x.conversation, dialect::read_request(x.route.dialect, counted_request(x),
                                                    {.model = x.model_asked, .stream = x.stream}));
@@ -270,7 +276,8 @@ Result<void> Outgoing::build_head(const Exchange& x, const provider::Deployment&
   provider.headers(deployment, call_, fields);
   WEIR_CHECK_OK(provider.authenticate(account, fields));
   const std::string target = provider.target(deployment, call_);
-  const std::string host = http::host_field(account.origin);
+  origin_ = provider.origin != nullptr ? provider.origin(deployment, call_) : account.origin;
+  const std::string host = http::host_field(origin_);
   if (provider.sign != nullptr) {
     WEIR_CHECK_OK(provider.sign(account,
                                 {.method = call_.method,

@@ -13,6 +13,8 @@
 #include "dialect/conversation.h"
 #include "gateway/embed.h"
 #include "gateway/exchange.h"
+#include "gateway/rerank.h"
+#include "http/client.h"
 #include "http/head.h"
 #include "provider/call.h"
 
@@ -44,6 +46,10 @@ class Outgoing {
   std::string_view translated_stream_type() const {
     return client_sse_ ? "text/event-stream; charset=utf-8" : "application/json; charset=utf-8";
   }
+  // Operation::rerank, where it is translated.
+  const std::optional<dialect::RerankRequest>& rerank() const { return rerank_; }
+  // Where the call goes.
+  const http::Origin& origin() const { return origin_; }
   // Bytes by which the body differs in size from the client's.
   int64_t size_change() const { return size_change_; }
 
@@ -62,6 +68,8 @@ class Outgoing {
   dialect::EmbeddingsApi embeddings_api_ = dialect::EmbeddingsApi::openai;
   std::optional<dialect::EmbeddingsRequest> embeddings_;  // where they are translated
   size_t calls_ = 1;
+  std::optional<dialect::RerankRequest> rerank_;
+  http::Origin origin_;
   bool strip_usage_chunk_ = false;
   std::string query_;
   std::string head_;

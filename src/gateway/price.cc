@@ -40,10 +40,15 @@ bool is_billed(const Exchange& x, const AttemptRecord& attempt) {
   }
 }
 
+// Endpoints whose price is only known where their answers tell it.
+bool tells_or_is_unpriced(const Exchange& x) {
+  return x.route.operation == Operation::passthrough || x.route.operation == Operation::rerank;
+}
+
 // What is billed when the provider never said: the client left, the stream broke, or the server
 // does not report. Marked as an estimate by Usage::reported being false.
 void estimate_usage(Exchange& x) {
-  if (x.usage.reported || x.route.operation == Operation::passthrough) return;
+  if (x.usage.reported || tells_or_is_unpriced(x)) return;
   if (x.usage.total_input() == 0) x.usage.input = x.input_estimate;
   // A stream that broke off may have told the count of its beginning.
   const int64_t generated = (x.generated_bytes + kBytesPerToken - 1) / kBytesPerToken;
@@ -61,8 +66,9 @@ Cost attempt_cost(const Exchange& x, const AttemptRecord& attempt) {
   // What a relayed endpoint costs is only known where its answer tells usage, of a model that the
   // request named: the provider's default for it may be any. A realtime session that was cut told
   // a part of it.
-  const bool told = x.usage.reported || x.usage.total_input() + x.usage.total_output() > 0;
-  if (x.route.operation == Operation::passthrough && !(told && x.model_named)) return {};
+  const bool told = x.usage.reported || x.usage.tool_calls > 0 ||
+                    x.usage.total_input() + x.usage.total_output() > 0;
+  if (tells_or_is_unpriced(x) && !(told && x.model_named)) return {};
   const provider::Deployment& deployment = *attempt.deployment;
   return ledger::cost(x.usage, x.snapshot->prices,
                       {.provider = provider::to_string(deployment.account->kind),

@@ -85,10 +85,11 @@ bool inspect(Exchange& x) {
   x.client_wants_usage = root["stream_options"]["include_usage"].as_bool().value_or(false);
   x.user = root["user"].string_or(root["metadata"]["user_id"].string_or(""));
   x.input_estimate = estimate_input_tokens(root);
-  x.output_estimate =
-      x.route.operation == Operation::embed || x.route.operation == Operation::count_tokens
-          ? 0
-          : estimate_output_tokens(root);
+  x.output_estimate = x.route.operation == Operation::embed ||
+                              x.route.operation == Operation::rerank ||
+                              x.route.operation == Operation::count_tokens
+                          ? 0
+                          : estimate_output_tokens(root);
   return true;
 }
 

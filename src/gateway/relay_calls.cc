@@ -48,7 +48,7 @@ net::Task<RelayEnd> begin(Relay& r, size_t number, std::deque<Call>& under_way) 
   http::ClientRequest request{.head = (*outgoing)->head(), .body = (*outgoing)->body()};
   request.connect_timeout = x.asked->timeouts.connect;
   http::Client& client = x.worker.clients.client(r.deployment.account->transport);
-  auto started = co_await client.start(r.deployment.account->origin, request);
+  auto started = co_await client.start((*outgoing)->origin(), request);
   if (!started) {
     co_return failed(r, provider::classify_error(started.error(), false),
                      started.error().message());

@@ -29,6 +29,9 @@ Result<std::string> translate_whole(Relay& r, const json::Document& document) {
         add_embeddings(r.outgoing.embeddings_api(), document.root(), r.head.headers, reply));
     return write_embeddings(x, reply);
   }
+  if (x.route.operation == Operation::rerank) {
+    return translate_rerank_reply(x, *r.outgoing.rerank(), document.root());
+  }
   if (x.route.operation == Operation::count_tokens) {
     WEIR_TRY(const int64_t tokens, read_count(r.outgoing.provider_dialect(), document.root()));
     return count_body(x.route.dialect, tokens);
@@ -160,6 +163,7 @@ net::Task<RelayEnd> relay_whole(Relay& r) {
                                           : r.outgoing.provider_dialect(),
                                       document.root());
       }
+      if (x.route.operation == Operation::rerank) read_search_units(x, document.root());
       if (!r.outgoing.translated() && document.root().is_object()) {
         if (keeps_state(x)) co_await watch_batch(x, document.root());
         learn_pins(x, document.root());

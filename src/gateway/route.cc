@@ -43,7 +43,7 @@ constexpr Entry kOpenAi[] = {
     {"*", "/vector_stores", Operation::passthrough, Dialect::passthrough},
     {"*", "/vector_stores/*", Operation::passthrough, Dialect::passthrough},
     {"GET", "/realtime", Operation::passthrough, Dialect::passthrough},
-    {"POST", "/rerank", Operation::passthrough, Dialect::passthrough},
+    {"POST", "/rerank", Operation::rerank, Dialect::passthrough},
 };
 
 // What Anthropic's and Google's accounts keep, below /v1 and /v1beta. Anthropic's files stand at
@@ -267,6 +267,8 @@ Route route_of(const http::RequestHead& head) {
     route.model = percent_decode(azure.substr(0, slash)).value_or("");
     return route;
   }
+  // Cohere's SDK says /v2.
+  if (path == "/v2/rerank") return openai_route(head, path.substr(3), rest.substr(3));
   for (const std::string_view prefix : {"/openai/v1", "/openai", "/v1"}) {
     if (path.starts_with(prefix)) {
       return openai_route(head, path.substr(prefix.size()), rest.substr(prefix.size()));

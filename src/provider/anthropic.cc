@@ -18,6 +18,7 @@ std::optional<Dialect> dialect_of(const Deployment&, Operation operation, Dialec
     case Operation::complete:
     case Operation::respond:
     case Operation::embed:
+    case Operation::rerank:
       return std::nullopt;
   }
   return std::nullopt;

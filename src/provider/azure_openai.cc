@@ -27,6 +27,7 @@ std::optional<Dialect> dialect_of(const Deployment& deployment, Operation operat
     case Operation::count_tokens:
       if (is_claude(deployment)) return Dialect::anthropic_messages;
       return std::nullopt;
+    case Operation::rerank:
     case Operation::passthrough:
       if (client == Dialect::anthropic_messages || client == Dialect::gemini) return std::nullopt;
       return Dialect::passthrough;
@@ -45,6 +46,7 @@ std::string operation_path(const Call& call) {
       return "/responses";
     case Operation::embed:
       return "/embeddings";
+    case Operation::rerank:
     case Operation::count_tokens:
     case Operation::passthrough:
       break;

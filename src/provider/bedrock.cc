@@ -1,5 +1,6 @@
 // Amazon Bedrock: Converse for every model, InvokeModel for Claude, whose own dialect Anthropic's
-// clients speak, and for models that embed. Requests are signed (SigV4) or carry a Bedrock API key.
+// clients speak, and for models that embed; the agents' runtime to rerank. Requests are signed
+// (SigV4) or carry a Bedrock API key.
 // https://docs.aws.amazon.com/bedrock/latest/APIReference/API_Operations_Amazon_Bedrock_Runtime.html
 #include <algorithm>
 #include <array>
@@ -49,6 +50,14 @@ bool embeds(const Deployment& deployment) {
          dialect::bedrock_embeddings_api(deployment.model);
 }
 
+// By InvokeModel the form of Cohere's models alone is known.
+bool reranks(const Deployment& deployment) {
+  const std::string_view part =
+      bedrock_has_agent_runtime(*deployment.account) ? "rerank" : "cohere.rerank";
+  return deployment.model.find(part) != std::string::npos ||
+         deployment.base_model.find(part) != std::string::npos;
+}
+
 // Claude is invoked in its own dialect unless the deployment says otherwise, everything else
 // converses.
 Dialect spoken(const Deployment& deployment) {
@@ -68,6 +77,9 @@ std::optional<Dialect> dialect_of(const Deployment& deployment, Operation operat
     case Operation::embed:
       // In forms of Amazon's own (dialect/embeddings_bedrock.h), with Amazon's errors.
       if (embeds(deployment)) return Dialect::bedrock_converse;
+      return std::nullopt;
+    case Operation::rerank:
+      if (reranks(deployment)) return Dialect::bedrock_converse;
       return std::nullopt;
     case Operation::complete:
     case Operation::respond:
@@ -91,12 +103,28 @@ std::string target(const Deployment& deployment, const Call& call) {
   if (call.operation == Operation::count_tokens) {
     return base + percent_encode(counted_model(deployment)) + "/count-tokens";
   }
+  const bool rerank = call.operation == Operation::rerank;
+  if (rerank && bedrock_has_agent_runtime(*deployment.account)) {
+    return deployment.account->base_path + "/rerank";
+  }
   const std::string path = base + percent_encode(deployment.model);
-  if (call.operation == Operation::embed) return path + "/invoke";
+  if (call.operation == Operation::embed || rerank) return path + "/invoke";
   if (call.dialect == Dialect::bedrock_converse) {
     return path + (call.stream ? "/converse-stream" : "/converse");
   }
   return path + (call.stream ? "/invoke-with-response-stream" : "/invoke");
+}
+
+// The agents' runtime has a host of its own beside the models'; behind an endpoint of the account's
+// own choice it is expected there.
+http::Origin origin(const Deployment& deployment, const Call& call) {
+  constexpr std::string_view kRuntime = "bedrock-runtime";
+  http::Origin out = deployment.account->origin;
+  if (call.operation == Operation::rerank && bedrock_has_agent_runtime(*deployment.account) &&
+      out.host.starts_with(kRuntime)) {
+    out.host.replace(0, kRuntime.size(), "bedrock-agent-runtime");
+  }
+  return out;
 }
 
 Result<void> authenticate(const Account& account, http::HeaderMap& headers) {
@@ -209,6 +237,22 @@ std::string unwrap(const Call& call, json::Value answer) {
 
 }  // namespace
 
+// docs.aws.amazon.com/bedrock/latest/userguide/api-keys.html
+bool bedrock_has_agent_runtime(const Account& account) {
+  return account.auth == AuthKind::aws_signature;
+}
+
+std::string bedrock_model_arn(const Deployment& deployment) {
+  if (deployment.model.starts_with("arn:")) return deployment.model;
+  const std::string& region = deployment.account->location;
+  const std::string_view partition = region.starts_with("cn-")       ? "aws-cn"
+                                     : region.starts_with("us-gov-") ? "aws-us-gov"
+                                                                     : "aws";
+  std::string arn("arn:");
+  arn.append(partition).append(":bedrock:").append(region).append("::foundation-model/");
+  return arn + deployment.model;
+}
+
 const Provider kBedrock{.dialect = dialect_of,
                         .target = target,
                         .authenticate = authenticate,
@@ -217,6 +261,7 @@ const Provider kBedrock{.dialect = dialect_of,
                         .sign = sign,
                         .wrap = wrap,
                         .unwrap = unwrap,
+                        .origin = origin,
                         .own_errors = true};
 
 }  // namespace weir::provider

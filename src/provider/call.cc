@@ -36,6 +36,8 @@ std::string_view to_string(Operation operation) {
       return "respond";
     case Operation::embed:
       return "embed";
+    case Operation::rerank:
+      return "rerank";
     case Operation::count_tokens:
       return "count_tokens";
     case Operation::passthrough:

@@ -25,6 +25,7 @@ enum class Operation : uint8_t {
   complete,  // legacy completions
   respond,   // OpenAI responses
   embed,
+  rerank,
   count_tokens,
   passthrough,  // any other path, relayed as it is
 };
@@ -36,7 +37,7 @@ struct Call {
   bool stream = false;
   bool sse = true;  // Gemini streams: as events; false: as one JSON array, as the client asked
   std::string_view method = "POST";
-  // passthrough: the path behind the API's version prefix, e.g. "/files/abc".
+  // passthrough, rerank: the path behind the API's version prefix, e.g. "/files/abc".
   std::string_view rest;
   // The client's query without '?', its key and api-version taken out; for the same dialect.
   std::string_view query;
@@ -82,6 +83,8 @@ struct Provider {
   // out of its own; "" where that call has none.
   std::string (*wrap)(const Call&, std::span<const std::string_view> body) = nullptr;
   std::string (*unwrap)(const Call&, json::Value answer) = nullptr;
+  // Where that call goes, if not to the account's origin; its default where there is none.
+  http::Origin (*origin)(const Deployment&, const Call&) = nullptr;
   // Errors come in a form of the provider's own and not in that of the dialect: they are told anew.
   bool own_errors = false;
 };
@@ -121,6 +124,11 @@ std::string model_path(std::string_view model);
 // The same below Google's API: "models/NAME" unless the name says its collection itself
 // ("models/...", "tunedModels/...").
 std::string google_model_name(std::string_view model);
+// Bedrock: whether reranking goes to the agents' runtime, which refuses API keys; else by
+// InvokeModel.
+bool bedrock_has_agent_runtime(const Account& account);
+// The ARN of the deployment's model; the model's name itself where it is one.
+std::string bedrock_model_arn(const Deployment& deployment);
 // The client's query where it means something to the provider, else "".
 std::string with_query(std::string path, std::string_view query);
 

@@ -233,11 +233,50 @@ TEST_F(CallTest, WhatAProviderCannotServeIsNotPlanned) {
       {Kind::gemini, Operation::complete, Dialect::openai_completions, false},
       {Kind::vertex_ai, Operation::passthrough, Dialect::passthrough, false},
       {Kind::bedrock, Operation::embed, Dialect::openai_embeddings, false},
+      {Kind::bedrock, Operation::rerank, Dialect::passthrough, false},
+      {Kind::openai_compatible, Operation::rerank, Dialect::passthrough, true},
+      {Kind::gemini, Operation::rerank, Dialect::passthrough, false},
   };
   for (const Case& c : cases) {
     account_->kind = c.kind;
     EXPECT_EQ(provider_of(c.kind).dialect(deployment_, c.operation, c.client).has_value(), c.served)
         << to_string(c.kind) << " " << to_string(c.operation);
+  }
+}
+
+TEST_F(CallTest, BedrocksRerankingHasAHostAndNamesOfItsOwn) {
+  const struct {
+    const char* host;
+    const char* region;
+    const char* model;
+    const char* called;
+    const char* arn;
+  } table[] = {
+      {"bedrock-runtime.us-east-1.amazonaws.com", "us-east-1", "cohere.rerank-v3-5:0",
+       "bedrock-agent-runtime.us-east-1.amazonaws.com",
+       "arn:aws:bedrock:us-east-1::foundation-model/cohere.rerank-v3-5:0"},
+      {"bedrock-runtime.us-gov-west-1.amazonaws.com", "us-gov-west-1", "amazon.rerank-v1:0",
+       "bedrock-agent-runtime.us-gov-west-1.amazonaws.com",
+       "arn:aws-us-gov:bedrock:us-gov-west-1::foundation-model/amazon.rerank-v1:0"},
+      {"vpce-1.example", "eu-central-1", "arn:aws:bedrock:eu-central-1:1:x/rerank",
+       "vpce-1.example", "arn:aws:bedrock:eu-central-1:1:x/rerank"},
+  };
+  account_->kind = Kind::bedrock;
+  account_->auth = AuthKind::aws_signature;
+  account_->base_path = "";
+  Call call;
+  call.operation = Operation::rerank;
+  call.dialect = Dialect::bedrock_converse;
+  for (const auto& row : table) {
+    account_->origin = {.host = row.host, .port = 443, .tls = true};
+    account_->location = row.region;
+    deployment_.model = row.model;
+    EXPECT_EQ(kBedrock.origin(deployment_, call).host, row.called);
+    EXPECT_EQ(bedrock_model_arn(deployment_), row.arn);
+    EXPECT_EQ(kBedrock.target(deployment_, call), "/rerank");
+    EXPECT_TRUE(kBedrock.dialect(deployment_, Operation::rerank, Dialect::passthrough));
+    Call other;
+    EXPECT_EQ(kBedrock.origin(deployment_, other).host, row.host);
   }
 }
 

@@ -19,6 +19,7 @@ std::optional<Dialect> dialect_of(const Deployment&, Operation operation, Dialec
       return std::nullopt;
     case Operation::complete:
     case Operation::respond:
+    case Operation::rerank:
       return std::nullopt;
   }
   return std::nullopt;

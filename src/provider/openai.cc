@@ -23,6 +23,7 @@ std::optional<Dialect> dialect_of(const Deployment& deployment, Operation operat
       // Only OpenAI itself is known to count; a server like it may not.
       if (deployment.account->kind != Kind::openai) return std::nullopt;
       return Dialect::openai_responses;
+    case Operation::rerank:
     case Operation::passthrough:
       if (client == Dialect::anthropic_messages || client == Dialect::gemini) return std::nullopt;
       return Dialect::passthrough;
@@ -45,6 +46,7 @@ std::string target(const Deployment& deployment, const Call& call) {
     case Operation::count_tokens:
       return base + (call.dialect == Dialect::openai_responses ? "/responses/input_tokens"
                                                                : "/messages/count_tokens");
+    case Operation::rerank:
     case Operation::passthrough:
       return with_query(base + std::string(call.rest), call.query);
   }

@@ -26,6 +26,7 @@ std::optional<Dialect> dialect_of(const Deployment& deployment, Operation operat
       return is_claude(deployment) ? Dialect::anthropic_messages : Dialect::gemini;
     case Operation::complete:
     case Operation::respond:
+    case Operation::rerank:
     case Operation::passthrough:
       return std::nullopt;
   }

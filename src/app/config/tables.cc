@@ -429,9 +429,10 @@ const ObjectSpec& spec_of<Price>() {
                  "US dollars per million tokens by class.", {.required = true})
           .field("context_tiers", &Price::context_tiers,
                  "Other prices for requests with a long input.")
-          .field("usd_per_tool_call", &Price::usd_per_tool_call,
-                 "US dollars for each provider-side tool use, such as a web search.",
-                 {.unset = "unpriced"})
+          .field(
+              "usd_per_tool_call", &Price::usd_per_tool_call,
+              "US dollars for each provider-side tool use, such as a web search, or search unit.",
+              {.unset = "unpriced"})
           .done();
   return spec;
 }

@@ -22,7 +22,9 @@ struct Column {
   provider::Kind kind;
   std::string_view model;
   std::optional<Dialect> dialect = std::nullopt;
-  std::string_view embedding_model = {};  // where it takes a model of its own to embed
+  // Where it takes models of their own to embed and to rerank.
+  std::string_view embedding_model = {};
+  std::string_view reranking_model = {};
 };
 constexpr Column kColumns[] = {
     {"openai", provider::Kind::openai, "gpt"},
@@ -33,7 +35,8 @@ constexpr Column kColumns[] = {
     {"gemini", provider::Kind::gemini, "gemini"},
     {"vertex_ai, Gemini", provider::Kind::vertex_ai, "gemini"},
     {"vertex_ai, Claude", provider::Kind::vertex_ai, "claude"},
-    {"bedrock", provider::Kind::bedrock, "amazon.nova", std::nullopt, "amazon.titan-embed-text"},
+    {"bedrock", provider::Kind::bedrock, "amazon.nova", std::nullopt, "amazon.titan-embed-text",
+     "cohere.rerank"},
     {"bedrock, Claude", provider::Kind::bedrock, "anthropic.claude"},
 };
 
@@ -51,6 +54,9 @@ std::string_view served(const gateway::EndpointRow& row, const Column& column) {
   provider::Deployment deployment = deployment_of(column);
   if (row.operation == Operation::embed && !column.embedding_model.empty()) {
     deployment.model = column.embedding_model;
+  }
+  if (row.operation == Operation::rerank && !column.reranking_model.empty()) {
+    deployment.model = column.reranking_model;
   }
   const auto spoken = provider::spoken(deployment, row.operation, row.dialect);
   if (!spoken) return row.operation == Operation::count_tokens ? "estimated" : "";
@@ -92,7 +98,7 @@ model in the query.
 
 Other prefixes of the same paths: `/openai/v1/…`, `/openai/…` and
 `/openai/deployments/{model}/…?api-version=…` for those below `/v1` that are OpenAI's; `/v1alpha/…` and
-`/v1/…` for `/v1beta/…`.
+`/v1/…` for `/v1beta/…`; `/v2/rerank` for `/v1/rerank`.
 
 ## Answered by Weir
 

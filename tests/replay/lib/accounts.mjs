@@ -23,6 +23,8 @@ const googleMethods = {
   gemini_embeddings: () => ":batchEmbedContents",
 };
 const vertex = "/v1/projects/acme/locations/us-central1/publishers";
+const signed =
+  { id: "AKIAREPLAY", secret: "sk-up-bedrock", region: "us-east-1", service: "bedrock" };
 const bearer = (token) => ({ authorization: `Bearer ${token}` });
 
 // provider: what weir.yaml calls the kind; upstream: the provider's name for the model; speaks: the
@@ -137,8 +139,36 @@ export const accounts = {
     path: (_, stream) =>
       `/model/amazon.nova-recorded-v1%3A0/converse${stream ? "-stream" : ""}`,
     headers: {},
-    signed: { id: "AKIAREPLAY", secret: "sk-up-bedrock", region: "us-east-1",
-      service: "bedrock" },
+    signed,
+  },
+  // Models of Bedrock that are invoked in forms of their own.
+  ...Object.fromEntries([
+    ["bedrock-titan", "amazon.titan-embed-recorded-v2:0"],
+    ["bedrock-nova", "amazon.nova-2-multimodal-embeddings-v1:0"],
+    ["bedrock-cohere", "us.cohere.embed-recorded-v4:0"],
+  ].map(([name, upstream]) => [name, {
+    provider: "bedrock",
+    shares: "bedrock",
+    upstream,
+    path: () => `/model/${encodeURIComponent(upstream)}/invoke`,
+    headers: {},
+    signed,
+  }])),
+  "bedrock-rerank": {
+    provider: "bedrock",
+    shares: "bedrock",
+    upstream: "amazon.rerank-recorded-v1:0",
+    path: () => "/rerank",
+    headers: {},
+    signed,
+  },
+  // The agents' runtime takes no API keys.
+  "bedrock-key": {
+    provider: "bedrock",
+    config: "endpoint: ${UPSTREAM}, region: us-east-1, api_key: sk-up-bedrock-key",
+    upstream: "cohere.rerank-recorded-v3-5:0",
+    path: () => "/model/cohere.rerank-recorded-v3-5%3A0/invoke",
+    headers: bearer("sk-up-bedrock-key"),
   },
   "vertex-gemini": {
     provider: "vertex_ai",

@@ -24,9 +24,13 @@ export function dialectOf(value) {
     return "bedrock_converse";
   }
   if (Array.isArray(value.data) && value.data[0]?.embedding) return "openai_embeddings";
+  if (value.response_type?.startsWith("embeddings_")) return "bedrock_cohere";
   if (Array.isArray(value.embedding?.values)) return "gemini_embedding";
   if (Array.isArray(value.embeddings) && value.embeddings[0]?.values) return "gemini_embeddings";
   if (Array.isArray(value.data) && (value.data[0]?.b64_json || value.data[0]?.url)) return "images";
+  if (Array.isArray(value.embedding)) return "bedrock_titan";
+  if (Array.isArray(value.embeddings) && value.embeddings[0]?.embeddingType) return "bedrock_nova";
+  if (Array.isArray(value.results) && value.results[0]?.relevanceScore) return "bedrock_rerank";
   if (Array.isArray(value.results) && value.results[0]?.relevance_score) return "rerank";
   if (typeof value.text === "string" && ("segments" in value || "duration" in value)) {
     return "transcription";
@@ -45,7 +49,6 @@ function dialectOfFolder(folder) {
 }
 
 const notServed = [
-  [/bedrock-reranking/, "Amazon Bedrock's reranking is not served"],
   [/interactions/, "Google's Interactions API is not served"],
   [/speech|live/, "Google's Live API is not served"],
 ];
@@ -59,6 +62,10 @@ const defaults = {
   anthropic_messages: ["anthropic", "vertex-claude", "compatible-claude"],
   gemini: ["gemini", "vertex-gemini"],
   bedrock_converse: ["bedrock"],
+  bedrock_titan: ["bedrock-titan"],
+  bedrock_nova: ["bedrock-nova"],
+  bedrock_cohere: ["bedrock-cohere"],
+  bedrock_rerank: ["bedrock-rerank"],
   gemini_embedding: ["gemini"],
   gemini_embeddings: ["gemini"],
   images: ["openai"],
@@ -72,6 +79,7 @@ function accountsOf(folder, dialect) {
   if (/^openai/.test(folder) && !/compatible/.test(folder) && openai) {
     return ["openai", "azure-classic", "azure-v1", "compatible"];
   }
+  if (/bedrock-invoked/.test(folder)) return ["bedrock-key"];
   if (/vertex/.test(folder) && dialect === "gemini") return ["vertex-gemini", "gemini"];
   if (/vertex/.test(folder) && dialect === "anthropic_messages") {
     return ["vertex-claude", "anthropic"];
@@ -119,7 +127,10 @@ function readOne(folder, file, text) {
     dialect = dialectOfFolder(folder);
   }
   if (!dialect) return { name, reason: refusal ?? "no served API answers in this form" };
-  return { name, folder, dialect, streamed, text, lines, accounts: accountsOf(folder, dialect) };
+  const accounts = accountsOf(folder, dialect);
+  // Cohere's form of an answer is its clients' as well, but the request is Bedrock's.
+  if (accounts[0] === "bedrock-key") dialect = "bedrock_rerank";
+  return { name, folder, dialect, streamed, text, lines, accounts };
 }
 
 // { recordings, skipped: [{name, reason}], absent }. A recording: { name, folder, dialect,

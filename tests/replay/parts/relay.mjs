@@ -178,7 +178,7 @@ function waysOf(recording) {
 
 export function addRelay(checks, world, recordings) {
   for (const recording of recordings) {
-    if (recording.dialect === "bedrock_converse") continue;  // no client speaks it
+    if (recording.dialect.startsWith("bedrock_")) continue;  // no client speaks it
     const [home, ...others] = recording.accounts;
     if (!recording.streamed) {
       for (const account of recording.accounts) {

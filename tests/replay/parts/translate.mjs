@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 
 import { pieces } from "../../lib/pieces.mjs";
-import { accountFor, checkRequest, clientKey } from "../lib/accounts.mjs";
+import { accountFor, accounts, checkRequest, clientKey } from "../lib/accounts.mjs";
 import { answering, answerOf, argumentsOf, expectedFor, translatable } from "../lib/answers.mjs";
 import { isWhole, requestFor, tellsError } from "../lib/clients.mjs";
 import { callSdk, sdkNames } from "../lib/sdks.mjs";
@@ -92,7 +92,7 @@ async function translateRaw({ upstream, gateway }, recording, account, client) {
     verify: (row) => assert.equal(row.outcome, "ok") };
 }
 
-// Embeddings between OpenAI's API and Google's: the same numbers.
+// Embeddings between OpenAI's API, Google's and Amazon's: the same numbers.
 async function embed({ upstream, gateway }, recording, account, client) {
   const plan = upstream.plan({ type: "application/json", pieces: [Buffer.from(recording.text)] });
   const { target, ...request } = requestFor(client, account, plan.prompt);
@@ -100,11 +100,39 @@ async function embed({ upstream, gateway }, recording, account, client) {
   assert.equal(reply.status, 200, reply.body.toString());
   checkRequest(plan, account, recording.dialect, false);
   const vectors = {
+    bedrock_titan: ({ embedding }) => [embedding],
+    bedrock_nova: ({ embeddings }) => embeddings.map(({ embedding }) => embedding),
+    bedrock_cohere: ({ embeddings }) => embeddings.float ?? embeddings,
     openai_embeddings: ({ data }) => data.map(({ embedding }) => embedding),
     gemini_embeddings: ({ embeddings }) => embeddings.map(({ values }) => values),
   };
   const sent = JSON.parse(recording.text);
   assert.deepEqual(vectors[client](JSON.parse(reply.body)), vectors[recording.dialect](sent));
+  return { id: reply.headers["x-weir-request-id"],
+    verify: (row) => assert.equal(row.outcome, "ok") };
+}
+
+// Reranking at Bedrock, for a client of Cohere's API: the same order and scores.
+async function rerank({ upstream, gateway }, recording, account) {
+  const plan = upstream.plan({ type: "application/json", pieces: [Buffer.from(recording.text)] });
+  const documents = Array.from({ length: 6 }, (_, i) => `document ${i}`);
+  const reply = await gateway.post("/v2/rerank", { body: JSON.stringify(
+    { model: account, query: plan.prompt, documents, top_n: 2 }) });
+  assert.equal(reply.status, 200, reply.body.toString());
+  const body = checkRequest(plan, account, recording.dialect, false);
+  if (body.sources) {
+    assert.deepEqual(body.sources.map((source) => source.inlineDocumentSource.textDocument.text),
+      documents);
+    const { bedrockRerankingConfiguration: config } = body.rerankingConfiguration;
+    assert.equal(config.numberOfResults, 2);
+    assert.equal(config.modelConfiguration.modelArn,
+      `arn:aws:bedrock:us-east-1::foundation-model/${accounts[account].upstream}`);
+  } else {
+    assert.deepEqual(body, { api_version: 2, query: plan.prompt, documents, top_n: 2 });
+  }
+  assert.deepEqual(JSON.parse(reply.body).results,
+    JSON.parse(recording.text).results.map((result) => ({ index: result.index,
+      relevance_score: result.relevanceScore ?? result.relevance_score })));
   return { id: reply.headers["x-weir-request-id"],
     verify: (row) => assert.equal(row.outcome, "ok") };
 }
@@ -128,17 +156,23 @@ function checkSent(body, dialect, { prompt }) {
 }
 
 function addEmbeddings(checks, world, recordings) {
-  const apis = ["openai_embeddings", "gemini_embeddings"];
+  const clients = ["openai_embeddings", "gemini_embeddings"];
+  const apis = [...clients, "bedrock_titan", "bedrock_nova", "bedrock_cohere"];
   for (const recording of recordings) {
     if (!apis.includes(recording.dialect)) continue;
-    const client = apis.find((api) => api !== recording.dialect);
-    checks.add(`translate ${recording.name} to ${client}`,
-      () => embed(world, recording, recording.accounts[0], client));
+    for (const client of clients.filter((api) => api !== recording.dialect)) {
+      checks.add(`translate ${recording.name} to ${client}`,
+        () => embed(world, recording, recording.accounts[0], client));
+    }
   }
 }
 
 export function addTranslate(checks, world, recordings) {
   addEmbeddings(checks, world, recordings);
+  for (const recording of recordings.filter(({ dialect }) => dialect === "bedrock_rerank")) {
+    checks.add(`translate ${recording.name} to rerank`,
+      () => rerank(world, recording, recording.accounts[0]));
+  }
   const turns = recordings.flatMap((recording) => recording.turns)
     .filter(({ dialect, text, streamed }) => answering.includes(dialect) &&
       (streamed || !JSON.parse(text).error));
