@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "admin/console.h"
 #include "admin/page.h"
 #include "admin/routes.h"
 #include "base/encoding.h"
@@ -150,6 +151,15 @@ net::Task<Reply> call(Backend& backend, http::ServerExchange& exchange, const Ma
   co_return error_reply(status_of(error.code()), to_string(error.code()), error.message());
 }
 
+net::Task<void> send_file(http::ServerExchange& exchange, ConsoleReply file) {
+  file.headers.set("x-content-type-options", "nosniff");
+  file.headers.set("referrer-policy", "no-referrer");
+  const http::ResponseHead head{
+      .status = file.status, .reason = {}, .headers = file.headers.list()};
+  // A client that is gone needs no answer.
+  (void)co_await exchange.respond(head, file.body);
+}
+
 net::Task<Reply> answer(Backend& backend, const Secret& token, http::ServerExchange& exchange) {
   const http::RequestHead& head = exchange.head();
   if (head.path == "/healthz") co_return Reply{.body = R"({"status":"ok"})"};
@@ -200,6 +210,13 @@ Result<std::unique_ptr<AdminServer>> AdminServer::start(net::Loop& loop,
 }
 
 net::Task<void> AdminServer::serve(http::ServerExchange& exchange) {
+  // Files hold no secret and need no token, but only this machine sees them where there is none.
+  if (!token_.empty() || is_local_request(exchange.head())) {
+    if (auto file = Console::embedded().answer(exchange.head())) {
+      co_await send_file(exchange, std::move(*file));
+      co_return;
+    }
+  }
   const Reply reply = co_await answer(backend_, token_, exchange);
   http::HeaderMap fields;
   fields.set("content-type", reply.content_type);

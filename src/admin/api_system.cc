@@ -1,6 +1,7 @@
 // Status, models, reload, and the API's own document.
 #include <fmt/format.h>
 
+#include "admin/reply_schema.h"
 #include "admin/routes.h"
 #include "base/date.h"
 #include "base/json/writer.h"
@@ -58,6 +59,21 @@ void write_parameters(json::Writer& w, const Route& route) {
   w.end_array();
 }
 
+void write_response(json::Writer& w, std::string_view status, std::string_view doc,
+                    std::string_view notation) {
+  w.key(status).begin_object().member("description", doc);
+  if (!notation.empty()) {
+    w.key("content")
+        .begin_object()
+        .key("application/json")
+        .begin_object()
+        .member_raw("schema", schema_of(notation).value_or("{}"))
+        .end_object()
+        .end_object();
+  }
+  w.end_object();
+}
+
 void write_operation(json::Writer& w, const Route& route) {
   w.key(to_lower(route.method)).begin_object().member("summary", route.summary);
   write_parameters(w, route);
@@ -74,9 +90,15 @@ void write_operation(json::Writer& w, const Route& route) {
         .end_object();
   }
   w.key("responses").begin_object();
-  for (const auto& [status, doc] :
-       {std::pair{"200", "The answer"}, std::pair{"default", "An error: {\"error\":{...}}"}}) {
-    w.key(status).begin_object().member("description", doc).end_object();
+  write_response(w, "200", "The answer", reply_notation(route));
+  write_response(w, "default", "An error", "Error");
+  w.end_object().end_object();
+}
+
+void write_components(json::Writer& w) {
+  w.key("components").begin_object().key("schemas").begin_object();
+  for (const NamedSchema& schema : schemas()) {
+    w.member_raw(schema.name, schema_of(schema.notation).value_or("{}"));
   }
   w.end_object().end_object();
 }
@@ -156,7 +178,9 @@ net::Task<Result<Reply>> get_document(Backend& backend, const Request&) {
     write_operation(w, route);
   }
   if (!open_path.empty()) w.end_object();
-  w.end_object().end_object();
+  w.end_object();
+  write_components(w);
+  w.end_object();
   co_return reply;
 }
 

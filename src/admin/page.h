@@ -1,4 +1,5 @@
-// The console's files, embedded in the binary: path, type and bytes. Immutable; any thread.
+// The plain page of a binary that was built without the console (console.h): status, models, newest
+// requests. Path, type and bytes. Immutable; any thread.
 #pragma once
 
 #include <string_view>

@@ -54,6 +54,9 @@ std::span<const Route> routes();
 net::Task<Result<Reply>> list_requests(Backend& backend, const Request& request);
 net::Task<Result<Reply>> get_request(Backend& backend, const Request& request);
 net::Task<Result<Reply>> list_usage(Backend& backend, const Request& request);
+// api_overview.cc
+net::Task<Result<Reply>> get_overview(Backend& backend, const Request& request);
+
 // api_keys.cc
 net::Task<Result<Reply>> list_keys(Backend& backend, const Request& request);
 net::Task<Result<Reply>> create_key(Backend& backend, const Request& request);

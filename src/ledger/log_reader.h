@@ -81,6 +81,8 @@ class LogReader {
  public:
   explicit LogReader(std::string data_dir) : data_dir_(std::move(data_dir)) {}
 
+  const std::string& data_dir() const { return data_dir_; }
+
   // Errors of all: io_error, corrupt. Days without a file are skipped.
   Result<RowPage> list(const RowFilter& filter) const;
   Result<RequestRow> get(Id id) const;             // not_found

@@ -15,6 +15,8 @@ from tree import includes, is_test_file, numbered, raw_string_lines, room_of, wi
 
 LINES_MAX = 600
 COLUMNS_MAX = 100
+# Catalogues: a text is one string, however long it is.
+TEXTS = ("web/src/lib/messages.ts",)
 FLOORS_FILE = "src/CMakeLists.txt"
 
 
@@ -142,6 +144,8 @@ def lines_are_short(tree):
         # What cannot be broken: a URL, and wire text in a raw string of C++.
         raw = raw_string_lines(text) if path.endswith((".cc", ".h")) else ()
         for number, line in numbered(text):
+            if path in TEXTS:
+                continue
             if len(line) > COLUMNS_MAX and "://" not in line and number not in raw:
                 yield path, number, f"{len(line)} columns, the limit is {COLUMNS_MAX}"
 

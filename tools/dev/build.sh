@@ -1,5 +1,8 @@
 # ./dev build, run and clean.
 
+# shellcheck source=tools/dev/console.sh
+source tools/dev/console.sh
+
 help_build() {
   cat <<'EOF'
 ./dev build [PRESET] [TARGET...]
@@ -12,6 +15,10 @@ Compiles with a preset of CMakePresets.json into build/PRESET:
   fuzz      libFuzzer targets
 Without targets every preset but release builds everything. After the first time,
 `ninja -C build/debug base_test` and the like work just as well.
+
+The console (web/) is built first where it changed, by Node.js 20, which is fetched where the system
+has none. Where it cannot be had the program has a plain status page instead.
+WEIR_SKIP_CONSOLE=1 leaves the console as it is.
 EOF
 }
 
@@ -40,6 +47,7 @@ is_preset() { case " $presets " in *" $1 "*) ;; *) return 1 ;; esac; }
 build_preset() {
   local preset=$1
   shift
+  [ "$preset" = fuzz ] || build_console || return
   if [ ! -f "build/$preset/build.ninja" ]; then
     cmake --preset "$preset" >"build/$preset.log" 2>&1 || {
       cat "build/$preset.log" >&2

@@ -15,14 +15,14 @@ EOF
 }
 
 # Names of the packages that are neither installed nor replaced by a command on the PATH.
-missing_packages() {
+missing_packages() { # [LIST]
   local installed package command
   installed=$(dpkg-query -W -f '${db:Status-Status} ${Package}\n' | sed -n 's/^installed //p')
   while read -r package command _; do
     case "$package" in '' | '#'*) continue ;; esac
     [ "$command" != - ] && have "$command" && continue
     grep -qxF -- "$package" <<<"$installed" || printf '%s\n' "$package"
-  done <tools/debian-packages.txt
+  done <"${1:-tools/debian-packages.txt}"
 }
 
 # The words to put before a command that needs root. Fails where there is no way.
@@ -41,6 +41,20 @@ apt_get() {
   prefix=$(root_prefix) || return 1
   "$prefix" env DEBIAN_FRONTEND=noninteractive apt-get -q -y \
     -o DPkg::Lock::Timeout=600 -o Acquire::Retries=3 "$@" </dev/null
+}
+
+# Packages of tools/debian-packages-optional.txt. Says so where they cannot be had, and goes on.
+setup_optional() {
+  [ "${WEIR_SKIP_SETUP:-}" = 1 ] && return 0
+  have apt-get && have dpkg-query || return 0
+  local missing
+  mapfile -t missing < <(missing_packages tools/debian-packages-optional.txt)
+  [ ${#missing[@]} -gt 0 ] || return 0
+  say "installing: ${missing[*]}"
+  if ! root_prefix >/dev/null || ! apt_get update ||
+    ! apt_get install --no-install-recommends "${missing[@]}"; then
+    say "could not install ${missing[*]}: what needs them is skipped"
+  fi
 }
 
 cmd_setup() {

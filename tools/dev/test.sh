@@ -18,6 +18,7 @@ Installs and builds what is missing, then runs the suites named, or all but the 
                  (tests/clients/node, tests/clients/python, tests/clients/agents)
   replay         recorded answers of real providers, replayed (tests/replay)
   matrix         every dialect to every other, and the table of docs/dialects.md (tests/matrix)
+  console        the console in a real browser, every page and flow (tests/console)
   NAME           any other executable tests/NAME/run or tests/NAME/SUB/run
   default        all of these
 and with --all, or by name:
@@ -98,7 +99,8 @@ run_script() {
       export WEIR_BIN=$root/build/$preset/weir
       ;;
   esac
-  case "$suite" in */node | */agents | web* | replay | matrix) ensure_node || return ;; esac
+  if [ "$suite" = console ]; then setup_optional; fi
+  case "$suite" in */node | */agents | console | replay | matrix) ensure_node || return ;; esac
   "$script"
 }
 

@@ -1,0 +1,201 @@
+#include "admin/reply_schema.h"
+
+#include <algorithm>
+#include <cctype>
+
+#include "base/json/writer.h"
+
+namespace weir::admin {
+
+namespace {
+
+constexpr NamedSchema kSchemas[] = {
+    {"Status",
+     "{version: text, address: text, started: text, config_generation: number, "
+     "ledger: {ok: bool, problem: text, rows_written: number, rows_spooled: number, "
+     "rows_dropped: number}}"},
+    {"Percentiles", "{p50: number, p95: number, p99: number, count: number}"},
+    {"Overview",
+     "{now_ms: number, since_ms: number, until_ms: number, step_ms: number, exact: bool, "
+     "config_generation: number, ledger_ok: bool, ledger_problem: text, "
+     "totals: {requests: number, errors: number, denied: number, input_tokens: number, "
+     "output_tokens: number, cost_usd: text, total_us: Percentiles, ttft_us: Percentiles}, "
+     "series: {requests: [number], errors: [number], input_tokens: [number], "
+     "output_tokens: [number], cost_nano_usd: [number], total_p50_us: [number?], "
+     "total_p95_us: [number?], total_p99_us: [number?], ttft_p50_us: [number?], "
+     "ttft_p95_us: [number?], ttft_p99_us: [number?]}}"},
+    {"Deployment",
+     "{name: text, account: text, provider: text, model: text, priced_as: text, weight: number, "
+     "in_flight: number, open: bool, parked_by: text, parked_ms: number, "
+     "failures_in_a_row: number}"},
+    {"Model", "{name: text, fallbacks: [text], deployments: [Deployment]}"},
+    {"Attempt",
+     "{d?: text, why?: text, s?: number, e?: text, ms?: number, abort?: text, said?: text}"},
+    {"Usage",
+     "{input: number, cache_read: number, cache_write_5m: number, cache_write_1h: number, "
+     "input_audio: number, input_image: number, output: number, output_audio: number, "
+     "output_image: number, reasoning: number, tool_calls: number, service_tier: text}"},
+    {"Row",
+     "{id: text, time: text, start_ms: number, key: text, team: text, user: text, "
+     "tags: {*: text}, dialect: text, endpoint: text, model_asked: text, model: text, "
+     "deployment: text, account: text, provider: text, provider_model: text, "
+     "attempts: [Attempt], status: number, outcome: text, error_code: text, streamed: bool, "
+     "total_us: number, ttft_us: number, upstream_us: number, usage: Usage, cost_usd: text, "
+     "cost_nano_usd: number, cost_state: text, price_row: text, config_generation: number, "
+     "bytes_in: number, bytes_out: number, captured: bool, capture?: Capture}"},
+    {"Capture",
+     "{request: text, request_content_type: text, request_bytes: number, response: text, "
+     "response_content_type: text, response_bytes: number}"},
+    {"Sums",
+     "{group: text, then_group: text, requests: number, errors: number, aborted: number, "
+     "denied: number, unpriced: number, estimated: number, input_tokens: number, "
+     "cache_read_tokens: number, cache_write_tokens: number, output_tokens: number, "
+     "reasoning_tokens: number, cost_usd: text, cost_nano_usd: number, total_us: number, "
+     "ttft_us: number, ttft_count: number}"},
+    {"Budget", "{usd: text, per: text}"},
+    {"Key",
+     "{id: text, name: text, masked: text, source: text, team: text, models: [text], "
+     "capture: bool, expires: text?, created?: text?, revoked?: text?, "
+     "limits?: {rpm: number?, tpm: number?, concurrency: number?}, budget?: Budget?, "
+     "key?: text}"},
+    {"Error", "{error: {code: text, message: text}}"},
+};
+
+struct RouteReply {
+  std::string_view method;
+  std::string_view path;
+  std::string_view notation;
+};
+
+constexpr RouteReply kReplies[] = {
+    {"GET", "/api/v1/status", "Status"},
+    {"GET", "/api/v1/overview", "Overview"},
+    {"GET", "/api/v1/models", "{models: [Model]}"},
+    {"GET", "/api/v1/requests", "{requests: [Row], next: text?}"},
+    {"GET", "/api/v1/requests/{id}", "Row"},
+    {"GET", "/api/v1/usage", "{usage: [Sums]}"},
+    {"GET", "/api/v1/keys", "{keys: [Key]}"},
+    {"POST", "/api/v1/keys", "Key"},
+    {"POST", "/api/v1/keys/{id}/rotate", "Key"},
+    {"DELETE", "/api/v1/keys/{id}", "{revoked: bool}"},
+    {"POST", "/api/v1/reload", "{config_generation: number}"},
+};
+
+// Reads a notation and writes its schema.
+class Notation {
+ public:
+  Notation(std::string_view text, json::Writer& w) : rest_(text), w_(w) {}
+
+  bool all() { return type() && (space(), rest_.empty()); }
+
+ private:
+  void space() {
+    while (!rest_.empty() && rest_.front() == ' ') rest_.remove_prefix(1);
+  }
+  bool take(char c) {
+    space();
+    if (rest_.empty() || rest_.front() != c) return false;
+    rest_.remove_prefix(1);
+    return true;
+  }
+  std::string_view word() {
+    space();
+    const auto* end = std::ranges::find_if_not(
+        rest_, [](unsigned char c) { return std::isalnum(c) != 0 || c == '_'; });
+    const std::string_view found = rest_.substr(0, static_cast<size_t>(end - rest_.begin()));
+    rest_.remove_prefix(found.size());
+    return found;
+  }
+
+  bool type() {
+    const std::string_view before = rest_;
+    std::string inner;
+    json::Writer w(inner);
+    w.begin_object();
+    if (!Notation(rest_, w).base(rest_)) {
+      rest_ = before;
+      return false;
+    }
+    w.end_object();
+    if (!take('?')) {
+      w_.raw(inner);
+      return true;
+    }
+    w_.begin_object().key("anyOf").begin_array().raw(inner).raw(R"({"type":"null"})");
+    w_.end_array().end_object();
+    return true;
+  }
+
+  // The members of a schema, into a writer that is inside of its object. `rest` is moved on.
+  bool base(std::string_view& rest) {
+    const bool good = base_members();
+    rest = rest_;
+    return good;
+  }
+
+  bool base_members() {
+    if (take('[')) {
+      w_.member("type", "array").key("items");
+      return type() && take(']');
+    }
+    if (take('{')) return object();
+    const std::string_view name = word();
+    if (name.empty()) return false;
+    if (name == "any") return true;
+    if (name == "text" || name == "number" || name == "bool") {
+      w_.member("type", name == "text" ? "string" : name == "bool" ? "boolean" : "number");
+      return true;
+    }
+    if (std::ranges::none_of(kSchemas, [&](const auto& schema) { return schema.name == name; })) {
+      return false;
+    }
+    w_.member("$ref", "#/components/schemas/" + std::string(name));
+    return true;
+  }
+
+  bool object() {
+    w_.member("type", "object");
+    if (take('*')) {
+      w_.key("additionalProperties");
+      return take(':') && type() && take('}');
+    }
+    std::string required;
+    json::Writer names(required);
+    names.begin_array();
+    w_.key("properties").begin_object();
+    do {
+      const std::string_view name = word();
+      if (name.empty()) return false;
+      if (!take('?')) names.string(name);
+      w_.key(name);
+      if (!take(':') || !type()) return false;
+    } while (take(','));
+    w_.end_object().member_raw("required", (names.end_array(), required));
+    return take('}');
+  }
+
+  std::string_view rest_;
+  json::Writer& w_;
+};
+
+}  // namespace
+
+std::span<const NamedSchema> schemas() {
+  return kSchemas;
+}
+
+std::string_view reply_notation(const Route& route) {
+  for (const RouteReply& reply : kReplies) {
+    if (reply.method == route.method && reply.path == route.path) return reply.notation;
+  }
+  return {};
+}
+
+std::optional<std::string> schema_of(std::string_view notation) {
+  std::string out;
+  json::Writer w(out);
+  if (!Notation(notation, w).all()) return std::nullopt;
+  return out;
+}
+
+}  // namespace weir::admin

@@ -1,0 +1,201 @@
+// Made by `npm run types` from the admin API's document. Do not edit.
+export type paths = Record<string, never>;
+export type webhooks = Record<string, never>;
+export interface components {
+    schemas: {
+        Status: {
+            version: string;
+            address: string;
+            started: string;
+            config_generation: number;
+            ledger: {
+                ok: boolean;
+                problem: string;
+                rows_written: number;
+                rows_spooled: number;
+                rows_dropped: number;
+            };
+        };
+        Percentiles: {
+            p50: number;
+            p95: number;
+            p99: number;
+            count: number;
+        };
+        Overview: {
+            now_ms: number;
+            since_ms: number;
+            until_ms: number;
+            step_ms: number;
+            exact: boolean;
+            config_generation: number;
+            ledger_ok: boolean;
+            ledger_problem: string;
+            totals: {
+                requests: number;
+                errors: number;
+                denied: number;
+                input_tokens: number;
+                output_tokens: number;
+                cost_usd: string;
+                total_us: components["schemas"]["Percentiles"];
+                ttft_us: components["schemas"]["Percentiles"];
+            };
+            series: {
+                requests: number[];
+                errors: number[];
+                input_tokens: number[];
+                output_tokens: number[];
+                cost_nano_usd: number[];
+                total_p50_us: (number | null)[];
+                total_p95_us: (number | null)[];
+                total_p99_us: (number | null)[];
+                ttft_p50_us: (number | null)[];
+                ttft_p95_us: (number | null)[];
+                ttft_p99_us: (number | null)[];
+            };
+        };
+        Deployment: {
+            name: string;
+            account: string;
+            provider: string;
+            model: string;
+            priced_as: string;
+            weight: number;
+            in_flight: number;
+            open: boolean;
+            parked_by: string;
+            parked_ms: number;
+            failures_in_a_row: number;
+        };
+        Model: {
+            name: string;
+            fallbacks: string[];
+            deployments: components["schemas"]["Deployment"][];
+        };
+        Attempt: {
+            d?: string;
+            why?: string;
+            s?: number;
+            e?: string;
+            ms?: number;
+            abort?: string;
+            said?: string;
+        };
+        Usage: {
+            input: number;
+            cache_read: number;
+            cache_write_5m: number;
+            cache_write_1h: number;
+            input_audio: number;
+            input_image: number;
+            output: number;
+            output_audio: number;
+            output_image: number;
+            reasoning: number;
+            tool_calls: number;
+            service_tier: string;
+        };
+        Row: {
+            id: string;
+            time: string;
+            start_ms: number;
+            key: string;
+            team: string;
+            user: string;
+            tags: {
+                [key: string]: string;
+            };
+            dialect: string;
+            endpoint: string;
+            model_asked: string;
+            model: string;
+            deployment: string;
+            account: string;
+            provider: string;
+            provider_model: string;
+            attempts: components["schemas"]["Attempt"][];
+            status: number;
+            outcome: string;
+            error_code: string;
+            streamed: boolean;
+            total_us: number;
+            ttft_us: number;
+            upstream_us: number;
+            usage: components["schemas"]["Usage"];
+            cost_usd: string;
+            cost_nano_usd: number;
+            cost_state: string;
+            price_row: string;
+            config_generation: number;
+            bytes_in: number;
+            bytes_out: number;
+            captured: boolean;
+            capture?: components["schemas"]["Capture"];
+        };
+        Capture: {
+            request: string;
+            request_content_type: string;
+            request_bytes: number;
+            response: string;
+            response_content_type: string;
+            response_bytes: number;
+        };
+        Sums: {
+            group: string;
+            then_group: string;
+            requests: number;
+            errors: number;
+            aborted: number;
+            denied: number;
+            unpriced: number;
+            estimated: number;
+            input_tokens: number;
+            cache_read_tokens: number;
+            cache_write_tokens: number;
+            output_tokens: number;
+            reasoning_tokens: number;
+            cost_usd: string;
+            cost_nano_usd: number;
+            total_us: number;
+            ttft_us: number;
+            ttft_count: number;
+        };
+        Budget: {
+            usd: string;
+            per: string;
+        };
+        Key: {
+            id: string;
+            name: string;
+            masked: string;
+            source: string;
+            team: string;
+            models: string[];
+            capture: boolean;
+            expires: string | null;
+            created?: string | null;
+            revoked?: string | null;
+            limits?: {
+                rpm: number | null;
+                tpm: number | null;
+                concurrency: number | null;
+            };
+            budget?: components["schemas"]["Budget"] | null;
+            key?: string;
+        };
+        Error: {
+            error: {
+                code: string;
+                message: string;
+            };
+        };
+    };
+    responses: never;
+    parameters: never;
+    requestBodies: never;
+    headers: never;
+    pathItems: never;
+}
+export type $defs = Record<string, never>;
+export type operations = Record<string, never>;
