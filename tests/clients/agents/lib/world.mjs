@@ -21,6 +21,8 @@ const places = {
   compatible: "account: compatible, dialect: openai_chat",
   anthropic: "account: anthropic",
   gemini: "account: gemini",
+  bedrock: "account: bedrock, dialect: bedrock_converse",
+  invoke: "account: bedrock, dialect: anthropic_messages",
 };
 export const upstreams = Object.keys(places);
 

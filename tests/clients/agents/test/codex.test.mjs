@@ -97,7 +97,7 @@ async function copies(route) {
   const turns = await route.conversations(5);
   for (const turn of turns) {
     // Custom tools are OpenAI's own; to all others it is a function.
-    assert.equal(JSON.stringify(turn.body.tools).includes('"type":"custom"'), custom);
+    assert.equal(JSON.stringify(turn.body.tools ?? "").includes('"type":"custom"'), custom);
     assert.match(turn.system, /Codex/);
     assert.ok(["exec_command", "apply_patch", "view_image"]
       .every((name) => turn.tools.includes(name)), turn.tools);
