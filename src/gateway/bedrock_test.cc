@@ -134,7 +134,7 @@ TEST(BedrockGateway, ClaudeIsInvokedWithTheClientsOwnBytes) {
   const Answer answer = b.world.post(
       "/v1/messages",
       R"({ "model":"m", "max_tokens":9,  "x_new":[1.10],"service_tier":"auto","messages":[{"role":"user","content":"hi"}],"stream":false})",
-      "anthropic-beta: context-1m-2025-08-07, claude-code-20250219\r\n"
+      "anthropic-beta: context-1m-2025-08-07, claude-code-20250219,advanced-tool-use-2025-11-20\r\n"
       "anthropic-version: 2023-06-01\r\naccept: text/event-stream\r\n");
   EXPECT_EQ(answer.status, 200) << answer.body;
   EXPECT_EQ(answer.body, reply);
@@ -145,7 +145,7 @@ TEST(BedrockGateway, ClaudeIsInvokedWithTheClientsOwnBytes) {
   EXPECT_THAT(request, Not(HasSubstr("anthropic-beta:")));
   EXPECT_EQ(
       b.world.last_body("aws"),
-      R"({ "max_tokens":9,  "x_new":[1.10],"messages":[{"role":"user","content":"hi"}],"anthropic_version":"bedrock-2023-05-31","anthropic_beta":["context-1m-2025-08-07"]})");
+      R"({ "max_tokens":9,  "x_new":[1.10],"messages":[{"role":"user","content":"hi"}],"anthropic_version":"bedrock-2023-05-31","anthropic_beta":["context-1m-2025-08-07","tool-search-tool-2025-10-19"]})");
   EXPECT_EQ(b.world.last_row().usage.input, 3);
 }
 

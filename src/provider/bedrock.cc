@@ -23,7 +23,8 @@ constexpr std::string_view kFrames = "application/vnd.amazon.eventstream";
 
 // Betas that Bedrock knows; it answers 400 to a flag that it does not, and Anthropic's clients send
 // flags of features that exist at Anthropic alone. An account's own anthropic-beta header adds
-// more. docs.aws.amazon.com/bedrock/latest/userguide, "Anthropic Claude Messages API".
+// more. From docs.aws.amazon.com/bedrock/latest/userguide, "Anthropic Claude Messages API", and
+// what LiteLLM forwards there (anthropic_beta_headers_config.json, 2026-11).
 constexpr auto kBetas = std::to_array<std::string_view>({
     "computer-use-2024-10-22",
     "computer-use-2025-01-24",
@@ -38,7 +39,16 @@ constexpr auto kBetas = std::to_array<std::string_view>({
     "tool-search-tool-2025-10-19",
     "tool-examples-2025-10-29",
     "compact-2026-01-12",
+    "fine-grained-tool-streaming-2025-05-14",
+    "mid-conversation-output-config-2026-07-01",
+    "mid-conversation-tool-changes-2026-07-01",
+    "thinking-binding-controls-2026-08-01",
+    "thinking-display-updates-2026-08-18",
+    "dangerous-tool-use-2026-09-03",
 });
+// What Anthropic calls one beta, Amazon has under another name.
+constexpr std::string_view kToolUse = "advanced-tool-use-2025-11-20";
+constexpr std::string_view kToolSearch = "tool-search-tool-2025-10-19";
 
 bool is_claude(const Deployment& deployment) {
   return deployment.model.find("claude") != std::string::npos ||
@@ -171,6 +181,7 @@ std::vector<std::string> betas_of(const Deployment& deployment, const Call& call
     if (!http::iequals(header.name, "anthropic-beta")) continue;
     for (const std::string_view part : split(header.value, ',')) {
       const std::string_view beta = trim(part);
+      if (beta == kToolUse) add_beta(betas, kToolSearch);
       if (std::find(kBetas.begin(), kBetas.end(), beta) != kBetas.end()) add_beta(betas, beta);
     }
   }

@@ -168,6 +168,28 @@ TEST(SimBedrock, FaultsAreExceptions) {
   EXPECT_TRUE(refused.headers.get("x-amzn-errortype").starts_with("ThrottlingException:"));
 }
 
+TEST(SimBedrock, AStreamThatNeverBeginsIsRefusedWithoutFrames) {
+  for (const std::string& path :
+       {std::string(kConverse) + "-stream", std::string(kInvoke) + "-with-response-stream"}) {
+    SimTestClient client;
+    const char* body = path.starts_with(kConverse) ? kConverseBody : kInvokeBody;
+    client.simulator.add_rule(R"({"times":1,"fault":{"kind":"status","status":503}})");
+    const auto refused = client.post(path, body);
+    EXPECT_EQ(refused.status, 503);
+    EXPECT_TRUE(refused.headers.get("x-amzn-errortype").starts_with("ServiceUnavailable"));
+    EXPECT_TRUE(refused.body.starts_with(R"({"message":)")) << refused.body;
+    // Whole frames, and no end.
+    client.simulator.add_rule(R"({"times":1,"fault":{"kind":"close","after_events":3}})");
+    const auto cut = client.post(path, body);
+    EXPECT_EQ(cut.status, 200);
+    int events = 0;
+    dialect::EventStreamReader reader;
+    EXPECT_TRUE(reader.feed(cut.body, [&](const dialect::EventStreamMessage&) { ++events; }));
+    EXPECT_EQ(events, 3);
+    EXPECT_EQ(client.last().fault, "close");
+  }
+}
+
 TEST(SimBedrock, RecordedChunksAreFramed) {
   SimTestClient client;
   client.simulator.add_rule(

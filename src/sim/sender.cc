@@ -200,6 +200,7 @@ net::Task<bool> Sender::strike() {
 }
 
 net::Task<void> Sender::whole(AnswerHead head, std::string body, Effort effort) {
+  frames_.reset();  // errors, too, of calls that asked for a stream
   if (co_await strike_before_head(head, &body)) co_return;
   const Latency& latency = effort.latency;
   const Nanoseconds time =
@@ -248,6 +249,7 @@ net::Task<void> Sender::stream(AnswerHead head, std::unique_ptr<Steps> steps, Ef
       started_ + jittered(latency.first_token + times(latency.input_token, effort.input_tokens),
                           latency.jitter);
   if (fault_is(FaultKind::garbage_body)) {
+    frames_.reset();
     co_await begin(head, kGarbageBody.size());
     if (co_await write(kGarbageBody)) co_await finish();
     co_return;
