@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <fmt/format.h>
 #include <netinet/in.h>
+#include <sys/un.h>
 
 #include <algorithm>
 #include <array>
@@ -172,11 +173,14 @@ std::string Address::host() const {
   } else if (family() == AF_INET) {
     ::inet_ntop(AF_INET, &reinterpret_cast<const sockaddr_in&>(storage_).sin_addr, text,
                 sizeof text);
+  } else if (family() == AF_UNIX) {
+    return reinterpret_cast<const sockaddr_un&>(storage_).sun_path;
   }
   return text;
 }
 
 std::string Address::to_text() const {
+  if (family() == AF_UNIX) return "unix:" + host();
   return is_v6() ? fmt::format("[{}]:{}", host(), port()) : fmt::format("{}:{}", host(), port());
 }
 

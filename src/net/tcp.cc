@@ -39,10 +39,11 @@ void set_common_options(int fd) {
 
 Task<Result<std::unique_ptr<Stream>>> connect(Loop& loop, Address address, Deadline deadline) {
   const std::string doing = fmt::format("connect to {}", address.to_text());
-  const int fd =
-      ::socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP);
+  const bool local = address.family() == AF_UNIX;
+  const int fd = ::socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
+                          local ? 0 : IPPROTO_TCP);
   if (fd < 0) co_return fail(os_error(errno, doing));
-  set_common_options(fd);
+  if (!local) set_common_options(fd);
   // Before the descriptor is watched: an unconnected socket reports a hangup.
   int number = ::connect(fd, address.data(), address.size()) == 0 ? 0 : errno;
   if (number != 0 && number != EINPROGRESS) {

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "fleet/urgent.h"
 
 namespace weir::fleet::xds {
 
@@ -20,16 +21,6 @@ Item item(std::string bytes) {
 }
 
 }  // namespace
-
-bool urgent_change(const ServiceView& before, const ServiceView& after) {
-  auto now = after.endpoints.begin();
-  for (const EndpointView& old : before.endpoints) {
-    while (now != after.endpoints.end() && now->info->name < old.info->name) ++now;
-    const bool gone = now == after.endpoints.end() || now->info->name != old.info->name;
-    if (old.weight > 0 && (gone || now->weight * 10 <= old.weight)) return true;
-  }
-  return false;
-}
 
 Catalog::Catalog(Feed& feed)
     : feed_(feed), subscription_(feed.subscribe([this](const News& news) { on_news(news); })) {}

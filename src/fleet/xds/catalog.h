@@ -75,7 +75,4 @@ class Catalog {
   Subscription subscription_;
 };
 
-// Whether a reader of the old table should hear of the new one at once.
-bool urgent_change(const ServiceView& before, const ServiceView& after);
-
 }  // namespace weir::fleet::xds
