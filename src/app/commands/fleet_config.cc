@@ -141,6 +141,8 @@ const ObjectSpec& spec_of<FleetConfig>() {
                  "Over the whole fleet; with its size it decides how much evidence a cut needs.",
                  {.min = 1, .max = 1'000'000})
           .field("limits", &FleetConfig::limits, "How much it takes in and holds.")
+          .field("publish", &FleetConfig::publish,
+                 "To whom weights go besides those who ask the API.")
           .field("services", &FleetConfig::services, "Services declared here.")
           .done();
   return spec;

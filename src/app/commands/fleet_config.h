@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "app/commands/publish_config.h"
 #include "app/config/config.h"
 #include "app/config/load.h"
 #include "app/config/problems.h"
@@ -51,6 +52,7 @@ struct FleetConfig {
   Milliseconds lease{600'000};
   uint32_t false_alarms_per_day = 1;
   FleetLimitsConfig limits;
+  PublishConfig publish;
   std::vector<FleetServiceConfig> services;
 };
 

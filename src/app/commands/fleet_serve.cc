@@ -13,8 +13,10 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "fleet/node.h"
+#include "fleet/publishers.h"
 #include "net/loop.h"
 #include "net/signals.h"
+#include "observe/exposition.h"
 #include "sim/process.h"
 #include "store/directory_lock.h"
 
@@ -83,14 +85,24 @@ Result<void> serve(const FleetConfig& config, bool quiet, std::ostream& out) {
   WEIR_CHECK_OK(declare(config, node.fleet()));
   WEIR_TRY(const net::Address address, net::Address::parse(config.listen.to_text()));
   WEIR_TRY(const net::Address bound, node.listen(address));
+  WEIR_TRY(const fleet::PublisherOptions publish, publisher_options(config.publish));
+  fleet::Publishers publishers(loop, node.fleet());
+  WEIR_CHECK_OK(publishers.start(publish));
+  node.api().more_metrics.emplace_back([&publishers](std::string& text) {
+    observe::Exposition more;
+    fleet::write_metrics(publishers.figures(), more);
+    text += more.text();
+  });
   bool ending = false;
   const auto signals = net::Signals::open(loop, {SIGINT, SIGTERM, SIGHUP}, [&](int signal) {
     if (signal == SIGHUP) return log::reopen();
     if (std::exchange(ending, true)) return loop.stop();
-    loop.spawn([](fleet::Node& its, net::Loop& its_loop) -> net::Task<void> {
-      co_await its.drain(kDrain);
-      its_loop.stop();
-    }(node, loop));
+    loop.spawn(
+        [](fleet::Node& its, fleet::Publishers& others, net::Loop& its_loop) -> net::Task<void> {
+          co_await others.drain(kDrain);
+          co_await its.drain(kDrain);
+          its_loop.stop();
+        }(node, publishers, loop));
   });
   if (!signals) return fail(signals.error());
   if (!quiet) {
@@ -100,6 +112,12 @@ Result<void> serve(const FleetConfig& config, bool quiet, std::ostream& out) {
         << "  who is sick and why   weir fleet status\n"
         << fmt::format("  one service's table   curl http://{}/v1/fleet/services/NAME/weights\n",
                        bound.to_text());
+    if (publishers.xds_address()) {
+      out << fmt::format("  clients of xDS        {}\n", publishers.xds_address()->to_text());
+    }
+    if (publishers.agent_address()) {
+      out << fmt::format("  agent checks          {}\n", publishers.agent_address()->to_text());
+    }
     out.flush();
   }
   node.start();

@@ -6,7 +6,9 @@
 #include "app/reference/pages.h"
 #include "base/clock.h"
 #include "fleet/node.h"
+#include "fleet/publishers.h"
 #include "net/loop.h"
+#include "observe/exposition.h"
 
 namespace weir::app {
 namespace {
@@ -51,11 +53,14 @@ std::string fleet_metrics_page() {
   ManualClock clock;
   net::Loop loop(clock);
   fleet::Node node(loop, {});
+  observe::Exposition publishers;
+  fleet::write_metrics({.sinks = {{.kind = "haproxy", .name = "edge", .counters = {}}}},
+                       publishers);
   return heading("Metrics of a fleet", "fleet-metrics") +
          "`GET /metrics` at the address of `weir fleet serve`, in Prometheus' text format. "
          "Counters start at zero\nwith the process.\n\n"
          "| metric | type | labels | counts |\n|---|---|---|---|\n" +
-         metrics_table(fleet::metrics_text(node.api()));
+         metrics_table(fleet::metrics_text(node.api()) + publishers.text());
 }
 
 }  // namespace weir::app
