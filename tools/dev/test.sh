@@ -4,7 +4,7 @@
 source tools/dev/node.sh
 
 # Suites that only --all or their own name starts: they take minutes, or the network.
-long_suites="asan tsan fuzz fresh load instructions"
+long_suites="asan tsan fuzz fresh load instructions fleet-clients"
 
 help_test() {
   cat <<'EOF'
@@ -28,6 +28,7 @@ and with --all, or by name:
                  (makes a chroot, so it must be started by root)
   load           thousands of streams at once
   instructions   what a request costs, against what is recorded (bench/instructions)
+  fleet-clients  grpc-js-xds, gRPC C++ and HAProxy follow the tables of weir fleet serve
 unit, integration, asan and tsan can be cut down to some programs: ./dev test unit:http,net
 --preset P compiles what the suites run with P: debug (the default), release, asan or tsan.
 
@@ -45,7 +46,7 @@ script_suites() {
 
 all_suites() {
   printf '%s\n' tidy unit integration
-  script_suites | grep -vxE 'tidy|fresh|load|instructions' || true
+  script_suites | grep -vxE 'tidy|fresh|load|instructions|fleet-clients' || true
   tr ' ' '\n' <<<"$long_suites"
 }
 
@@ -99,8 +100,10 @@ run_script() {
       export WEIR_BIN=$root/build/$preset/weir
       ;;
   esac
-  if [ "$suite" = console ]; then setup_optional; fi
-  case "$suite" in */node | */agents | console | replay | matrix) ensure_node || return ;; esac
+  case "$suite" in console | fleet-clients) setup_optional ;; esac
+  case "$suite" in
+    */node | */agents | console | replay | matrix | fleet-clients) ensure_node || return ;;
+  esac
   "$script"
 }
 
