@@ -187,7 +187,7 @@ class KeyStoreTest : public testing::Test {
   KeyTable table() {
     std::vector<KeyEntry> entries;
     auto keys = store_->list(true);
-    for (const StoredKey& key : *keys) append_entries(key, nullptr, nullptr, entries);
+    for (const StoredKey& key : *keys) append_entries(key, nullptr, entries);
     return std::move(*KeyTable::build(hasher_, std::move(entries)));
   }
 
@@ -202,11 +202,12 @@ KeySpec full_spec() {
   spec.team = "search";
   spec.models = {"gpt-4o", "claude-*"};
   spec.tags = {{"env", "prod"}, {"owner", "a,b"}};
-  spec.limits = {
-      .requests_per_minute = 600,
-      .tokens_per_minute = 400'000,
-      .concurrency = 50,
-      .budget = ledger::BudgetRule{Money::from_nano(50'000'000'001), ledger::BudgetWindow::day}};
+  spec.limits = {.requests_per_minute = 600,
+                 .tokens_per_minute = 400'000,
+                 .concurrency = 50,
+                 .budgets = {{Money::from_nano(50'000'000'001), ledger::BudgetWindow::day},
+                             {Money::from_nano(1), ledger::BudgetWindow::rolling, 30, false}}};
+  spec.project = "suggest";
   spec.capture = true;
   spec.expires_ms = kNow + 1000;
   return spec;
@@ -227,6 +228,7 @@ TEST_F(KeyStoreTest, CreatesListsAndReadsBackAcrossARestart) {
   const StoredKey& read = list->at(1);
   EXPECT_EQ(read.spec.name, full_spec().name);
   EXPECT_EQ(read.spec.team, "search");
+  EXPECT_EQ(read.spec.project, "suggest");
   EXPECT_EQ(read.spec.models, full_spec().models);
   EXPECT_EQ(read.spec.tags, full_spec().tags);
   EXPECT_EQ(read.spec.limits, full_spec().limits);

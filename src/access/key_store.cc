@@ -35,6 +35,7 @@ std::string spec_text(const KeySpec& spec) {
   json::Writer w(text);
   w.begin_object();
   w.member("team", spec.team);
+  w.member("project", spec.project);
   w.key("models").begin_array();
   for (const std::string& model : spec.models) w.string(model);
   w.end_array();
@@ -46,11 +47,16 @@ std::string spec_text(const KeySpec& spec) {
   w.member("rpm", spec.limits.requests_per_minute);
   w.member("tpm", spec.limits.tokens_per_minute);
   w.member("concurrency", spec.limits.concurrency);
-  if (spec.limits.budget) {
-    w.member("budget_nano", spec.limits.budget->limit.nano());
-    w.member("budget_per",
-             spec.limits.budget->window == ledger::BudgetWindow::day ? "day" : "month");
+  w.key("budgets").begin_array();
+  for (const ledger::BudgetRule& rule : spec.limits.budgets) {
+    w.begin_object()
+        .member("nano", rule.limit.nano())
+        .member("per", ledger::to_string(rule.window))
+        .member("days", rule.days)
+        .member("hard", rule.hard)
+        .end_object();
   }
+  w.end_array();
   w.member("capture", spec.capture);
   w.member("expires_ms", spec.expires_ms);
   w.end_object();
@@ -67,6 +73,7 @@ Result<KeySpec> read_spec(std::string_view name, std::string_view text) {
   KeySpec spec;
   spec.name = name;
   spec.team = root["team"].string_or("");
+  spec.project = root["project"].string_or("");
   for (json::Value model : root["models"].elements()) spec.models.push_back(model.string_or(""));
   for (json::Value tag : root["tags"].elements()) {
     std::vector<std::string> pair;
@@ -76,10 +83,20 @@ Result<KeySpec> read_spec(std::string_view name, std::string_view text) {
   spec.limits.requests_per_minute = root["rpm"].as_int64().value_or(0);
   spec.limits.tokens_per_minute = root["tpm"].as_int64().value_or(0);
   spec.limits.concurrency = root["concurrency"].as_int64().value_or(0);
+  for (json::Value rule : root["budgets"].elements()) {
+    spec.limits.budgets.push_back(
+        {.limit = Money::from_nano(rule["nano"].as_int64().value_or(0)),
+         .window =
+             ledger::window_of(rule["per"].string_or("")).value_or(ledger::BudgetWindow::month),
+         .days = static_cast<int32_t>(rule["days"].as_int64().value_or(0)),
+         .hard = rule["hard"].as_bool().value_or(true)});
+  }
+  // As an earlier version wrote it.
   if (auto nano = root["budget_nano"].as_int64()) {
-    spec.limits.budget = {Money::from_nano(*nano), root["budget_per"].equals("day")
-                                                       ? ledger::BudgetWindow::day
-                                                       : ledger::BudgetWindow::month};
+    spec.limits.budgets.push_back({.limit = Money::from_nano(*nano),
+                                   .window = root["budget_per"].equals("day")
+                                                 ? ledger::BudgetWindow::day
+                                                 : ledger::BudgetWindow::month});
   }
   spec.capture = root["capture"].as_bool().value_or(false);
   spec.expires_ms = root["expires_ms"].as_int64().value_or(0);
@@ -121,10 +138,10 @@ Result<void> check(const KeySpec& spec) {
         fmt::format("a key's name has 1 to {} bytes, this one has {}", kNameMax, spec.name.size()));
   }
   if (spec.limits.requests_per_minute < 0 || spec.limits.tokens_per_minute < 0 ||
-      spec.limits.concurrency < 0 || (spec.limits.budget && spec.limits.budget->limit < Money{})) {
+      spec.limits.concurrency < 0) {
     return fail(ErrorCode::invalid_argument, "limits must not be negative; 0 means none");
   }
-  return {};
+  return ledger::check_budgets(spec.limits.budgets);
 }
 
 Error name_taken(const Error& error, const KeySpec& spec) {
@@ -249,20 +266,19 @@ Result<NewKey> KeyStore::rotate(std::string_view id, int64_t wall_ms, int64_t ov
 }
 
 void append_entries(const StoredKey& key, std::shared_ptr<ledger::LimitCells> key_limits,
-                    std::shared_ptr<ledger::LimitCells> team_limits,
                     std::vector<KeyEntry>& entries) {
   if (key.revoked_ms != 0) return;
   Principal principal;
   principal.key_id = key.id;
   principal.name = key.spec.name;
   principal.team = key.spec.team;
+  principal.project = key.spec.project;
   principal.models = key.spec.models;
   principal.tags = key.spec.tags;
   if (key.spec.capture) principal.capture = true;
   principal.expires_ms = key.spec.expires_ms;
   principal.masked = key.masked;
   principal.key_limits = std::move(key_limits);
-  principal.team_limits = std::move(team_limits);
   entries.push_back({key.hash, principal});
   if (!key.previous_hash) return;
   if (principal.expires_ms == 0 || key.previous_until_ms < principal.expires_ms) {

@@ -24,6 +24,7 @@ namespace weir::access {
 struct KeySpec {
   std::string name;  // unique among the keys that are not revoked; 1..128 bytes
   std::string team = {};
+  std::string project = {};
   std::vector<std::string> models = {};
   std::vector<std::pair<std::string, std::string>> tags = {};
   ledger::LimitRules limits = {};
@@ -50,7 +51,6 @@ struct NewKey {
 
 // The key's entries for a KeyTable: none when it is revoked, two while a rotation overlaps.
 void append_entries(const StoredKey& key, std::shared_ptr<ledger::LimitCells> key_limits,
-                    std::shared_ptr<ledger::LimitCells> team_limits,
                     std::vector<KeyEntry>& entries);
 
 class KeyStore {

@@ -2,6 +2,7 @@
 // the limit cells it points to are shared and live on across snapshots.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -18,13 +19,24 @@ struct Principal {
   std::string key_id;  // configuration: the key's name; made by the admin API: an Id
   std::string name;
   std::string team;                 // empty: none
+  std::string project;              // empty: none
   std::vector<std::string> models;  // names of models it may ask for; empty: all
   std::vector<std::pair<std::string, std::string>> tags;
-  std::optional<bool> capture;                      // keep bodies of its requests
-  int64_t expires_ms = 0;                           // wall time; 0: never
-  std::string masked;                               // for display
-  std::shared_ptr<ledger::LimitCells> key_limits;   // null: none
-  std::shared_ptr<ledger::LimitCells> team_limits;  // null: no team
+  std::optional<bool> capture;                         // keep bodies of its requests
+  int64_t expires_ms = 0;                              // wall time; 0: never
+  std::string masked;                                  // for display
+  std::shared_ptr<ledger::LimitCells> key_limits;      // null: none
+  std::shared_ptr<ledger::LimitCells> project_limits;  // null: none, here and below
+  std::shared_ptr<ledger::LimitCells> team_limits;
+  std::shared_ptr<ledger::LimitCells> organization_limits;
+
+  // Everyone whose limits and budgets its requests count for, from near to far; entries may be
+  // null.
+  static constexpr std::array<std::string_view, 4> kPayers = {
+      "this key", "this key's project", "this key's team", "the organization"};
+  std::array<std::shared_ptr<ledger::LimitCells>, 4> payers() const {
+    return {key_limits, project_limits, team_limits, organization_limits};
+  }
 
   // An entry may end in '*': every model whose name begins so.
   bool may_use(std::string_view model) const;

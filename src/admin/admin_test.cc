@@ -53,7 +53,7 @@ class ScriptedProcess : public Backend {
     configured.principal.key_id = configured.principal.name = "from-file";
     configured.principal.masked = "conf...ret";
     entries.push_back(std::move(configured));
-    for (const auto& key : stored) access::append_entries(key, nullptr, nullptr, entries);
+    for (const auto& key : stored) access::append_entries(key, nullptr, entries);
     WEIR_TRY(next->keys, access::KeyTable::build(hasher_, std::move(entries)));
     snapshot_ = std::move(next);
     return generation;
@@ -62,6 +62,15 @@ class ScriptedProcess : public Backend {
   const ledger::LogReader& ledger() const override { return reader_; }
   ledger::LogHealth ledger_health() const override { return log_->health(); }
   state::KeeperSample state_sample() const override { return {}; }
+  std::vector<ledger::BudgetStanding> budgets() const override {
+    return {{.subject = "team/t",
+             .rule = {.limit = Money::from_nano(2'000'000'000),
+                      .window = ledger::BudgetWindow::rolling,
+                      .days = 7,
+                      .hard = false},
+             .spent = Money::from_nano(1)}};
+  }
+  ledger::AlertCounts alert_counts() const override { return {.sent = 3}; }
   int64_t started_ms() const override { return 1'780'272'000'000; }
   std::string version() const override { return "1.2.3"; }
   std::string public_address() const override { return "http://127.0.0.1:8080"; }
@@ -222,7 +231,7 @@ TEST_F(AdminTest, AKeyLivesRotatesAndDies) {
   EXPECT_THAT(list->body, Not(HasSubstr(first))) << "a key is shown once";
   ASSERT_EQ(list->root()["keys"].size(), 2U);
   EXPECT_THAT(list->body, HasSubstr(R"("source":"file")"));
-  EXPECT_THAT(list->body, HasSubstr(R"("usd":"1.50","per":"day")"));
+  EXPECT_THAT(list->body, HasSubstr(R"("budgets":[{"usd":"1.50","per":"day","hard":true}])"));
 
   const std::string rotate = "/api/v1/keys/" + id + "/rotate";
   const auto rotated = ask("POST", rotate, R"({"overlap_s":60})");
@@ -260,7 +269,7 @@ TEST_F(AdminTest, ASpecificationThatIsNotUnderstoodMakesNoKey) {
                            R"({"name":"a","budget":{"usd":-1}})",
                            R"({"name":"a","budget":{"usd":"1e400"}})",
                            R"({"name":"a","budget":{}})",
-                           R"({"name":"a","budget":{"usd":1,"per":"week"}})",
+                           R"({"name":"a","budget":{"usd":1,"per":"year"}})",
                            R"({"name":"a","expires":"soon"})",
                            R"({"name":"a","expires":5})",
                            R"({"name":"a","models":"m"})",

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <initializer_list>
+#include <tuple>
 
 #include "admin/routes.h"
 #include "base/date.h"
@@ -59,30 +60,63 @@ Result<void> known_fields(json::Value object, std::string_view name,
   return {};
 }
 
-Result<std::optional<ledger::BudgetRule>> budget_field(json::Value body) {
-  const json::Value budget = body["budget"];
-  WEIR_CHECK_OK(known_fields(budget, "budget", {"usd", "per"}));
-  if (is_absent(budget)) return std::nullopt;
+Result<ledger::BudgetRule> read_budget(json::Value budget, std::string_view name) {
+  if (!budget.is_object()) return fail(wrong(name, "an object with usd and per"));
+  WEIR_CHECK_OK(known_fields(budget, name, {"usd", "per", "days", "hard"}));
+  ledger::BudgetRule rule;
   const json::Value usd = budget["usd"];
   // As text or as a number: the number's own digits are read, never a floating-point value.
   const std::string amount = usd.is_string() ? usd.string_or("") : std::string(usd.raw());
   auto money = Money::parse_usd(amount);
-  if (!money || money->nano() <= 0) return fail(wrong("budget.usd", "an amount of dollars"));
-  const json::Value period = budget["per"];
-  const std::string per = is_absent(period) ? "month" : period.string_or("");
-  if (per != "day" && per != "month") return fail(wrong("budget.per", "day or month"));
-  return ledger::BudgetRule{*money,
-                            per == "day" ? ledger::BudgetWindow::day : ledger::BudgetWindow::month};
+  if (!money || money->nano() <= 0) {
+    return fail(wrong(fmt::format("{}.usd", name), "an amount of dollars"));
+  }
+  rule.limit = *money;
+  if (const json::Value per = budget["per"]; !is_absent(per)) {
+    const auto window = ledger::window_of(per.string_or(""));
+    if (!window) {
+      return fail(wrong(fmt::format("{}.per", name), "day, week, month, rolling or total"));
+    }
+    rule.window = *window;
+  }
+  if (const json::Value days = budget["days"]; !is_absent(days)) {
+    rule.days = static_cast<int32_t>(std::clamp<int64_t>(days.as_int64().value_or(0), 0, 1000));
+  }
+  if (const json::Value hard = budget["hard"]; !is_absent(hard)) {
+    if (!hard.is_bool()) return fail(wrong(fmt::format("{}.hard", name), "true or false"));
+    rule.hard = *hard.as_bool();
+  }
+  return rule;
+}
+
+// "budget": one, "budgets": several; both are taken.
+Result<std::vector<ledger::BudgetRule>> budget_fields(json::Value body) {
+  std::vector<ledger::BudgetRule> rules;
+  if (!is_absent(body["budget"])) {
+    WEIR_TRY(rules.emplace_back(), read_budget(body["budget"], "budget"));
+  }
+  const json::Value several = body["budgets"];
+  if (!is_absent(several) && !several.is_array()) {
+    return fail(wrong("budgets", "a list of budgets"));
+  }
+  for (const json::Value budget : several.elements()) {
+    if (rules.size() >= 2 * ledger::kBudgetWindows) return fail(wrong("budgets", "at most ten"));
+    WEIR_TRY(rules.emplace_back(), read_budget(budget, "budgets"));
+  }
+  WEIR_CHECK_OK(ledger::check_budgets(rules));
+  return rules;
 }
 
 Result<KeySpec> spec_of(json::Value body) {
   if (!body.is_object()) return fail(wrong("body", "a JSON object with at least a name"));
-  WEIR_CHECK_OK(known_fields(
-      body, "body", {"name", "team", "models", "limits", "budget", "expires", "capture", "tags"}));
+  WEIR_CHECK_OK(known_fields(body, "body",
+                             {"name", "team", "project", "models", "limits", "budget", "budgets",
+                              "expires", "capture", "tags"}));
   KeySpec spec;
   WEIR_TRY(spec.name, text_field(body, "name"));
   if (spec.name.empty()) return fail(wrong("name", "a name for the key"));
   WEIR_TRY(spec.team, text_field(body, "team"));
+  WEIR_TRY(spec.project, text_field(body, "project"));
   if (!is_absent(body["models"]) && !body["models"].is_array()) {
     return fail(wrong("models", "a list of model names"));
   }
@@ -106,7 +140,7 @@ Result<KeySpec> spec_of(json::Value body) {
   WEIR_TRY(spec.limits.requests_per_minute, count_field(limits, "rpm"));
   WEIR_TRY(spec.limits.tokens_per_minute, count_field(limits, "tpm"));
   WEIR_TRY(spec.limits.concurrency, count_field(limits, "concurrency"));
-  WEIR_TRY(spec.limits.budget, budget_field(body));
+  WEIR_TRY(spec.limits.budgets, budget_fields(body));
   if (const json::Value expires = body["expires"]; expires.exists() && !expires.is_null()) {
     const auto at = parse_rfc3339(expires.string_or(""));
     if (!at) return fail(wrong("expires", "a time such as 2027-01-01T00:00:00Z"));
@@ -128,15 +162,15 @@ void write_limits(json::Writer& w, const ledger::LimitRules& rules) {
   count("rpm", rules.requests_per_minute);
   count("tpm", rules.tokens_per_minute);
   count("concurrency", rules.concurrency);
-  w.end_object().key("budget");
-  if (!rules.budget) {
-    w.null();
-    return;
+  w.end_object().key("budgets").begin_array();
+  for (const ledger::BudgetRule& rule : rules.budgets) {
+    w.begin_object()
+        .member("usd", rule.limit.to_usd())
+        .member("per", ledger::to_string(rule.window));
+    if (rule.days > 0) w.member("days", rule.days);
+    w.member("hard", rule.hard).end_object();
   }
-  w.begin_object()
-      .member("usd", rules.budget->limit.to_usd())
-      .member("per", rules.budget->window == ledger::BudgetWindow::day ? "day" : "month")
-      .end_object();
+  w.end_array();
 }
 
 void write_time(json::Writer& w, std::string_view name, int64_t wall_ms) {
@@ -149,7 +183,8 @@ void write_key(json::Writer& w, const StoredKey& key) {
       .member("name", key.spec.name)
       .member("masked", key.masked)
       .member("source", "console")
-      .member("team", key.spec.team);
+      .member("team", key.spec.team)
+      .member("project", key.spec.project);
   w.key("models").begin_array();
   for (const std::string& model : key.spec.models) w.string(model);
   w.end_array();
@@ -166,7 +201,8 @@ void write_configured(json::Writer& w, const access::Principal& who) {
       .member("name", who.name)
       .member("masked", who.masked)
       .member("source", "file")
-      .member("team", who.team);
+      .member("team", who.team)
+      .member("project", who.project);
   w.key("models").begin_array();
   for (const std::string& model : who.models) w.string(model);
   w.end_array();
@@ -187,6 +223,27 @@ Result<Reply> key_reply(Backend& backend, const access::NewKey& made, int status
 }
 
 }  // namespace
+
+net::Task<Result<Reply>> list_budgets(Backend& backend, const Request&) {
+  std::vector<ledger::BudgetStanding> standings = backend.budgets();
+  std::sort(standings.begin(), standings.end(), [](const auto& a, const auto& b) {
+    return std::tie(a.subject, a.rule.window, a.rule.hard) <
+           std::tie(b.subject, b.rule.window, b.rule.hard);
+  });
+  Reply reply;
+  json::Writer w(reply.body);
+  w.begin_object().key("budgets").begin_array();
+  for (const ledger::BudgetStanding& standing : standings) {
+    w.begin_object()
+        .member("subject", standing.subject)
+        .member("usd", standing.rule.limit.to_usd())
+        .member("per", ledger::to_string(standing.rule.window));
+    if (standing.rule.days > 0) w.member("days", standing.rule.days);
+    w.member("hard", standing.rule.hard).member("spent_usd", standing.spent.to_usd()).end_object();
+  }
+  w.end_array().end_object();
+  co_return reply;
+}
 
 net::Task<Result<Reply>> list_keys(Backend& backend, const Request&) {
   auto stored = backend.keys().list(true);

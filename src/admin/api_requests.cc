@@ -57,6 +57,7 @@ void write_row(json::Writer& w, const RequestRow& row) {
       .member("start_ms", row.start_ms)
       .member("key", row.key_id)
       .member("team", row.team)
+      .member("project", row.project)
       .member("user", row.user)
       .member_raw("tags", row.tags.empty() ? "{}" : row.tags)
       .member("dialect", row.dialect)
@@ -79,7 +80,10 @@ void write_row(json::Writer& w, const RequestRow& row) {
   w.member("cost_usd", row.cost.to_usd())
       .member("cost_nano_usd", row.cost.nano())
       .member("cost_state", ledger::to_string(row.cost_state))
+      .member("list_cost_usd", row.list_cost.to_usd())
       .member("price_row", row.price_row)
+      .member_raw("rates", row.rates.empty() ? "{}" : row.rates)
+      .member("corrects", row.corrects.value() == 0 ? "" : "req_" + row.corrects.to_text())
       .member("config_generation", row.config_generation)
       .member("bytes_in", row.bytes_in)
       .member("bytes_out", row.bytes_out)
@@ -97,6 +101,7 @@ Result<ledger::SumBy> sum_by(const std::string& text) {
                                                                   {"none", SumBy::none},
                                                                   {"key", SumBy::key},
                                                                   {"team", SumBy::team},
+                                                                  {"project", SumBy::project},
                                                                   {"model", SumBy::model},
                                                                   {"deployment", SumBy::deployment},
                                                                   {"provider", SumBy::provider},
@@ -105,10 +110,12 @@ Result<ledger::SumBy> sum_by(const std::string& text) {
   for (const auto& [name, by] : kNames) {
     if (name == text) return by;
   }
-  return fail(ErrorCode::invalid_argument,
-              fmt::format("by: expected none, key, team, model, deployment, provider, hour or day, "
-                          "got \"{}\"",
-                          text.substr(0, 40)));
+  return fail(
+      ErrorCode::invalid_argument,
+      fmt::format(
+          "by: expected none, key, team, project, model, deployment, provider, hour or day, "
+          "got \"{}\"",
+          text.substr(0, 40)));
 }
 
 }  // namespace
@@ -117,6 +124,7 @@ net::Task<Result<Reply>> list_requests(Backend& backend, const Request& request)
   ledger::RowFilter filter;
   filter.key_id = text_of(request, "key");
   filter.team = text_of(request, "team");
+  filter.project = text_of(request, "project");
   filter.model = text_of(request, "model");
   filter.deployment = text_of(request, "deployment");
   const auto limit = number_of(request, "limit", 100, 1, 1000);
@@ -196,6 +204,7 @@ net::Task<Result<Reply>> list_usage(Backend& backend, const Request& request) {
   query.then_by = *then_by;
   query.key_id = text_of(request, "key");
   query.team = text_of(request, "team");
+  query.project = text_of(request, "project");
   query.model = text_of(request, "model");
   auto sums = backend.ledger().sums(query);
   if (!sums) co_return fail(std::move(sums).error());

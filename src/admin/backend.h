@@ -13,6 +13,7 @@
 #include "gateway/snapshot.h"
 #include "http/client.h"
 #include "http/server.h"
+#include "ledger/alerts.h"
 #include "ledger/log_reader.h"
 #include "ledger/request_log.h"
 #include "net/task.h"
@@ -62,6 +63,9 @@ class Backend {
   virtual const ledger::LogReader& ledger() const = 0;
   virtual ledger::LogHealth ledger_health() const = 0;
   virtual state::KeeperSample state_sample() const = 0;
+  // Every budget in use and what is spent of it.
+  virtual std::vector<ledger::BudgetStanding> budgets() const = 0;
+  virtual ledger::AlertCounts alert_counts() const = 0;
   // Wall milliseconds at which the process started.
   virtual int64_t started_ms() const = 0;
   virtual std::string version() const = 0;

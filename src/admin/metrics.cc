@@ -286,6 +286,21 @@ void write_ledger(Exposition& out, const ledger::LogHealth& health,
   one("weir_log_lines_dropped_total", "counter", "Log lines lost: queue full.", log::dropped());
 }
 
+void write_alerts(Exposition& out, const ledger::AlertCounts& counts) {
+  out.family("weir_budget_thresholds_total", "counter",
+             "Times that 50, 80 or 100 % of a budget were reached.");
+  out.sample("weir_budget_thresholds_total", {}, counts.reached);
+  out.family("weir_budget_alerts_total", "counter",
+             "Alerts by what became of them; failed counts attempts.");
+  for (const auto& [result, count] :
+       {std::pair{"sent", counts.sent}, std::pair{"failed", counts.failed},
+        std::pair{"given_up", counts.given_up}, std::pair{"dropped", counts.dropped}}) {
+    out.sample("weir_budget_alerts_total", {{"result", result}}, count);
+  }
+  out.family("weir_budget_alerts_pending", "gauge", "Alerts that wait for the webhook.");
+  out.sample("weir_budget_alerts_pending", {}, counts.pending);
+}
+
 void write_state(Exposition& out, const state::KeeperSample& sample,
                  const std::vector<WorkerSample>& samples) {
   const auto one = [&](std::string_view name, std::string_view type, std::string_view help,
@@ -337,6 +352,7 @@ std::string metrics_text(const MetricsInput& in) {
   write_gateway(out, in.samples);
   write_http(out, in.samples);
   write_ledger(out, in.ledger, in.samples);
+  write_alerts(out, in.alerts);
   write_state(out, in.state, in.samples);
   return out.take();
 }
@@ -349,6 +365,7 @@ net::Task<Result<Reply>> get_metrics(Backend& backend, const Request&) {
                                         .names = backend.slot_names(),
                                         .snapshot = *snapshot,
                                         .ledger = backend.ledger_health(),
+                                        .alerts = backend.alert_counts(),
                                         .state = backend.state_sample(),
                                         .version = backend.version(),
                                         .started_ms = backend.started_ms()})};

@@ -15,6 +15,7 @@ struct MetricsInput {
   const SlotNames& names;
   const gateway::Snapshot& snapshot;
   ledger::LogHealth ledger;
+  ledger::AlertCounts alerts = {};
   state::KeeperSample state;
   std::string version;
   int64_t started_ms = 0;

@@ -58,6 +58,7 @@ net::Task<Result<Reply>> list_usage(Backend& backend, const Request& request);
 net::Task<Result<Reply>> get_overview(Backend& backend, const Request& request);
 
 // api_keys.cc
+net::Task<Result<Reply>> list_budgets(Backend& backend, const Request& request);
 net::Task<Result<Reply>> list_keys(Backend& backend, const Request& request);
 net::Task<Result<Reply>> create_key(Backend& backend, const Request& request);
 net::Task<Result<Reply>> rotate_key(Backend& backend, const Request& request);

@@ -8,7 +8,6 @@
 
 #include "access/key_format.h"
 #include "app/price_overrides.h"
-#include "ledger/log_reader.h"
 
 namespace weir::app {
 namespace {
@@ -81,23 +80,36 @@ Result<TokenSource> token_source(const Account& account) {
   return source;
 }
 
-Result<ledger::LimitRules> limit_rules(const RateLimits& limits,
-                                       const std::optional<Budget>& budget,
-                                       std::string_view whose) {
-  ledger::LimitRules rules{.requests_per_minute = limits.rpm.value_or(0),
-                           .tokens_per_minute = limits.tpm.value_or(0),
-                           .concurrency = limits.concurrency.value_or(0),
-                           .budget = std::nullopt};
-  if (!budget) return rules;
-  if (budget->per != Period::day && budget->per != Period::month) {
-    return fail(ErrorCode::invalid_argument,
-                fmt::format("{}: budget.per: this version holds budgets per day or month, not per "
-                            "{}",
-                            whose, to_string(budget->per)));
+ledger::BudgetWindow window_of(Period period) {
+  switch (period) {
+    case Period::day:
+      return ledger::BudgetWindow::day;
+    case Period::week:
+      return ledger::BudgetWindow::week;
+    case Period::month:
+      return ledger::BudgetWindow::month;
+    case Period::rolling:
+      return ledger::BudgetWindow::rolling;
+    case Period::total:
+      return ledger::BudgetWindow::total;
   }
-  rules.budget =
-      ledger::BudgetRule{budget->usd, budget->per == Period::day ? ledger::BudgetWindow::day
-                                                                 : ledger::BudgetWindow::month};
+  return ledger::BudgetWindow::month;
+}
+
+// Of a key, a project, a team or the organization.
+template <class T>
+ledger::LimitRules limit_rules(const T& whose) {
+  ledger::LimitRules rules{.requests_per_minute = whose.limits.rpm.value_or(0),
+                           .tokens_per_minute = whose.limits.tpm.value_or(0),
+                           .concurrency = whose.limits.concurrency.value_or(0)};
+  const auto add = [&rules](const Budget& budget) {
+    rules.budgets.push_back({.limit = budget.usd,
+                             .window = window_of(budget.per),
+                             .days = static_cast<int32_t>(budget.days),
+                             .hard = budget.hard});
+  };
+  if (whose.budget) add(*whose.budget);
+  for (const Budget& budget : whose.budgets) add(budget);
   return rules;
 }
 
@@ -263,59 +275,94 @@ Result<gateway::Model> Composer::make_model(const Model& model, const Accounts& 
 
 Result<void> Composer::check_keys(const Config& config,
                                   const std::vector<access::StoredKey>& stored) const {
-  for (const Team& team : config.teams) {
-    WEIR_CHECK_OK(limit_rules(RateLimits{}, team.budget, "team " + team.name));
-  }
   std::vector<access::KeyEntry> entries;
   for (const Key& key : config.keys) {
-    WEIR_CHECK_OK(limit_rules(key.limits, key.budget, "key " + key.name));
     entries.push_back({hasher_->hash(key.key.reveal()), {}});
   }
   for (const access::StoredKey& key : stored) {
-    access::append_entries(key, nullptr, nullptr, entries);
+    access::append_entries(key, {}, entries);
   }
   WEIR_CHECK_OK(access::KeyTable::build(hasher_, std::move(entries)));
   return {};
 }
 
-Result<std::vector<access::KeyEntry>> Composer::make_keys(
-    const Config& config, const std::vector<access::StoredKey>& stored) {
-  std::map<std::string, std::shared_ptr<ledger::LimitCells>> teams;
+std::shared_ptr<ledger::LimitCells> Composer::cells_of(const std::string& subject,
+                                                       const ledger::LimitRules& rules) {
+  return has_rules(rules) ? limits_.get(subject, rules) : nullptr;
+}
+
+std::vector<access::KeyEntry> Composer::make_keys(const Config& config,
+                                                  const std::vector<access::StoredKey>& stored) {
+  using Cells = std::map<std::string, std::shared_ptr<ledger::LimitCells>, std::less<>>;
+  Cells teams;
+  Cells projects;
+  std::map<std::string, std::string, std::less<>> team_of_project;
   for (const Team& team : config.teams) {
-    WEIR_TRY(const ledger::LimitRules rules,
-             limit_rules(RateLimits{}, team.budget, "team " + team.name));
-    if (has_rules(rules)) teams[team.name] = limits_.get("team/" + team.name, rules);
+    teams[team.name] = cells_of(ledger::team_subject(team.name), limit_rules(team));
   }
-  const auto team_cells = [&](const std::string& name) {
-    const auto at = teams.find(name);
-    return at == teams.end() ? nullptr : at->second;
+  for (const Project& project : config.projects) {
+    projects[project.name] = cells_of(ledger::project_subject(project.name), limit_rules(project));
+    team_of_project[project.name] = project.team;
+  }
+  const auto organization =
+      cells_of(std::string(ledger::kOrganizationSubject), limit_rules(config.organization));
+  // A project that the file does not have any more still names its keys' rows.
+  const auto settle_payers = [&](access::Principal& who) {
+    const auto find = [](const Cells& cells, const std::string& name) {
+      const auto at = cells.find(name);
+      return at == cells.end() ? nullptr : at->second;
+    };
+    const auto team = team_of_project.find(who.project);
+    if (team != team_of_project.end()) who.team = team->second;
+    who.project_limits = find(projects, who.project);
+    who.team_limits = find(teams, who.team);
+    who.organization_limits = organization;
   };
 
   std::vector<access::KeyEntry> entries;
   for (const Key& key : config.keys) {
-    WEIR_TRY(const ledger::LimitRules rules,
-             limit_rules(key.limits, key.budget, "key " + key.name));
     access::KeyEntry entry;
     entry.hash = hasher_->hash(key.key.reveal());
     access::Principal& who = entry.principal;
     who.key_id = key.name;
     who.name = key.name;
     who.team = key.team;
+    who.project = key.project;
     who.models = key.models;
     who.tags.assign(key.tags.begin(), key.tags.end());
     who.capture = key.capture;
     who.expires_ms = key.expires ? key.expires->wall_ms : 0;
     who.masked = access::mask_key(key.key.reveal());
-    if (has_rules(rules)) who.key_limits = limits_.get("key/" + key.name, rules);
-    who.team_limits = team_cells(key.team);
+    who.key_limits = cells_of(ledger::key_subject(key.name), limit_rules(key));
+    settle_payers(who);
     entries.push_back(std::move(entry));
   }
   for (const access::StoredKey& key : stored) {
-    const bool limited = key.revoked_ms == 0 && has_rules(key.spec.limits);
-    access::append_entries(key, limited ? limits_.get("key/" + key.id, key.spec.limits) : nullptr,
-                           team_cells(key.spec.team), entries);
+    const size_t first = entries.size();
+    access::append_entries(
+        key, key.revoked_ms == 0 ? cells_of(ledger::key_subject(key.id), key.spec.limits) : nullptr,
+        entries);
+    for (size_t i = first; i < entries.size(); ++i) settle_payers(entries[i].principal);
   }
   return entries;
+}
+
+bool Composer::has_new_budgets(const Config& config,
+                               const std::vector<access::StoredKey>& stored) const {
+  const auto is_new = [this](const std::string& subject, const ledger::LimitRules& rules) {
+    return !rules.budgets.empty() && !limits_.has(subject);
+  };
+  const auto any = [&](const auto& list, auto subject_of) {
+    return std::any_of(list.begin(), list.end(), [&](const auto& one) {
+      return is_new(subject_of(one.name), limit_rules(one));
+    });
+  };
+  return is_new(std::string(ledger::kOrganizationSubject), limit_rules(config.organization)) ||
+         any(config.teams, ledger::team_subject) || any(config.projects, ledger::project_subject) ||
+         any(config.keys, ledger::key_subject) ||
+         std::any_of(stored.begin(), stored.end(), [&](const access::StoredKey& key) {
+           return key.revoked_ms == 0 && is_new(ledger::key_subject(key.id), key.spec.limits);
+         });
 }
 
 Result<Composition> Composer::compose(const Config& config,
@@ -343,21 +390,20 @@ Result<Composition> Composer::compose(const Config& config,
   WEIR_TRY(snapshot->prices, ledger::PriceBook::shipped(price_overrides(config)));
   // Limits that are in use get their new values at once, so nothing may fail behind this.
   WEIR_CHECK_OK(check_keys(config, stored));
-  WEIR_TRY(auto keys, make_keys(config, stored));
+  if (remember_ && has_new_budgets(config, stored)) WEIR_CHECK_OK(remember_(limits_));
+  std::vector<access::KeyEntry> keys = make_keys(config, stored);
   // A key that was made and revoked counts: revoking the last one must not open the gateway.
   snapshot->keys_required = !config.keys.empty() || !stored.empty();
   WEIR_TRY(snapshot->keys, access::KeyTable::build(hasher_, std::move(keys)));
   auto anonymous = std::make_shared<access::Principal>();
   anonymous->name = "anonymous";
+  anonymous->organization_limits =
+      cells_of(std::string(ledger::kOrganizationSubject), limit_rules(config.organization));
   snapshot->anonymous = std::move(anonymous);
 
   composition.snapshot = std::move(snapshot);
-  limits_.drop_unused(wall_ms);
+  limits_.drop_unused();
   return composition;
-}
-
-Result<void> Composer::remember_spending(const ledger::LogReader& reader, int64_t wall_ms) {
-  return ledger::remember_spending(reader, wall_ms, limits_);
 }
 
 Result<void> check_reload(const Config& running, const Config& next, bool has_stored_keys) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -36,9 +37,12 @@ class Composer {
   Result<Composition> compose(const Config& config, const std::vector<access::StoredKey>& stored,
                               uint64_t generation, int64_t wall_ms);
   const admin::SlotNames& slot_names() const { return names_; }
-  // Tells the budgets what the ledger knows of the current day and month; once at start, before
-  // the first compose(). Errors are the reader's.
-  Result<void> remember_spending(const ledger::LogReader& reader, int64_t wall_ms);
+  // Asked before budgets are made that were not there before, so that they know what was spent
+  // without them: ledger::remember_spending(). Its errors are compose()'s.
+  void on_new_budgets(std::function<Result<void>(ledger::LimitRegistry&)> remember) {
+    remember_ = std::move(remember);
+  }
+  const ledger::LimitRegistry& limits() const { return limits_; }
 
  private:
   using Accounts = std::map<std::string, std::shared_ptr<const provider::Account>>;
@@ -48,14 +52,19 @@ class Composer {
   Result<gateway::Model> make_model(const Model& model, const Accounts& accounts, int64_t wall_ms);
   // Everything that make_keys() can fail by, without changing anything.
   Result<void> check_keys(const Config& config, const std::vector<access::StoredKey>& stored) const;
-  Result<std::vector<access::KeyEntry>> make_keys(const Config& config,
-                                                  const std::vector<access::StoredKey>& stored);
+  std::vector<access::KeyEntry> make_keys(const Config& config,
+                                          const std::vector<access::StoredKey>& stored);
+  bool has_new_budgets(const Config& config, const std::vector<access::StoredKey>& stored) const;
+  // Null where there is nothing to hold.
+  std::shared_ptr<ledger::LimitCells> cells_of(const std::string& subject,
+                                               const ledger::LimitRules& rules);
   Result<uint32_t> model_slot(const std::string& name);
   Result<uint32_t> deployment_slot(const provider::Deployment& deployment,
                                    const std::string& model);
 
   std::shared_ptr<const access::KeyHasher> hasher_;
   ledger::LimitRegistry limits_;
+  std::function<Result<void>(ledger::LimitRegistry&)> remember_;
   std::map<std::string, std::shared_ptr<provider::AccountState>> account_states_;
   std::map<std::string, std::shared_ptr<provider::DeploymentState>> deployment_states_;
   std::map<std::string, uint32_t> model_slots_;

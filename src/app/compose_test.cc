@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "app/config/load.h"
+#include "store/day.h"
 
 namespace weir::app {
 namespace {
@@ -172,6 +173,39 @@ TEST_F(ComposeTest, ATeamsBudgetIsSharedByItsKeys) {
   EXPECT_EQ(a->team_limits, b->team_limits);
   EXPECT_EQ(c->team_limits, nullptr);
   EXPECT_EQ(a->key_limits, nullptr);
+}
+
+TEST_F(ComposeTest, AKeyIsPaidForByItsProjectItsTeamAndTheOrganization) {
+  const std::string text =
+      std::string(kModels) +
+      "organization: {budget: {usd: 100}}\n"
+      "teams: [{name: t, budgets: [{usd: 5, per: week}, {usd: 4, per: week, hard: false}]}]\n"
+      "projects: [{name: p, team: t, limits: {rpm: 6}, budget: {usd: 3, per: rolling, days: 30}}]\n"
+      "keys: [{name: a, key: 0123456789abcdef, project: p}]\n";
+  int asked = 0;
+  composer_.on_new_budgets([&asked](ledger::LimitRegistry& limits) {
+    ++asked;
+    limits.remember("project/p", {.days = {{store::day_of(kNow), Money::from_nano(7)}},
+                                  .total = Money::from_nano(9)});
+    return Result<void>{};
+  });
+  const auto snapshot = compose(text);
+  const auto* who = snapshot->keys.find("0123456789abcdef", kNow).principal;
+  ASSERT_NE(who, nullptr);
+  EXPECT_EQ(who->team, "t") << "the project's";
+  EXPECT_EQ(who->key_limits, nullptr);
+  ASSERT_NE(who->project_limits, nullptr);
+  EXPECT_EQ(who->project_limits->requests.limit(), 6);
+  EXPECT_TRUE(who->project_limits->budgets.enforced());
+  EXPECT_EQ(who->project_limits->budgets.spent_ever(), Money::from_nano(9));
+  ASSERT_NE(who->team_limits, nullptr);
+  ASSERT_NE(who->organization_limits, nullptr);
+  EXPECT_EQ(composer_.limits().standings(kNow).size(), 4u);
+  EXPECT_EQ(asked, 1);
+  compose(text);
+  EXPECT_EQ(asked, 1) << "what was spent is known";
+  compose(text + "alerts: {webhook: {url: \"http://h/x\", secret: s}}\n");
+  EXPECT_EQ(asked, 1);
 }
 
 TEST_F(ComposeTest, AReloadThatNobodyMeansIsRefused) {

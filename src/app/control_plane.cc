@@ -16,6 +16,8 @@
 namespace weir::app {
 namespace {
 
+// How long a reload that brings budgets waits for the ledger's latest rows.
+constexpr Milliseconds kLedgerFlush{2'000};
 constexpr int32_t kMillisecondsPerDay = 86'400'000;
 
 int32_t days(Milliseconds duration) {
@@ -117,6 +119,7 @@ ControlPlane::~ControlPlane() {
   if (keeper_) keeper_->stop();
   // Workers end first: they hold ports of the log and post to this loop.
   plane_.reset();
+  alert_sender_.reset();
   tokens_.reset();
   loop_.destroy_tasks();
   if (log_) log_->stop();
@@ -153,6 +156,7 @@ Result<void> ControlPlane::open_stores() {
   hasher_ = std::make_shared<access::KeyHasher>(std::move(hasher));
   WEIR_TRY(keys_, access::KeyStore::open(config_.data_dir, hasher_));
   reader_.emplace(config_.data_dir);
+  WEIR_TRY(alerts_, ledger::AlertBook::open(config_.data_dir));
   ledger::LogOptions options;
   options.data_dir = config_.data_dir;
   options.ports = worker_count(config_.server);
@@ -189,6 +193,7 @@ Result<uint64_t> ControlPlane::publish(const Config& config) {
   ++generation_;
   snapshot_ = std::move(composition.snapshot);
   tokens_->keep(std::move(composition.tokens));
+  alert_sender_->set_webhook(config.alerts.webhook);
   if (plane_) {
     plane_->publish(snapshot_);
     plane_->publish_tls(std::move(tls));
@@ -205,7 +210,13 @@ Result<void> ControlPlane::start() {
   WEIR_CHECK_OK(log::start({.level = config_.log.level, .path = config_.log.file}));
   WEIR_CHECK_OK(open_stores());
   composer_ = std::make_unique<Composer>(hasher_);
-  WEIR_CHECK_OK(composer_->remember_spending(*reader_, clock_.wall_ms()));
+  composer_->on_new_budgets([this](ledger::LimitRegistry& limits) {
+    // What is on its way to the ledger belongs to it; a store that fails is no reason to refuse.
+    if (auto flushed = log_->flush(kLedgerFlush); !flushed) {
+      log::warn("budgets_without_latest_rows", {{"reason", flushed.error().message()}});
+    }
+    return ledger::remember_spending(*reader_, clock_.wall_ms(), limits);
+  });
   auto resolver = net::CaresResolver::create(loop_);
   if (!resolver) return fail(std::move(resolver).error());
   resolver_ = std::move(*resolver);
@@ -218,6 +229,7 @@ Result<void> ControlPlane::start() {
           log::error("access_token_failed", {{"account", account}, {"problem", error->message()}});
         }
       });
+  alert_sender_ = std::make_unique<AlertSender>(loop_, clients_->client({}), *alerts_);
   WEIR_CHECK_OK(publish(config_));
   WEIR_TRY(auto tls, load_tls(config_.server));
   WEIR_TRY(plane_, DataPlane::start({.server = config_.server,
@@ -305,7 +317,25 @@ void ControlPlane::reload_and_log(std::string_view why) {
 void ControlPlane::watch() {
   if (!is_demo()) watch_file();
   watch_keys();
+  watch_budgets();
   watch_timer_->arm(kWatchInterval);
+}
+
+void ControlPlane::watch_budgets() {
+  const auto reached = alerts_->watch(budgets(), clock_.wall_ms(), alert_sender_->has_webhook());
+  if (!reached) {
+    log::error("alerts_unwritable", {{"problem", reached.error().message()}});
+    return;
+  }
+  for (const ledger::AlertBook::Reached& one : *reached) {
+    log::warn("budget_threshold", {{"subject", one.standing.subject},
+                                   {"percent", one.threshold},
+                                   {"budget_usd", one.standing.rule.limit.to_usd()},
+                                   {"per", ledger::window_text(one.standing.rule)},
+                                   {"hard", one.standing.rule.hard},
+                                   {"spent_usd", one.standing.spent.to_usd()}});
+  }
+  alert_sender_->poke();
 }
 
 // Keys that `weir key` made or revoked beside this process.

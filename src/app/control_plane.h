@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "admin/backend.h"
+#include "app/alert_sender.h"
 #include "app/compose.h"
 #include "app/config/config.h"
 #include "app/config/load.h"
@@ -58,6 +59,10 @@ class ControlPlane final : public admin::Backend {
   const ledger::LogReader& ledger() const override { return *reader_; }
   ledger::LogHealth ledger_health() const override { return log_->health(); }
   state::KeeperSample state_sample() const override { return keeper_->sample(); }
+  std::vector<ledger::BudgetStanding> budgets() const override {
+    return composer_->limits().standings(clock_.wall_ms());
+  }
+  ledger::AlertCounts alert_counts() const override { return alerts_->counts(); }
   int64_t started_ms() const override { return started_ms_; }
   std::string version() const override;
   std::string public_address() const override;
@@ -75,6 +80,7 @@ class ControlPlane final : public admin::Backend {
   void watch();
   void watch_file();
   void watch_keys();
+  void watch_budgets();
   void on_signal(int signal);
   void reload_and_log(std::string_view why);
 
@@ -90,6 +96,7 @@ class ControlPlane final : public admin::Backend {
   std::unique_ptr<ledger::RequestLog> log_;
   std::unique_ptr<state::Keeper> keeper_;
   std::optional<ledger::LogReader> reader_;
+  std::optional<ledger::AlertBook> alerts_;
   std::unique_ptr<Composer> composer_;
   std::shared_ptr<const gateway::Snapshot> snapshot_;
   uint64_t generation_ = 0;
@@ -98,6 +105,7 @@ class ControlPlane final : public admin::Backend {
   std::unique_ptr<net::Resolver> resolver_;
   std::unique_ptr<TransportClients> clients_;
   std::unique_ptr<provider::TokenKeeper> tokens_;
+  std::unique_ptr<AlertSender> alert_sender_;
   std::unique_ptr<DataPlane> plane_;
   std::unique_ptr<admin::AdminServer> admin_;
   std::unique_ptr<net::Signals> signals_;

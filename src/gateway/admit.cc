@@ -1,7 +1,9 @@
 #include <fmt/format.h>
 
-#include <array>
+#include <algorithm>
 
+#include "base/date.h"
+#include "gateway/estimate.h"
 #include "gateway/stages.h"
 #include "ledger/cost.h"
 
@@ -10,19 +12,23 @@ namespace {
 
 using dialect::ApiErrorType;
 
-// What the call may cost at most, by the price of the deployment that gets most of the traffic.
-Money reserve_cost(const Exchange& x) {
-  const provider::Deployment* likely = nullptr;
-  for (const auto& deployment : x.asked->pool.deployments()) {
-    if (likely == nullptr || deployment->weight > likely->weight) likely = deployment.get();
+// A token is at least one byte of text; the estimate takes four.
+constexpr int64_t kTokensPerEstimated = 4;
+
+void take_dearest(const Exchange& x, const Model& model, int64_t input, int64_t output,
+                  Money& dearest) {
+  const std::string tier(x.body_is_json ? x.document.root()["service_tier"].string_or("") : "");
+  for (const auto& deployment : model.pool.deployments()) {
+    if (deployment->weight == 0) continue;
+    ledger::PriceQuery query{.provider = provider::to_string(deployment->account->kind),
+                             .model = deployment->base_model,
+                             .location = deployment->account->location,
+                             .wall_ms = x.start_ms};
+    dearest = std::max(dearest, ledger::estimate(x.snapshot->prices.find(query), input, output));
+    if (tier.empty()) continue;
+    query.service_tier = tier;
+    dearest = std::max(dearest, ledger::estimate(x.snapshot->prices.find(query), input, output));
   }
-  if (likely == nullptr) return {};
-  const ledger::PriceRow* row =
-      x.snapshot->prices.find({.provider = provider::to_string(likely->account->kind),
-                               .model = likely->base_model,
-                               .location = likely->account->location,
-                               .wall_ms = x.start_ms});
-  return ledger::estimate(row, x.input_estimate, x.output_estimate);
 }
 
 bool has_limits(const ledger::LimitCells* cells) {
@@ -31,19 +37,60 @@ bool has_limits(const ledger::LimitCells* cells) {
 }
 
 bool has_budget(const ledger::LimitCells* cells) {
-  return cells != nullptr && (cells->day.limit().nano() > 0 || cells->month.limit().nano() > 0);
+  return cells != nullptr && cells->budgets.enforced();
+}
+
+// "It starts anew at ...", or why waiting does not help.
+std::string budget_hope(const ledger::BudgetAnswer& budget) {
+  if (budget.in_flight) return "What is left is held by requests under way.";
+  if (budget.resets_at_ms == 0) return "Whoever runs Weir can raise it.";
+  return fmt::format("There is room again at {}; whoever runs Weir can raise it.",
+                     rfc3339(budget.resets_at_ms));
 }
 
 }  // namespace
 
+// What an attempt may cost at most: the dearest of all deployments that may come to serve it, all
+// of the text as single-byte tokens, an answer as long as the request allows.
+Money worst_cost(const Exchange& x) {
+  if (x.asked == nullptr) return {};
+  int64_t output = x.output_estimate;
+  if (x.body_is_json && output > 0) {
+    const json::Value root = x.document.root();
+    if (!limits_output(root)) output = kOutputUnlimited;
+    output *= answers_asked(root);
+  }
+  int64_t input = x.input_estimate * kTokensPerEstimated;
+  // These take tokens by number, too: two bytes of JSON each at the least.
+  if (x.route.operation == provider::Operation::embed || x.route.endpoint == "/completions") {
+    input = std::max(input, static_cast<int64_t>(x.body.size()));
+  }
+  Money dearest;
+  take_dearest(x, *x.asked, input, output, dearest);
+  for (const std::string& fallback : x.asked->fallbacks) {
+    const Model* model = x.snapshot->find_model(fallback);
+    if (model != nullptr) take_dearest(x, *model, input, output, dearest);
+  }
+  return dearest;
+}
+
+bool cover_next_attempt(Exchange& x) {
+  if (x.attempts.empty() || x.admission.reserved() == Money{}) return true;
+  close_attempt(x);
+  Money billed;
+  for (const AttemptRecord& attempt : x.attempts) billed += attempt.cost.total;
+  return x.admission.raise(billed + worst_cost(x));
+}
+
 bool admit(Exchange& x) {
   const access::Principal& who = *x.principal;
-  const std::array<std::shared_ptr<ledger::LimitCells>, 2> subjects = {who.key_limits,
-                                                                       who.team_limits};
-  const bool budgeted = has_budget(who.key_limits.get()) || has_budget(who.team_limits.get());
-  x.limited = has_limits(who.key_limits.get()) || has_limits(who.team_limits.get());
+  const auto subjects = who.payers();
+  const bool budgeted = std::any_of(subjects.begin(), subjects.end(),
+                                    [](const auto& cells) { return has_budget(cells.get()); });
+  x.limited = std::any_of(subjects.begin(), subjects.end(),
+                          [](const auto& cells) { return has_limits(cells.get()); });
   const ledger::AdmitRequest wanted{.tokens = x.input_estimate + x.output_estimate,
-                                    .cost = budgeted && x.asked ? reserve_cost(x) : Money{},
+                                    .cost = budgeted ? worst_cost(x) : Money{},
                                     .now = x.now(),
                                     .wall_ms = x.start_ms};
   x.admission = ledger::admit(subjects, wanted, x.limits);
@@ -53,14 +100,15 @@ bool admit(Exchange& x) {
   if (x.limits.retry_after) {
     x.retry_after = std::chrono::ceil<Milliseconds>(*x.limits.retry_after);
   }
-  const std::string_view whose = x.limits.subject == 0 ? "this key" : "this key's team";
+  const std::string_view whose = access::Principal::kPayers[x.limits.subject];
   switch (x.limits.denial) {
     case ledger::Denial::budget:
       return refuse(x, ApiErrorType::quota, 429, "budget_exceeded",
-                    fmt::format("The budget of {} is spent: {} of {} USD. It starts anew at "
-                                "{} (Unix ms); whoever runs Weir can raise it.",
-                                whose, x.limits.budget.spent.to_usd(),
-                                x.limits.budget.limit.to_usd(), x.limits.budget.resets_at_ms));
+                    fmt::format("The budget of {} ({} USD per {}) does not cover this request: "
+                                "{} USD are spent. {}",
+                                whose, x.limits.budget.rule.limit.to_usd(),
+                                ledger::window_text(x.limits.budget.rule),
+                                x.limits.budget.spent.to_usd(), budget_hope(x.limits.budget)));
     case ledger::Denial::concurrency:
       return refuse(x, ApiErrorType::rate_limit, 429, "concurrency_limit_exceeded",
                     fmt::format("Too many requests at once for {}: the limit is {}.", whose,

@@ -100,15 +100,12 @@ void put_cost(Exchange& x, const std::map<std::string, Usage>& by_model, bool co
 }
 
 // Whoever fetched the results: the key that made the batch has spent it.
-void charge(Exchange& x, const std::string& key_id, Money cost) {
+void charge(Exchange& x, const std::string& key_id, Money cost, int64_t made_ms) {
   const access::Principal* who =
       x.principal->key_id == key_id ? x.principal : x.snapshot->keys.find_by_id(key_id);
   if (who == nullptr) return;
-  const int64_t now_ms = x.worker.loop.clock().wall_ms();
-  for (const auto& cells : {who->key_limits, who->team_limits}) {
-    if (cells == nullptr) continue;
-    cells->day.commit({}, cost, now_ms);
-    cells->month.commit({}, cost, now_ms);
+  for (const auto& cells : who->payers()) {
+    if (cells != nullptr) cells->budgets.commit({}, cost, made_ms);
   }
 }
 
@@ -134,7 +131,7 @@ void write_row(Exchange& x, const Record& record, const std::map<std::string, Us
   put_cost(x, by_model, complete, row.provider, text("location"), row);
   row.model_asked = row.provider_model;
   row.model = row.provider_model;
-  charge(x, row.key_id, row.cost);
+  charge(x, row.key_id, row.cost, row.start_ms);
   ++x.worker.counters.batches_settled;
   if (!x.worker.log.submit(std::move(row))) ++x.worker.counters.ledger_rows_dropped;
 }

@@ -1,6 +1,7 @@
 #include "gateway/estimate.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "dialect/relay/meter.h"
 
@@ -44,14 +45,35 @@ int64_t estimate_input_tokens(json::Value root) {
   return tokens_of(root);
 }
 
-int64_t estimate_output_tokens(json::Value root) {
+namespace {
+
+std::optional<int64_t> output_limit(json::Value root) {
   for (const std::string_view name : {"max_completion_tokens", "max_tokens", "max_output_tokens"}) {
     if (const auto most = root[name].as_int64()) return std::max<int64_t>(*most, 0);
   }
-  if (const auto most = root["generationConfig"]["maxOutputTokens"].as_int64()) {
-    return std::max<int64_t>(*most, 0);
+  for (const json::Value most :
+       {root["generationConfig"]["maxOutputTokens"], root["inferenceConfig"]["maxTokens"]}) {
+    if (const auto tokens = most.as_int64()) return std::max<int64_t>(*tokens, 0);
   }
-  return kOutputGuess;
+  return std::nullopt;
+}
+
+}  // namespace
+
+int64_t estimate_output_tokens(json::Value root) {
+  return output_limit(root).value_or(kOutputGuess);
+}
+
+bool limits_output(json::Value root) {
+  return output_limit(root).has_value();
+}
+
+int64_t answers_asked(json::Value root) {
+  constexpr int64_t kAnswersMax = 128;
+  for (const json::Value count : {root["n"], root["generationConfig"]["candidateCount"]}) {
+    if (const auto number = count.as_int64()) return std::clamp<int64_t>(*number, 1, kAnswersMax);
+  }
+  return 1;
 }
 
 }  // namespace weir::gateway

@@ -16,4 +16,10 @@ int64_t estimate_input_tokens(json::Value root);
 inline constexpr int64_t kOutputGuess = 1000;
 int64_t estimate_output_tokens(json::Value root);
 
+// What a budget holds for an answer whose length the request leaves open.
+inline constexpr int64_t kOutputUnlimited = 4096;
+bool limits_output(json::Value root);
+// "n", Gemini's "candidateCount", or 1.
+int64_t answers_asked(json::Value root);
+
 }  // namespace weir::gateway

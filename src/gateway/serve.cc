@@ -117,7 +117,7 @@ net::Task<bool> try_deployments(Exchange& x) {
       }
     }
     if (co_await attempt(x, pick) == Answered::yes) co_return true;
-    if (!may_try_again(x, x.attempts.back().failure)) co_return false;
+    if (!may_try_again(x, x.attempts.back().failure) || !cover_next_attempt(x)) co_return false;
   }
 }
 

@@ -24,8 +24,12 @@ net::Task<bool> read(Exchange& x);
 // What the client is told when its body could not be read.
 bool refuse_read_error(Exchange& x, const Error& error);
 
-// admit.cc: limits and budgets of the key and its team, all local.
+// admit.cc: limits and budgets of everyone who pays for the request, all local.
 bool admit(Exchange& x);
+// What one attempt may cost at most.
+Money worst_cost(const Exchange& x);
+// Before another attempt: whether the budgets cover it, too, where those before are billed.
+bool cover_next_attempt(Exchange& x);
 
 // A wait before another attempt, as a provider's Retry-After asks for it, is kept up to here.
 inline constexpr Milliseconds kWaitMax{2'000};

@@ -19,8 +19,7 @@ void keep_tighter(LimitAnswer& kept, const LimitAnswer& other) {
 
 void release(LimitCells& cells, const AdmitRequest& request) {
   cells.tokens.settle(request.tokens, 0, request.now);
-  cells.day.commit(request.cost, Money{}, request.wall_ms);
-  cells.month.commit(request.cost, Money{}, request.wall_ms);
+  cells.budgets.commit(request.cost, Money{}, request.wall_ms);
   cells.concurrency.leave();
 }
 
@@ -29,24 +28,16 @@ Denial take(LimitCells& cells, const AdmitRequest& request, AdmitAnswer& answer)
   LimitAnswer concurrency = cells.concurrency.enter();
   keep_tighter(answer.concurrency, concurrency);
   if (!concurrency.allowed) return Denial::concurrency;
-  BudgetAnswer day = cells.day.reserve(request.cost, request.wall_ms);
-  if (!day.allowed) {
-    answer.budget = day;
+  const BudgetAnswer budget = cells.budgets.reserve(request.cost, request.wall_ms);
+  if (!budget.allowed) {
+    answer.budget = budget;
     cells.concurrency.leave();
     return Denial::budget;
   }
-  BudgetAnswer month = cells.month.reserve(request.cost, request.wall_ms);
-  if (!month.allowed) {
-    answer.budget = month;
-    cells.day.commit(request.cost, Money{}, request.wall_ms);
-    cells.concurrency.leave();
-    return Denial::budget;
-  }
-  LimitAnswer tokens = cells.tokens.reserve(request.tokens, request.now);
+  const LimitAnswer tokens = cells.tokens.reserve(request.tokens, request.now);
   keep_tighter(answer.tokens, tokens);
   if (!tokens.allowed) {
-    cells.day.commit(request.cost, Money{}, request.wall_ms);
-    cells.month.commit(request.cost, Money{}, request.wall_ms);
+    cells.budgets.commit(request.cost, Money{}, request.wall_ms);
     cells.concurrency.leave();
     return Denial::tokens;
   }
@@ -61,6 +52,8 @@ std::optional<Nanoseconds> retry_after(const AdmitAnswer& answer, const AdmitReq
     case Denial::concurrency:
       return std::chrono::seconds(1);
     case Denial::budget:
+      if (answer.budget.in_flight) return std::chrono::seconds(1);
+      if (answer.budget.resets_at_ms == 0) return std::nullopt;
       return Milliseconds(std::max<int64_t>(answer.budget.resets_at_ms - request.wall_ms, 0));
     case Denial::tokens:
       if (answer.tokens.never) return std::nullopt;
@@ -93,13 +86,7 @@ void LimitCells::apply(const LimitRules& rules) {
   requests.set_limit(rules.requests_per_minute);
   tokens.set_limit(rules.tokens_per_minute);
   concurrency.set_limit(rules.concurrency);
-  Money in_day;
-  Money in_month;
-  if (rules.budget) {
-    (rules.budget->window == BudgetWindow::day ? in_day : in_month) = rules.budget->limit;
-  }
-  day.set_limit(in_day);
-  month.set_limit(in_month);
+  budgets.apply(rules.budgets);
 }
 
 Admission admit(std::span<const std::shared_ptr<LimitCells>> subjects, const AdmitRequest& request,
@@ -164,12 +151,24 @@ Admission::~Admission() {
   if (count_ > 0) settle(0, Money{}, request_.now, request_.wall_ms);
 }
 
-void Admission::settle(int64_t tokens, Money cost, Nanoseconds now, int64_t wall_ms) {
+bool Admission::raise(Money cost) {
+  if (count_ == 0 || cost <= request_.cost) return true;
+  // Reservations are held in whole micro-dollars: given back in one piece, they must be taken so.
+  for (size_t i = 0; i < count_; ++i) {
+    Budgets& budgets = subjects_[i]->budgets;
+    if (budgets.exchange(request_.cost, cost, request_.wall_ms)) continue;
+    while (i-- > 0) subjects_[i]->budgets.exchange(cost, request_.cost, request_.wall_ms);
+    return false;
+  }
+  request_.cost = cost;
+  return true;
+}
+
+void Admission::settle(int64_t tokens, Money cost, Nanoseconds now, int64_t /*ended_ms*/) {
   for (size_t i = 0; i < count_; ++i) {
     LimitCells& cells = *subjects_[i];
     cells.tokens.settle(request_.tokens, tokens, now);
-    cells.day.commit(request_.cost, cost, wall_ms);
-    cells.month.commit(request_.cost, cost, wall_ms);
+    cells.budgets.commit(request_.cost, cost, request_.wall_ms);
     cells.concurrency.leave();
     subjects_[i] = nullptr;
   }
@@ -179,35 +178,52 @@ void Admission::settle(int64_t tokens, Money cost, Nanoseconds now, int64_t wall
 std::string key_subject(std::string_view key_id) {
   return "key/" + std::string(key_id);
 }
+std::string project_subject(std::string_view project) {
+  return "project/" + std::string(project);
+}
 std::string team_subject(std::string_view team) {
   return "team/" + std::string(team);
 }
 
 std::shared_ptr<LimitCells> LimitRegistry::get(std::string_view subject, const LimitRules& rules) {
   std::string name(subject);
-  std::shared_ptr<LimitCells>& cells = cells_[name];
-  if (cells == nullptr) {
-    cells = std::make_shared<LimitCells>();
-    auto spent = spent_.find(name);
+  Entry& entry = entries_[name];
+  if (entry.cells == nullptr) {
+    entry.cells = std::make_shared<LimitCells>();
+    const auto spent = spent_.find(name);
     if (spent != spent_.end()) {
-      // With the time at which it was read: a window that has ended since stays empty.
-      cells->day.seed(spent->second.in_day, spent->second.wall_ms);
-      cells->month.seed(spent->second.in_month, spent->second.wall_ms);
+      for (const auto& [day, money] : spent->second.days) {
+        entry.cells->budgets.seed_day(day, money);
+      }
+      entry.cells->budgets.seed_total(spent->second.total);
+      spent_.erase(spent);
     }
   }
-  cells->apply(rules);
-  return cells;
+  entry.cells->apply(rules);
+  entry.budgets = rules.budgets;
+  return entry.cells;
 }
 
-void LimitRegistry::remember(std::string_view subject, Money in_day, Money in_month,
-                             int64_t wall_ms) {
-  spent_[std::string(subject)] = {in_day, in_month, wall_ms};
+void LimitRegistry::remember(std::string_view subject, SpentBefore spent) {
+  spent_[std::string(subject)] = std::move(spent);
 }
 
-void LimitRegistry::drop_unused(int64_t wall_ms) {
-  std::erase_if(cells_, [&](const auto& entry) {
-    return entry.second.use_count() == 1 && entry.second->month.peek(wall_ms).spent == Money{};
+void LimitRegistry::drop_unused() {
+  std::erase_if(entries_, [](const auto& entry) {
+    return entry.second.cells.use_count() == 1 &&
+           entry.second.cells->budgets.spent_ever() == Money{};
   });
+}
+
+std::vector<BudgetStanding> LimitRegistry::standings(int64_t wall_ms) const {
+  std::vector<BudgetStanding> list;
+  for (const auto& [subject, entry] : entries_) {
+    if (entry.cells.use_count() == 1) continue;
+    for (const BudgetRule& rule : entry.budgets) {
+      list.push_back({subject, rule, entry.cells->budgets.spent(rule, wall_ms)});
+    }
+  }
+  return list;
 }
 
 }  // namespace weir::ledger

@@ -1,8 +1,8 @@
-// Admission: all limits of everyone a request counts for (its key, its team) taken together, or
-// none. `LimitCells` is one subject's cells; `LimitRegistry` keeps them across configuration
-// generations, so a reload does not refill anyone's bucket; `Admission` is what a request holds
-// while it is in flight. admit() and settle() are called by workers and are lock-free; the
-// registry belongs to the control plane's thread.
+// Admission: all limits of everyone a request counts for (its key, its project, its team, the
+// organization) taken together, or none. `LimitCells` is one subject's cells; `LimitRegistry` keeps
+// them across configuration generations, so a reload does not refill anyone's bucket; `Admission`
+// is what a request holds while it is in flight. admit() and settle() are called by workers and are
+// lock-free; the registry belongs to the control plane's thread.
 #pragma once
 
 #include <array>
@@ -13,6 +13,8 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/money.h"
@@ -21,18 +23,12 @@
 
 namespace weir::ledger {
 
-struct BudgetRule {
-  Money limit;
-  BudgetWindow window = BudgetWindow::month;
-  bool operator==(const BudgetRule&) const = default;
-};
-
 // Limits as configuration says them; 0 or absent: none.
 struct LimitRules {
   int64_t requests_per_minute = 0;
   int64_t tokens_per_minute = 0;
   int64_t concurrency = 0;
-  std::optional<BudgetRule> budget = std::nullopt;
+  std::vector<BudgetRule> budgets = {};
   bool operator==(const LimitRules&) const = default;
 };
 
@@ -40,8 +36,7 @@ struct LimitCells {
   RequestRate requests;
   TokenRate tokens;
   Concurrency concurrency;
-  BudgetCell day{{}, BudgetWindow::day};      // spending is counted in both windows always;
-  BudgetCell month{{}, BudgetWindow::month};  // a limit stands in one of them
+  Budgets budgets;
 
   void apply(const LimitRules& rules);
 };
@@ -83,8 +78,13 @@ class Admission {
   ~Admission();
 
   bool held() const { return count_ > 0; }
-  // Gives everything back and charges what was really used. `tokens` counts input and output.
-  void settle(int64_t tokens, Money cost, Nanoseconds now, int64_t wall_ms);
+  Money reserved() const { return request_.cost; }
+  // Holds at least `cost` from now on, in every budget or in none: for an attempt after one that is
+  // billed. False: a budget does not cover it; what was held stays held.
+  bool raise(Money cost);
+  // Gives everything back and charges what was really used. `tokens` counts input and output. The
+  // cost counts on the day of admission, as its row in the ledger does, whenever it ended.
+  void settle(int64_t tokens, Money cost, Nanoseconds now, int64_t ended_ms);
 
  private:
   friend Admission admit(std::span<const std::shared_ptr<LimitCells>> subjects,
@@ -99,30 +99,47 @@ class Admission {
 Admission admit(std::span<const std::shared_ptr<LimitCells>> subjects, const AdmitRequest& request,
                 AdmitAnswer& answer);
 
-// Names of subjects in the registry: "key/<key id>" and "team/<team>".
+// Names of subjects in the registry: "key/<key id>", "project/<project>", "team/<team>" and, for
+// all keys together, "organization".
 std::string key_subject(std::string_view key_id);
+std::string project_subject(std::string_view project);
 std::string team_subject(std::string_view team);
+inline constexpr std::string_view kOrganizationSubject = "organization";
+
+// What a subject has spent, from the ledger.
+struct SpentBefore {
+  std::vector<std::pair<int64_t, Money>> days;  // of the last Budgets::kDaysKept, UTC
+  Money total;
+};
+
+// How a budget stands.
+struct BudgetStanding {
+  std::string subject;
+  BudgetRule rule;
+  Money spent;
+};
 
 class LimitRegistry {
  public:
   // The cells for that subject, made on first use; applies the rules to them.
   std::shared_ptr<LimitCells> get(std::string_view subject, const LimitRules& rules);
-  // What the subject had spent by `wall_ms` in the windows of that time, from the ledger: counted
-  // in its cells when they are made, which must not have happened yet.
-  void remember(std::string_view subject, Money in_day, Money in_month, int64_t wall_ms);
-  // Forgets cells that nobody else holds and that have spent nothing this month, so that a key that
-  // is taken out and put back does not get a fresh budget. After each reload.
-  void drop_unused(int64_t wall_ms);
-  size_t size() const { return cells_.size(); }
+  // Counted in the subject's cells when they are made, which must not have happened yet.
+  void remember(std::string_view subject, SpentBefore spent);
+  // Forgets cells that nobody else holds and that have never spent anything, so that a key that is
+  // taken out and put back does not get a fresh budget. After each reload.
+  void drop_unused();
+  // Every budget in use, hard and soft.
+  std::vector<BudgetStanding> standings(int64_t wall_ms) const;
+  bool has(std::string_view subject) const { return entries_.contains(std::string(subject)); }
+  size_t size() const { return entries_.size(); }
 
  private:
-  struct Spent {
-    Money in_day;
-    Money in_month;
-    int64_t wall_ms = 0;
+  struct Entry {
+    std::shared_ptr<LimitCells> cells;
+    std::vector<BudgetRule> budgets;
   };
-  std::unordered_map<std::string, std::shared_ptr<LimitCells>> cells_;
-  std::unordered_map<std::string, Spent> spent_;
+  std::unordered_map<std::string, Entry> entries_;
+  std::unordered_map<std::string, SpentBefore> spent_;
 };
 
 }  // namespace weir::ledger

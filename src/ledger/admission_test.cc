@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <thread>
 #include <vector>
 
@@ -31,6 +32,9 @@ TEST(BudgetWindow, IndexAndStart) {
       {BudgetWindow::month, 1'798'675'200'000, "2026-12-01", "2027-01-01"},
       {BudgetWindow::month, 1'709'164'800'000, "2024-02-01", "2024-03-01"},
       {BudgetWindow::month, 0, "1970-01-01", "1970-02-01"},
+      {BudgetWindow::week, kNoon, "2026-11-16", "2026-11-23"},
+      {BudgetWindow::week, 0, "1969-12-29", "1970-01-05"},
+      {BudgetWindow::week, -4 * store::kDayMs, "1969-12-22", "1969-12-29"},
   };
   for (const auto& c : cases) {
     int64_t index = window_index(c.window, c.wall_ms);
@@ -39,65 +43,110 @@ TEST(BudgetWindow, IndexAndStart) {
   }
 }
 
-TEST(BudgetCell, ReservesCommitsAndRefuses) {
-  BudgetCell cell(cents(100), BudgetWindow::day);
-  BudgetAnswer first = cell.reserve(cents(60), kNoon);
-  EXPECT_TRUE(first.allowed);
-  EXPECT_EQ(first.reserved, cents(60));
-  EXPECT_EQ(store::day_text(store::day_of(first.resets_at_ms)), "2026-11-23");
-  EXPECT_FALSE(cell.reserve(cents(50), kNoon).allowed);
-  cell.commit(cents(60), cents(10), kNoon);
-  EXPECT_EQ(cell.peek(kNoon).spent, cents(10));
-  EXPECT_EQ(cell.peek(kNoon).reserved, Money{});
-  EXPECT_TRUE(cell.reserve(cents(90), kNoon).allowed);
-  cell.commit(cents(90), cents(95), kNoon);
-  BudgetAnswer over = cell.reserve(Money{}, kNoon);
-  EXPECT_FALSE(over.allowed) << "what is overspent is refused even when nothing is asked for";
-  EXPECT_EQ(over.spent, cents(105));
+BudgetRule hard(Money limit, BudgetWindow window, int32_t days = 0) {
+  return {.limit = limit, .window = window, .days = days};
 }
 
-TEST(BudgetCell, TurnsWithTheCalendar) {
-  for (BudgetWindow window : {BudgetWindow::day, BudgetWindow::month}) {
-    BudgetCell cell(cents(100), window);
+TEST(Budgets, ReserveCommitAndRefuse) {
+  Budgets budgets;
+  budgets.apply({{hard(cents(100), BudgetWindow::day)}});
+  BudgetAnswer first = budgets.reserve(cents(60), kNoon);
+  EXPECT_TRUE(first.allowed);
+  EXPECT_EQ(first.reserved, cents(60));
+  BudgetAnswer second = budgets.reserve(cents(50), kNoon);
+  EXPECT_FALSE(second.allowed);
+  EXPECT_TRUE(second.in_flight) << "what is under way may cost less";
+  budgets.commit(cents(60), cents(10), kNoon);
+  EXPECT_EQ(budgets.spent(hard({}, BudgetWindow::day), kNoon), cents(10));
+  EXPECT_EQ(budgets.reserved(), Money{});
+  EXPECT_TRUE(budgets.reserve(cents(90), kNoon).allowed);
+  budgets.commit(cents(90), cents(95), kNoon);
+  BudgetAnswer over = budgets.reserve(Money{}, kNoon);
+  EXPECT_FALSE(over.allowed) << "what is overspent is refused even when nothing is asked for";
+  EXPECT_EQ(over.spent, cents(105));
+  EXPECT_EQ(store::day_text(store::day_of(over.resets_at_ms)), "2026-11-23");
+  BudgetAnswer never = budgets.reserve(cents(101), kNoon + store::kDayMs);
+  EXPECT_FALSE(never.allowed);
+  EXPECT_EQ(never.resets_at_ms, 0) << "more than the whole budget: waiting does not help";
+}
+
+TEST(Budgets, TurnWithTheCalendar) {
+  for (BudgetWindow window : {BudgetWindow::day, BudgetWindow::week, BudgetWindow::month}) {
+    Budgets budgets;
+    budgets.apply({{hard(cents(100), window)}});
     int64_t now = kNoon;
-    // More windows than the tag counts, so that the circle closes.
+    // More windows than the days that are kept, so that the circle closes.
     for (int i = 0; i < 1500; ++i) {
-      ASSERT_EQ(cell.peek(now).spent, Money{}) << i;
-      ASSERT_TRUE(cell.reserve(cents(100), now).allowed) << i;
-      cell.commit(cents(100), cents(100), now);
-      ASSERT_FALSE(cell.reserve(cents(1), now).allowed) << i;
+      ASSERT_EQ(budgets.spent(hard({}, window), now), Money{}) << i;
+      ASSERT_TRUE(budgets.reserve(cents(100), now).allowed) << i;
+      budgets.commit(cents(100), cents(100), now);
+      ASSERT_FALSE(budgets.reserve(cents(1), now).allowed) << i;
       now = window_start_ms(window, window_index(window, now) + 1);
     }
     // A clock that was set back does not open the budget again.
-    cell.reserve(cents(100), now);
-    cell.commit(cents(100), cents(100), now);
-    EXPECT_FALSE(cell.reserve(cents(1), now - 1000).allowed);
+    budgets.reserve(cents(100), now);
+    budgets.commit(cents(100), cents(100), now);
+    EXPECT_FALSE(budgets.reserve(cents(1), now - 1000).allowed);
   }
 }
 
-TEST(BudgetCell, CountsWithoutALimitAndSeeds) {
-  BudgetCell cell({}, BudgetWindow::month);
-  EXPECT_TRUE(cell.reserve(cents(1'000'000), kNoon).allowed);
-  cell.commit(cents(1'000'000), cents(7), kNoon);
-  cell.seed(cents(3), kNoon);
-  EXPECT_EQ(cell.peek(kNoon).spent, cents(10));
-  cell.set_limit(cents(10));
-  EXPECT_FALSE(cell.reserve(Money{}, kNoon).allowed);
+TEST(Budgets, RollAndCountForever) {
+  Budgets budgets;
+  budgets.apply(
+      {{hard(cents(100), BudgetWindow::rolling, 7), hard(cents(250), BudgetWindow::total)}});
+  for (int64_t day = 0; day < 5; ++day) {
+    const int64_t now = kNoon + day * store::kDayMs;
+    ASSERT_TRUE(budgets.reserve(cents(20), now).allowed) << day;
+    budgets.commit(cents(20), cents(20), now);
+  }
+  BudgetAnswer full = budgets.reserve(cents(30), kNoon + 5 * store::kDayMs);
+  ASSERT_FALSE(full.allowed);
+  EXPECT_EQ(full.rule.window, BudgetWindow::rolling);
+  EXPECT_EQ(store::day_text(store::day_of(full.resets_at_ms)), "2026-11-30")
+      << "two days must fall out of the seven";
+  EXPECT_FALSE(budgets.reserve(cents(30), full.resets_at_ms - 1).allowed);
+  EXPECT_TRUE(budgets.reserve(cents(30), full.resets_at_ms).allowed);
+  budgets.commit(cents(30), cents(160), full.resets_at_ms);
+  BudgetAnswer over = budgets.reserve(cents(1), kNoon + 60 * store::kDayMs);
+  EXPECT_FALSE(over.allowed);
+  EXPECT_EQ(over.rule.window, BudgetWindow::total);
+  EXPECT_EQ(over.resets_at_ms, 0) << "waiting does not help";
 }
 
-TEST(BudgetCell, SmallReservationsAreGivenBackExactly) {
-  BudgetCell cell(cents(1), BudgetWindow::day);
+TEST(Budgets, CountWithoutALimitAndSeed) {
+  Budgets budgets;
+  EXPECT_FALSE(budgets.enforced());
+  EXPECT_TRUE(budgets.reserve(cents(1'000'000), kNoon).allowed);
+  budgets.commit(cents(1'000'000), cents(7), kNoon);
+  budgets.seed_day(store::day_of(kNoon), cents(3));
+  budgets.seed_total(cents(3));
+  EXPECT_EQ(budgets.spent(hard({}, BudgetWindow::month), kNoon), cents(10));
+  EXPECT_EQ(budgets.spent_ever(), cents(10));
+  BudgetRule soft = hard(cents(1), BudgetWindow::month);
+  soft.hard = false;
+  budgets.apply({{soft}});
+  EXPECT_TRUE(budgets.reserve(Money{}, kNoon).allowed) << "a soft limit refuses nothing";
+  budgets.commit(Money{}, Money{}, kNoon);
+  budgets.apply({{soft, hard(cents(10), BudgetWindow::month)}});
+  EXPECT_FALSE(budgets.reserve(Money{}, kNoon).allowed);
+}
+
+TEST(Budgets, SmallReservationsAreGivenBackExactly) {
+  Budgets budgets;
+  budgets.apply({{hard(cents(1), BudgetWindow::day)}});
   Random random(7);
   for (int i = 0; i < 10'000; ++i) {
     Money amount = Money::from_nano(random.below(1'000'000));
-    ASSERT_TRUE(cell.reserve(amount, kNoon).allowed) << i;
-    cell.commit(amount, Money{}, kNoon);
+    ASSERT_TRUE(budgets.reserve(amount, kNoon).allowed) << i;
+    budgets.commit(amount, Money{}, kNoon);
   }
-  EXPECT_EQ(cell.peek(kNoon).reserved, Money{});
+  EXPECT_EQ(budgets.reserved(), Money{});
 }
 
-TEST(BudgetCell, ThreadsTogetherNeverExceedTheLimit) {
-  BudgetCell cell(cents(500), BudgetWindow::day);
+TEST(Budgets, ThreadsTogetherNeverExceedALimit) {
+  Budgets budgets;
+  budgets.apply({{hard(cents(500), BudgetWindow::day), hard(cents(505), BudgetWindow::week),
+                  hard(cents(510), BudgetWindow::total)}});
   std::atomic<int64_t> spent_nano{0};
   std::vector<std::thread> threads;
   for (uint64_t t = 0; t < 4; ++t) {
@@ -105,18 +154,18 @@ TEST(BudgetCell, ThreadsTogetherNeverExceedTheLimit) {
       Random random(t + 1);
       for (int i = 0; i < 5000; ++i) {
         Money asked = Money::from_nano(1 + random.below(5'000'000));
-        if (!cell.reserve(asked, kNoon).allowed) continue;
+        if (!budgets.reserve(asked, kNoon).allowed) continue;
         Money used = Money::from_nano(random.below(static_cast<uint32_t>(asked.nano()) + 1));
         spent_nano.fetch_add(used.nano());
-        cell.commit(asked, used, kNoon);
+        budgets.commit(asked, used, kNoon);
       }
     });
   }
   for (auto& thread : threads) thread.join();
   EXPECT_LE(spent_nano.load(), cents(500).nano());
   EXPECT_GT(spent_nano.load(), cents(490).nano()) << "and it can be used up";
-  EXPECT_EQ(cell.peek(kNoon).spent.nano(), spent_nano.load());
-  EXPECT_EQ(cell.peek(kNoon).reserved, Money{});
+  EXPECT_EQ(budgets.spent_ever().nano(), spent_nano.load());
+  EXPECT_EQ(budgets.reserved(), Money{});
 }
 
 struct Subjects {
@@ -148,10 +197,10 @@ TEST(Admission, TakesAllOrNothing) {
       {"team tokens", {.tokens_per_minute = 900}, {.tokens_per_minute = 150}, Denial::tokens, 2},
       {"key concurrency", {.concurrency = 1}, {}, Denial::concurrency, 0},
       {"team concurrency", {}, {.concurrency = 1}, Denial::concurrency, 2},
-      {"key budget", {.budget = BudgetRule{cents(15), BudgetWindow::day}}, {}, Denial::budget, 0},
+      {"key budget", {.budgets = {hard(cents(15), BudgetWindow::day)}}, {}, Denial::budget, 0},
       {"team budget",
-       {.budget = BudgetRule{cents(90), BudgetWindow::day}},
-       {.budget = BudgetRule{cents(15), BudgetWindow::month}},
+       {.budgets = {hard(cents(90), BudgetWindow::day)}},
+       {.budgets = {hard(cents(90), BudgetWindow::day), hard(cents(15), BudgetWindow::month)}},
        Denial::budget,
        2},
   };
@@ -171,14 +220,31 @@ TEST(Admission, TakesAllOrNothing) {
     // The refused one left nothing behind.
     EXPECT_EQ(subjects.key->concurrency.in_flight(), 1) << c.name;
     EXPECT_EQ(subjects.team->concurrency.in_flight(), 1) << c.name;
-    EXPECT_EQ(subjects.key->month.peek(kNoon).reserved, cents(10)) << c.name;
-    EXPECT_EQ(subjects.team->day.peek(kNoon).reserved, cents(10)) << c.name;
+    EXPECT_EQ(subjects.key->budgets.reserved(), cents(10)) << c.name;
+    EXPECT_EQ(subjects.team->budgets.reserved(), cents(10)) << c.name;
     first.settle(60, cents(4), seconds(1), kNoon);
     EXPECT_FALSE(first.held());
     EXPECT_EQ(subjects.key->concurrency.in_flight(), 0) << c.name;
-    EXPECT_EQ(subjects.team->month.peek(kNoon).spent, cents(4)) << c.name;
-    EXPECT_EQ(subjects.team->month.peek(kNoon).reserved, Money{}) << c.name;
+    EXPECT_EQ(subjects.team->budgets.spent_ever(), cents(4)) << c.name;
+    EXPECT_EQ(subjects.team->budgets.reserved(), Money{}) << c.name;
   }
+}
+
+TEST(Admission, IsRaisedInEveryBudgetOrInNone) {
+  Subjects subjects;
+  subjects.key->apply({.budgets = {hard(cents(50), BudgetWindow::day)}});
+  subjects.team->apply({.budgets = {hard(cents(30), BudgetWindow::week)}});
+  AdmitAnswer answer;
+  Admission admission = admit(subjects.list(), request(0, cents(10)), answer);
+  ASSERT_TRUE(answer.allowed());
+  EXPECT_TRUE(admission.raise(cents(30)));
+  EXPECT_FALSE(admission.raise(cents(31)));
+  EXPECT_EQ(subjects.key->budgets.reserved(), cents(30));
+  EXPECT_EQ(subjects.team->budgets.reserved(), cents(30));
+  EXPECT_TRUE(admission.raise(cents(5))) << "it never shrinks";
+  admission.settle(0, cents(29), seconds(1), kNoon);
+  EXPECT_EQ(subjects.key->budgets.reserved(), Money{});
+  EXPECT_EQ(subjects.team->budgets.reserved(), Money{});
 }
 
 TEST(Admission, TellsTheTightestLimits) {
@@ -217,16 +283,15 @@ TEST(LimitRegistry, KeepsCellsAcrossGenerations) {
   EXPECT_TRUE(cells->requests.take(seconds(1)).allowed);
   EXPECT_EQ(registry.get("key/a", {.requests_per_minute = 1}), cells);
   EXPECT_FALSE(cells->requests.take(seconds(1)).allowed);
-  cells->month.seed(cents(1), kNoon);
+  cells->budgets.commit(Money{}, cents(1), kNoon);
   cells.reset();
-  auto other = registry.get("key/b", {});
+  auto other = registry.get("key/b", {.budgets = {hard(cents(5), BudgetWindow::day)}});
+  ASSERT_EQ(registry.standings(kNoon).size(), 1u) << "of those in use";
+  EXPECT_EQ(registry.standings(kNoon)[0].subject, "key/b");
   other.reset();
-  registry.drop_unused(kNoon);
-  EXPECT_EQ(registry.size(), 1u) << "what has spent this month is kept";
-  EXPECT_EQ(registry.get("key/a", {})->month.peek(kNoon).spent, cents(1));
-  registry.drop_unused(
-      window_start_ms(BudgetWindow::month, window_index(BudgetWindow::month, kNoon) + 1));
-  EXPECT_EQ(registry.size(), 0u);
+  registry.drop_unused();
+  EXPECT_EQ(registry.size(), 1u) << "what has spent is kept";
+  EXPECT_EQ(registry.get("key/a", {})->budgets.spent_ever(), cents(1));
 }
 
 }  // namespace

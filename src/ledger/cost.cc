@@ -95,7 +95,7 @@ Money estimate(const PriceRow* row, int64_t input_tokens, int64_t output_tokens)
   if (row == nullptr) return {};
   const Rates& rates = row->rates_at(input_tokens);
   int64_t dearest = 0;
-  for (UsageClass c : {UsageClass::input, UsageClass::cache_write_5m}) {
+  for (UsageClass c : {UsageClass::input, UsageClass::cache_write_5m, UsageClass::cache_write_1h}) {
     dearest = std::max(dearest, rates[c].value_or(0));
   }
   return amount(input_tokens, dearest) +

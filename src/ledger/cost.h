@@ -42,9 +42,8 @@ Cost cost(const dialect::Usage& usage, const PriceRow& row);
 // Without a row: total 0, state unpriced.
 Cost cost(const dialect::Usage& usage, const PriceBook& book, PriceQuery query);
 
-// An upper estimate before the call, for reserving: all input at the dearest of the input rates
-// (uncached, five-minute cache write) and `output_tokens` at the output rate. 0 when there is no
-// row.
+// An upper bound before the call, for reserving: all input at the dearest of the text input rates
+// (uncached, written to a cache) and `output_tokens` at the output rate. 0 when there is no row.
 Money estimate(const PriceRow* row, int64_t input_tokens, int64_t output_tokens);
 
 }  // namespace weir::ledger

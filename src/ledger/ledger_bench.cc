@@ -65,7 +65,7 @@ void admit_key_and_team(benchmark::State& state) {
       c->apply({.requests_per_minute = 1'000'000'000,
                 .tokens_per_minute = int64_t{1} << 40,
                 .concurrency = 10'000,
-                .budget = BudgetRule{Money::from_nano(int64_t{1} << 50), BudgetWindow::day}});
+                .budgets = {{Money::from_nano(int64_t{1} << 50), BudgetWindow::month}}});
     }
   }
   int64_t now = 1;

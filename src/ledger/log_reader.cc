@@ -16,7 +16,6 @@ namespace weir::ledger {
 namespace {
 
 constexpr uint32_t kPageMax = 1000;
-constexpr size_t kDaysMax = 400;
 constexpr size_t kContentMax = size_t{256} << 20;
 
 // Conditions of a WHERE with the texts to bind, so that no value is ever part of the SQL.
@@ -68,6 +67,8 @@ std::string_view column_of(SumBy by) {
       return "key_id";
     case SumBy::team:
       return "team";
+    case SumBy::project:
+      return "project";
     case SumBy::model:
       return "model";
     case SumBy::deployment:
@@ -122,6 +123,7 @@ Result<RowPage> LogReader::list(const RowFilter& filter) const {
   if (filter.before) where.number("id<", filter.before->value());
   where.text("key_id", filter.key_id);
   where.text("team", filter.team);
+  where.text("project", filter.project);
   where.text("model", filter.model);
   where.text("deployment", filter.deployment);
   if (filter.outcome) where.number("outcome=", static_cast<int64_t>(*filter.outcome));
@@ -202,7 +204,9 @@ Result<std::vector<Sums>> LogReader::sums(const SumQuery& query) const {
     where.number("hour<", to);
     where.text("key_id", query.key_id);
     where.text("team", query.team);
+    where.text("project", query.project);
     where.text("model", query.model);
+    where.text("provider", query.provider);
     WEIR_TRY(store::Statement statement,
              connection.prepare(fmt::format("SELECT {}, {}, {} FROM rollup{}{} GROUP BY 1, 2",
                                             column_of(query.by), column_of(query.then_by),
@@ -226,7 +230,7 @@ Result<std::vector<Sums>> LogReader::sums(const SumQuery& query) const {
   for (auto day = days.rbegin(); day != days.rend(); ++day) {
     on_disk += fmt::format("{}{}", on_disk.empty() ? "" : ",", *day);
     if (*day < from / 24 || *day > (to - 1) / 24) continue;
-    if (++opened > kDaysMax) break;
+    if (++opened > query.days_max) break;
     WEIR_TRY(auto connection,
              open_if_there(store::day_file(data_dir_, kRequestsPrefix, *day), "rollup"));
     if (connection) WEIR_CHECK_OK(collect(*connection, ""));
@@ -244,37 +248,37 @@ Result<std::vector<Sums>> LogReader::sums(const SumQuery& query) const {
   return list;
 }
 
-Result<LogReader::Spending> LogReader::spending(int64_t since_ms, int64_t until_ms) const {
-  Spending spending;
-  SumQuery query{.since_ms = since_ms, .until_ms = until_ms};
-  query.limit = std::numeric_limits<uint32_t>::max();
-  query.by = SumBy::key;
-  WEIR_TRY(std::vector<Sums> keys, sums(query));
-  for (Sums& sum : keys) {
-    if (!sum.group.empty()) spending.by_key.emplace_back(std::move(sum.group), sum.cost);
-  }
-  query.by = SumBy::team;
-  WEIR_TRY(std::vector<Sums> teams, sums(query));
-  for (Sums& sum : teams) {
-    if (!sum.group.empty()) spending.by_team.emplace_back(std::move(sum.group), sum.cost);
-  }
-  return spending;
-}
-
 Result<void> remember_spending(const LogReader& reader, int64_t wall_ms, LimitRegistry& registry) {
-  std::map<std::string, std::pair<Money, Money>> spent;  // in the day, in the month
-  auto start = [&](BudgetWindow window) {
-    return window_start_ms(window, window_index(window, wall_ms));
-  };
-  WEIR_TRY(LogReader::Spending day, reader.spending(start(BudgetWindow::day), 0));
-  WEIR_TRY(LogReader::Spending month, reader.spending(start(BudgetWindow::month), 0));
-  for (const auto& [key, money] : day.by_key) spent[key_subject(key)].first = money;
-  for (const auto& [team, money] : day.by_team) spent[team_subject(team)].first = money;
-  for (const auto& [key, money] : month.by_key) spent[key_subject(key)].second = money;
-  for (const auto& [team, money] : month.by_team) spent[team_subject(team)].second = money;
-  for (const auto& [subject, money] : spent) {
-    registry.remember(subject, money.first, money.second, wall_ms);
+  std::map<std::string, SpentBefore> spent;
+  const int64_t first_day = store::day_of(wall_ms) - static_cast<int64_t>(Budgets::kDaysKept) + 1;
+  SumQuery query{};
+  query.limit = std::numeric_limits<uint32_t>::max();
+  query.days_max = std::numeric_limits<size_t>::max();
+  for (const SumBy by : {SumBy::key, SumBy::project, SumBy::team, SumBy::none}) {
+    const auto subject = [&](const std::string& group) {
+      switch (by) {
+        case SumBy::key:
+          return key_subject(group);
+        case SumBy::project:
+          return project_subject(group);
+        case SumBy::team:
+          return team_subject(group);
+        default:
+          return std::string(kOrganizationSubject);
+      }
+    };
+    query.by = by;
+    query.then_by = SumBy::day;
+    WEIR_TRY(const std::vector<Sums> sums, reader.sums(query));
+    for (const Sums& sum : sums) {
+      if (sum.group.empty() && by != SumBy::none) continue;
+      SpentBefore& before = spent[subject(sum.group)];
+      before.total += sum.cost;
+      const int64_t day = store::parse_day(sum.then_group).value_or(0);
+      if (day >= first_day) before.days.emplace_back(day, sum.cost);
+    }
   }
+  for (auto& [subject, before] : spent) registry.remember(subject, std::move(before));
   return {};
 }
 

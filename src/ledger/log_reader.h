@@ -18,6 +18,7 @@ namespace weir::ledger {
 struct RowFilter {
   std::string key_id = {};  // empty: all, here and below
   std::string team = {};
+  std::string project = {};
   std::string model = {};  // the configured name
   std::string deployment = {};
   std::optional<Outcome> outcome = std::nullopt;
@@ -33,7 +34,7 @@ struct RowPage {
   std::optional<Id> next;        // cursor of the next page; none: this was the last
 };
 
-enum class SumBy : uint8_t { none, key, team, model, deployment, provider, hour, day };
+enum class SumBy : uint8_t { none, key, team, project, model, deployment, provider, hour, day };
 
 struct SumQuery {
   int64_t since_ms = 0;  // whole hours: rounded down
@@ -42,8 +43,11 @@ struct SumQuery {
   SumBy then_by = SumBy::none;
   std::string key_id = {};  // filters, empty: all
   std::string team = {};
+  std::string project = {};
   std::string model = {};
+  std::string provider = {};
   uint32_t limit = 1000;
+  size_t days_max = 400;  // day files that are read, newest first
 };
 
 struct Sums {
@@ -88,19 +92,14 @@ class LogReader {
   Result<RequestRow> get(Id id) const;             // not_found
   Result<StoredCapture> get_capture(Id id) const;  // not_found
   Result<std::vector<Sums>> sums(const SumQuery& query) const;
-  // Everything spent since that time, for seeding budgets: one entry per key and per team.
-  struct Spending {
-    std::vector<std::pair<std::string, Money>> by_key;
-    std::vector<std::pair<std::string, Money>> by_team;
-  };
-  Result<Spending> spending(int64_t since_ms, int64_t until_ms) const;
 
  private:
   std::string data_dir_;
 };
 
-// Tells the registry what every key and team has spent in the day and the month of `wall_ms`, so
-// that budgets hold across a restart. Once at start, before the first snapshot is built.
+// Tells the registry what every key, project, team and all together have spent, day by day as far
+// back as a window reaches and in all, so that budgets hold across a restart. Once at start, before
+// the first snapshot is built.
 Result<void> remember_spending(const LogReader& reader, int64_t wall_ms, LimitRegistry& registry);
 
 }  // namespace weir::ledger

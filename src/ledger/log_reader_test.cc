@@ -104,9 +104,8 @@ TEST(LogReader, SumsAreThoseOfTheRows) {
   auto hour = reader.sums({.since_ms = kNoon, .until_ms = kNoon + kHourMs, .by = SumBy::hour});
   ASSERT_EQ(hour->size(), 1u);
   EXPECT_EQ(hour->at(0).group, "2026-11-22T12:00:00Z");
-  auto spending = reader.spending(kNoon, kNoon + 2 * store::kDayMs);
-  ASSERT_EQ(spending->by_team.size(), 2u);
-  EXPECT_EQ(spending->by_team[1].second, by_key[1]);
+  EXPECT_EQ(reader.sums({.by = SumBy::project})->at(0).group, "suggest");
+  EXPECT_EQ(reader.sums({.project = "other"})->size(), 0u);
 }
 
 TEST(LogReader, BudgetsHoldAcrossARestart) {
@@ -127,15 +126,27 @@ TEST(LogReader, BudgetsHoldAcrossARestart) {
   auto key = registry.get(key_subject("search-prod"), {});
   auto team = registry.get(team_subject("search"), {});
   auto stranger = registry.get(key_subject("stranger"), {});
-  EXPECT_EQ(key->day.peek(kNoon).spent.nano(), 1'000);
-  EXPECT_EQ(key->month.peek(kNoon).spent.nano(), 2'000);
-  EXPECT_EQ(team->day.peek(kNoon).spent.nano(), 2'000);
-  EXPECT_EQ(team->month.peek(kNoon).spent.nano(), 3'000);
-  EXPECT_EQ(stranger->month.peek(kNoon).spent, Money{});
+  auto project = registry.get(project_subject("suggest"), {});
+  auto all = registry.get(kOrganizationSubject, {});
+  const auto spent = [](const std::shared_ptr<LimitCells>& cells, BudgetWindow window,
+                        int64_t wall_ms = kNoon, int32_t days = 0) {
+    return cells->budgets.spent({.window = window, .days = days}, wall_ms).nano();
+  };
+  EXPECT_EQ(spent(key, BudgetWindow::day), 1'000);
+  EXPECT_EQ(spent(key, BudgetWindow::week), 2'000);
+  EXPECT_EQ(spent(key, BudgetWindow::month), 2'000);
+  EXPECT_EQ(spent(key, BudgetWindow::rolling, kNoon, 25), 2'000);
+  EXPECT_EQ(spent(key, BudgetWindow::rolling, kNoon, 26), 3'000);
+  EXPECT_EQ(spent(key, BudgetWindow::total), 3'000);
+  EXPECT_EQ(spent(team, BudgetWindow::day), 2'000);
+  EXPECT_EQ(spent(team, BudgetWindow::month), 3'000);
+  EXPECT_EQ(spent(project, BudgetWindow::total), 4'000);
+  EXPECT_EQ(spent(all, BudgetWindow::total), 4'000);
+  EXPECT_EQ(spent(stranger, BudgetWindow::total), 0);
   // Cells that are made when the day is over start it empty.
   auto other = registry.get(key_subject("other"), {});
-  EXPECT_EQ(other->day.peek(kNoon + store::kDayMs).spent, Money{});
-  EXPECT_EQ(other->month.peek(kNoon + store::kDayMs).spent.nano(), 1'000);
+  EXPECT_EQ(spent(other, BudgetWindow::day, kNoon + 2 * store::kDayMs), 0);
+  EXPECT_EQ(spent(other, BudgetWindow::month, kNoon + 2 * store::kDayMs), 1'000);
 }
 
 }  // namespace

@@ -38,14 +38,44 @@ constexpr const char* kRequestTable =
     "CREATE INDEX request_key ON request(key_id);"
     "CREATE INDEX request_not_ok ON request(outcome) WHERE outcome <> 0";
 
+// Who pays in between, what a price was at that time, and corrections: rows that change the cost of
+// an earlier one.
+constexpr const char* kRequestMore =
+    "ALTER TABLE request ADD COLUMN project TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE request ADD COLUMN rates TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE request ADD COLUMN list_nano INTEGER NOT NULL DEFAULT -1;"
+    "ALTER TABLE request ADD COLUMN corrects INTEGER NOT NULL DEFAULT 0;"
+    "UPDATE request SET list_nano=cost_nano";
+
+// A line of the rollup is for one project, too.
+constexpr const char* kRollupWithProject =
+    "ALTER TABLE rollup RENAME TO rollup_before;"
+    "CREATE TABLE rollup("
+    "hour INTEGER NOT NULL, key_id TEXT NOT NULL, team TEXT NOT NULL, project TEXT NOT NULL, "
+    "model TEXT NOT NULL, deployment TEXT NOT NULL, provider TEXT NOT NULL, "
+    "status_class INTEGER NOT NULL, "
+    "requests INTEGER NOT NULL, errors INTEGER NOT NULL, aborted INTEGER NOT NULL, "
+    "denied INTEGER NOT NULL, unpriced INTEGER NOT NULL, estimated INTEGER NOT NULL, "
+    "input_tokens INTEGER NOT NULL, cache_read_tokens INTEGER NOT NULL, "
+    "cache_write_tokens INTEGER NOT NULL, output_tokens INTEGER NOT NULL, "
+    "reasoning_tokens INTEGER NOT NULL, cost_nano INTEGER NOT NULL, total_us INTEGER NOT NULL, "
+    "ttft_us INTEGER NOT NULL, ttft_count INTEGER NOT NULL, "
+    "PRIMARY KEY(hour, key_id, team, project, model, deployment, provider, status_class)) "
+    "WITHOUT ROWID;"
+    "INSERT INTO rollup SELECT hour, key_id, team, '', model, deployment, provider, status_class, "
+    "requests, errors, aborted, denied, unpriced, estimated, input_tokens, cache_read_tokens, "
+    "cache_write_tokens, output_tokens, reasoning_tokens, cost_nano, total_us, ttft_us, "
+    "ttft_count FROM rollup_before;"
+    "DROP TABLE rollup_before";
+
 constexpr const char* kRequestColumns =
     "id, start_ms, key_id, team, user, tags, dialect, endpoint, model_asked, model, deployment, "
     "account, provider, provider_model, attempts, attempts_text, status, outcome, error_code, "
     "streamed, total_us, ttft_us, upstream_us, input, cache_read, cache_write_5m, "
     "cache_write_1h, input_audio, input_image, output, output_audio, output_image, reasoning, "
     "tool_calls, tier, usage_reported, cost_nano, price_row, cost_state, config_generation, "
-    "bytes_in, bytes_out, captured";
-constexpr int kRequestColumnCount = 43;
+    "bytes_in, bytes_out, captured, project, rates, list_nano, corrects";
+constexpr int kRequestColumnCount = 47;
 
 constexpr std::string_view kSumColumns[] = {
     "requests",           "errors",        "aborted",          "denied",
@@ -75,7 +105,8 @@ class Reader {
 }  // namespace
 
 std::span<const store::Migration> requests_migrations() {
-  static const store::Migration kMigrations[] = {{1, kRequestTable}, {2, kRollupTable}};
+  static const store::Migration kMigrations[] = {
+      {1, kRequestTable}, {2, kRollupTable}, {3, kRequestMore}, {4, kRollupWithProject}};
   return kMigrations;
 }
 
@@ -90,7 +121,7 @@ std::span<const store::Migration> captures_migrations() {
 }
 
 std::span<const store::Migration> meta_migrations() {
-  static const store::Migration kMigrations[] = {{1, kRollupTable}};
+  static const store::Migration kMigrations[] = {{1, kRollupTable}, {2, kRollupWithProject}};
   return kMigrations;
 }
 
@@ -150,6 +181,10 @@ void bind_request(store::Statement& statement, const RequestRow& row) {
   number(row.bytes_in);
   number(row.bytes_out);
   number(row.captured ? 1 : 0);
+  text(row.project);
+  text(row.rates);
+  number(row.list_cost.nano());
+  number(row.corrects.value());
 }
 
 RequestRow read_request(const store::Statement& statement) {
@@ -198,6 +233,10 @@ RequestRow read_request(const store::Statement& statement) {
   row.bytes_in = in.number();
   row.bytes_out = in.number();
   row.captured = in.flag();
+  row.project = in.text();
+  row.rates = in.text();
+  row.list_cost = Money::from_nano(in.number());
+  row.corrects = Id(in.number());
   return row;
 }
 
@@ -225,6 +264,7 @@ RollupKey rollup_key(const RequestRow& row) {
   return {row.id.wall_ms() / kHourMs,
           row.key_id,
           row.team,
+          row.project,
           row.model,
           row.deployment,
           row.provider,
@@ -240,20 +280,22 @@ std::string upsert_rollup_sql() {
         fmt::format("{}{}={}+excluded.{}", updates.empty() ? "" : ", ", column, column, column);
   }
   return fmt::format(
-      "INSERT INTO rollup(hour, key_id, team, model, deployment, provider, status_class{}) "
+      "INSERT INTO rollup(hour, key_id, team, project, model, deployment, provider, "
+      "status_class{}) "
       "VALUES({}) ON CONFLICT DO UPDATE SET {}",
-      columns, parameters(7 + static_cast<int>(std::size(kSumColumns))), updates);
+      columns, parameters(8 + static_cast<int>(std::size(kSumColumns))), updates);
 }
 
 void bind_rollup(store::Statement& statement, const RollupKey& key, const RollupSums& sums) {
   statement.bind(1, key.hour)
       .bind(2, key.key_id)
       .bind(3, key.team)
-      .bind(4, key.model)
-      .bind(5, key.deployment)
-      .bind(6, key.provider)
-      .bind(7, key.status_class);
-  int at = 7;
+      .bind(4, key.project)
+      .bind(5, key.model)
+      .bind(6, key.deployment)
+      .bind(7, key.provider)
+      .bind(8, key.status_class);
+  int at = 8;
   for (int64_t value :
        {sums.requests, sums.errors, sums.aborted, sums.denied, sums.unpriced, sums.estimated,
         sums.input_tokens, sums.cache_read_tokens, sums.cache_write_tokens, sums.output_tokens,

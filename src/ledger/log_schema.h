@@ -34,6 +34,7 @@ struct RollupKey {
   int64_t hour = 0;  // since the epoch
   std::string key_id;
   std::string team;
+  std::string project;
   std::string model;
   std::string deployment;
   std::string provider;

@@ -66,6 +66,13 @@ Result<LogWriter::DayFile*> LogWriter::captures_of(int64_t day) {
 
 Result<void> LogWriter::prepare(int64_t wall_ms) {
   WEIR_CHECK_OK(requests_of(store::day_of(wall_ms)));
+  // Files of an older version are read beside the new ones, by the same statements.
+  for (int64_t day : store::days_on_disk(options_.data_dir, kRequestsPrefix)) {
+    const std::string path = store::day_file(options_.data_dir, kRequestsPrefix, day);
+    if (auto ready = open_day(path, requests_migrations(), busy_ms()); !ready) {
+      log::warn("ledger_file_unreadable", {{"file", path}, {"reason", ready.error().message()}});
+    }
+  }
   WEIR_TRY(store::Connection meta,
            store::Connection::open(options_.data_dir + "/meta.db", store::OpenMode::create));
   return meta.migrate("ledger", meta_migrations());

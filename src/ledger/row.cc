@@ -22,13 +22,15 @@ void RequestRow::set_cost(const Cost& c) {
   cost = c.total;
   cost_state = c.state;
   price_row = c.row_id();
+  list_cost = c.total;
 }
 
 size_t RequestRow::bytes() const {
   size_t size = sizeof(RequestRow);
-  for (const std::string* text : {&key_id, &team, &user, &tags, &dialect, &endpoint, &model_asked,
-                                  &model, &deployment, &account, &provider, &provider_model,
-                                  &attempts_text, &error_code, &usage.service_tier, &price_row}) {
+  for (const std::string* text :
+       {&key_id, &team, &project, &user, &tags, &dialect, &endpoint, &model_asked, &model,
+        &deployment, &account, &provider, &provider_model, &attempts_text, &error_code,
+        &usage.service_tier, &price_row, &rates}) {
     // Texts inside the string object's own buffer are counted with the row.
     if (text->capacity() > 15) size += text->capacity() + 1;
   }

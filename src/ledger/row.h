@@ -39,6 +39,7 @@ struct RequestRow {
   int64_t start_ms = 0;  // wall time
   std::string key_id;    // empty: no valid key was presented
   std::string team;
+  std::string project;
   std::string user;      // the client's own tag for its user, as sent
   std::string tags;      // compact JSON object or empty
   std::string dialect;   // the client's: "openai_chat", "anthropic_messages", ...
@@ -63,10 +64,17 @@ struct RequestRow {
   dialect::Usage usage;     // usage.service_tier is the row's tier
   Money cost;
   std::string price_row;  // PriceRow::id, empty when unpriced
+  // The rates it was priced by, as JSON: {"input":2500000,...} in pico-dollars per token, and
+  // "tool_call" in nano-dollars. Of the last attempt, as the price row is.
+  std::string rates;
+  Money list_cost;  // before the account's discount
   CostState cost_state = CostState::unpriced;
   int64_t config_generation = 0;
   int64_t bytes_in = 0;   // request body from the client
   int64_t bytes_out = 0;  // answer body to the client
+  // A correction: its cost is what is to be added to that of this earlier row. It counts as no
+  // request. Zero: a row of its own.
+  Id corrects{0};
   bool captured = false;  // set by the log when the capture was stored
   std::unique_ptr<Capture> capture;
 

@@ -52,29 +52,26 @@ Result<int64_t> count_option(const Arguments& arguments, std::string_view name) 
               fmt::format("--{}: expected a whole number above 0", name));
 }
 
-// "50/day", "500/month", or dollars alone: per month.
-Result<ledger::BudgetRule> parse_budget(std::string_view text) {
-  const size_t slash = text.find('/');
-  const std::string_view per = slash == std::string_view::npos ? "month" : text.substr(slash + 1);
-  const auto usd = parse_dollars(text.substr(0, slash));
-  if (!usd || usd->nano() <= 0 || (per != "day" && per != "month")) {
-    return fail(ErrorCode::invalid_argument,
-                "--budget: expected dollars and a period, such as 50/day or 500/month");
-  }
-  return ledger::BudgetRule{*usd,
-                            per == "day" ? ledger::BudgetWindow::day : ledger::BudgetWindow::month};
-}
-
 Result<access::KeySpec> spec_from(const Arguments& arguments) {
   access::KeySpec spec;
   spec.name = arguments.argument(0);
   spec.team = arguments.value("team");
+  spec.project = arguments.value("project");
   spec.models = arguments.values("model");
   WEIR_TRY(spec.limits.requests_per_minute, count_option(arguments, "rpm"));
   WEIR_TRY(spec.limits.tokens_per_minute, count_option(arguments, "tpm"));
   WEIR_TRY(spec.limits.concurrency, count_option(arguments, "concurrency"));
-  if (arguments.has("budget")) {
-    WEIR_TRY(spec.limits.budget, parse_budget(arguments.value("budget")));
+  for (const bool hard : {true, false}) {
+    const std::string_view option = hard ? "budget" : "soft-budget";
+    for (const std::string& text : arguments.values(option)) {
+      auto rule = ledger::parse_budget(text);
+      if (!rule) {
+        return fail(ErrorCode::invalid_argument,
+                    fmt::format("--{}: {}", option, rule.error().message()));
+      }
+      rule->hard = hard;
+      spec.limits.budgets.push_back(*rule);
+    }
   }
   if (arguments.has("expires")) {
     const auto moment = parse_moment(arguments.value("expires"));
@@ -140,9 +137,9 @@ std::string limits_text(const ledger::LimitRules& limits) {
   add("rpm", limits.requests_per_minute);
   add("tpm", limits.tokens_per_minute);
   add("concurrency", limits.concurrency);
-  if (limits.budget) {
-    text += fmt::format(" budget={}/{}", limits.budget->limit.to_usd(),
-                        limits.budget->window == ledger::BudgetWindow::day ? "day" : "month");
+  for (const ledger::BudgetRule& rule : limits.budgets) {
+    text += fmt::format(" {}={}/{}", rule.hard ? "budget" : "soft-budget", rule.limit.to_usd(),
+                        ledger::window_text(rule));
   }
   return text;
 }
@@ -155,6 +152,7 @@ void print_json(const std::vector<access::StoredKey>& keys, Terminal& terminal) 
     w.begin_object().member("id", std::string_view(key.id));
     w.member("name", std::string_view(key.spec.name));
     w.member("team", std::string_view(key.spec.team));
+    w.member("project", std::string_view(key.spec.project));
     w.member("masked", std::string_view(key.masked));
     w.key("models").begin_array();
     for (const std::string& model : key.spec.models) w.string(model);
@@ -235,14 +233,18 @@ Command key_command() {
           {{.name = "add",
             .summary = "Make a key and print it, once",
             .arguments = {{"NAME", "How it appears in logs, metrics and the console"}},
-            .options = with_store({{"model", 'm', "NAME", "A model it may use; may be repeated"},
-                                   {"team", 0, "NAME", "Team whose budget it shares"},
-                                   {"rpm", 0, "N", "Requests per minute"},
-                                   {"tpm", 0, "N", "Tokens per minute"},
-                                   {"concurrency", 0, "N", "Requests at the same time"},
-                                   {"budget", 0, "USD/PERIOD", "Such as 50/day or 500/month"},
-                                   {"expires", 0, "DATE", "From when on it is refused"},
-                                   {"tag", 0, "NAME=TEXT", "A label; may be repeated"}}),
+            .options = with_store(
+                {{"model", 'm', "NAME", "A model it may use; may be repeated"},
+                 {"team", 0, "NAME", "Team whose budgets it shares"},
+                 {"project", 0, "NAME", "Project whose budgets it shares"},
+                 {"rpm", 0, "N", "Requests per minute"},
+                 {"tpm", 0, "N", "Tokens per minute"},
+                 {"concurrency", 0, "N", "Requests at the same time"},
+                 {"budget", 0, "USD/WINDOW",
+                  "Such as 50/day, 500/month or 400/30d; may be repeated"},
+                 {"soft-budget", 0, "USD/WINDOW", "One that only alerts; may be repeated"},
+                 {"expires", 0, "DATE", "From when on it is refused"},
+                 {"tag", 0, "NAME=TEXT", "A label; may be repeated"}}),
             .examples = {{"weir key add search --model gpt-4o --rpm 600 --budget 50/day",
                           "A key for one team's service"},
                          {"weir key add ci --expires 2030-01-01 > key.txt",

@@ -92,7 +92,7 @@ TEST_F(KeyCommand, RefusesWhatItCannotDo) {
            {{"add", "search"}, "search"},
            {{"add", "x", "--rpm", "0"}, "--rpm"},
            {{"add", "x", "--tpm", "many"}, "--tpm"},
-           {{"add", "x", "--budget", "50/week"}, "--budget"},
+           {{"add", "x", "--budget", "50/year"}, "--budget"},
            {{"add", "x", "--budget", "-1"}, "--budget"},
            {{"add", "x", "--expires", "soon"}, "--expires"},
            {{"add", "x", "--tag", "prod"}, "--tag"},

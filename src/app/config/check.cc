@@ -31,10 +31,14 @@ struct Names {
 
 struct AllNames {
   explicit AllNames(const Config& config)
-      : accounts(config.accounts), models(config.models), teams(config.teams) {}
+      : accounts(config.accounts),
+        models(config.models),
+        teams(config.teams),
+        projects(config.projects) {}
   Names accounts;
   Names models;
   Names teams;
+  Names projects;
 };
 
 template <class T>
@@ -160,12 +164,27 @@ bool matches_any(std::string_view pattern, const Names& names) {
                      [pattern](std::string_view name) { return name.starts_with(pattern); });
 }
 
+// A project's keys are its team's.
+void check_team_of_key(const Config& config, const Key& key, const AllNames& names,
+                       const std::string& path, Reader& reader) {
+  const auto found = names.projects.index.find(key.project);
+  if (key.team.empty() || found == names.projects.index.end()) return;
+  const std::string& team = config.projects[found->second].team;
+  if (team == key.team) return;
+  reader.problem_at(ProblemCode::conflict, path + ".team",
+                    team.empty() ? fmt::format("the project \"{}\" belongs to no team", key.project)
+                                 : fmt::format("the project \"{}\" belongs to the team \"{}\"",
+                                               key.project, team));
+}
+
 void check_keys(const Config& config, const AllNames& names, Reader& reader) {
   std::unordered_map<std::string_view, size_t> secrets;
   for (size_t i = 0; i < config.keys.size(); ++i) {
     const Key& key = config.keys[i];
     const std::string path = fmt::format("keys[{}]", i);
     check_name(key.team, names.teams, "team", path + ".team", reader);
+    check_name(key.project, names.projects, "project", path + ".project", reader);
+    check_team_of_key(config, key, names, path, reader);
     for (size_t j = 0; j < key.models.size(); ++j) {
       if (reader.is_full() || matches_any(key.models[j], names.models)) continue;
       reader.problem_at(ProblemCode::unknown_name, fmt::format("{}.models[{}]", path, j),
@@ -202,6 +221,11 @@ void check_config(const Config& config, Reader& reader) {
   check_unique_names(config.accounts, "accounts", reader);
   check_unique_names(config.models, "models", reader);
   check_unique_names(config.teams, "teams", reader);
+  check_unique_names(config.projects, "projects", reader);
+  for (size_t i = 0; i < config.projects.size(); ++i) {
+    check_name(config.projects[i].team, names.teams, "team", fmt::format("projects[{}].team", i),
+               reader);
+  }
   check_unique_names(config.keys, "keys", reader);
   check_listeners(config, reader);
   check_accounts(config, reader);

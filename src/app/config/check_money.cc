@@ -28,11 +28,34 @@ void check_rates(const TokenPrices& prices, const std::string& path, Reader& rea
   }
 }
 
-void check_budget(const std::optional<Budget>& budget, const std::string& path, Reader& reader) {
-  if (!budget || budget->per == Period::day || budget->per == Period::month) return;
-  reader.problem_at(ProblemCode::unsupported, path + ".budget.per",
-                    fmt::format("this version of Weir holds budgets per day or month, not per {}",
-                                to_string(budget->per)));
+void check_budget(const Budget& budget, const std::string& path, Reader& reader) {
+  if (budget.per == Period::rolling && budget.days == 0) {
+    reader.problem_at(ProblemCode::missing_field, path + ".days",
+                      "a rolling budget needs its number of days");
+  }
+  if (budget.per != Period::rolling && budget.days != 0) {
+    reader.problem_at(
+        ProblemCode::conflict, path + ".days",
+        fmt::format("only a rolling budget has days, this one is per {}", to_string(budget.per)));
+  }
+}
+
+// `T` has a budget, or budgets, or both.
+template <class T>
+void check_budgets(const T& allowance, const std::string& path, Reader& reader) {
+  if (allowance.budget) check_budget(*allowance.budget, path + ".budget", reader);
+  std::map<std::pair<Period, bool>, std::string> seen;
+  if (allowance.budget) seen[{allowance.budget->per, allowance.budget->hard}] = "budget";
+  for (size_t i = 0; i < allowance.budgets.size(); ++i) {
+    const Budget& budget = allowance.budgets[i];
+    const std::string name = fmt::format("budgets[{}]", i);
+    check_budget(budget, path + "." + name, reader);
+    const auto [other, fresh] = seen.emplace(std::pair(budget.per, budget.hard), name);
+    if (fresh) continue;
+    reader.problem_at(ProblemCode::conflict, path + "." + name,
+                      fmt::format("{} is a {} budget of the same window", other->second,
+                                  budget.hard ? "hard" : "soft"));
+  }
 }
 
 void check_prices(const Config& config, Reader& reader) {
@@ -72,12 +95,15 @@ void check_prices(const Config& config, Reader& reader) {
 }  // namespace
 
 void check_money(const Config& config, Reader& reader) {
-  for (size_t i = 0; i < config.teams.size(); ++i) {
-    check_budget(config.teams[i].budget, fmt::format("teams[{}]", i), reader);
-  }
-  for (size_t i = 0; i < config.keys.size(); ++i) {
-    check_budget(config.keys[i].budget, fmt::format("keys[{}]", i), reader);
-  }
+  check_budgets(config.organization, "organization", reader);
+  const auto check_all = [&reader](const auto& list, std::string_view name) {
+    for (size_t i = 0; i < list.size(); ++i) {
+      check_budgets(list[i], fmt::format("{}[{}]", name, i), reader);
+    }
+  };
+  check_all(config.teams, "teams");
+  check_all(config.projects, "projects");
+  check_all(config.keys, "keys");
   check_prices(config, reader);
 }
 

@@ -32,6 +32,8 @@ std::string_view to_string(Period period) {
       return "week";
     case Period::month:
       return "month";
+    case Period::rolling:
+      return "rolling";
     case Period::total:
       return "total";
   }

@@ -31,7 +31,7 @@ enum class Provider : uint8_t {
   bedrock,
   openai_compatible,
 };
-enum class Period : uint8_t { day, week, month, total };
+enum class Period : uint8_t { day, week, month, rolling, total };
 
 std::string_view to_string(Provider provider);
 std::string_view to_string(Period period);
@@ -187,20 +187,52 @@ struct Model {
 struct Budget {
   Money usd;
   Period per = Period::month;
+  uint32_t days = 0;  // of a rolling window
+  bool hard = true;
+};
+
+// All keys together.
+struct Organization {
+  std::string name;
+  RateLimits limits;
+  std::optional<Budget> budget;
+  std::vector<Budget> budgets;
 };
 
 struct Team {
   std::string name;
+  RateLimits limits;
   std::optional<Budget> budget;
+  std::vector<Budget> budgets;
+};
+
+struct Project {
+  std::string name;
+  std::string team;
+  RateLimits limits;
+  std::optional<Budget> budget;
+  std::vector<Budget> budgets;
+};
+
+// Where budgets tell that they are half, four fifths and wholly spent.
+struct AlertWebhook {
+  std::string url;
+  Secret secret;
+};
+
+struct Alerts {
+  std::optional<AlertWebhook> webhook;
 };
 
 struct Key {
   std::string name;
   Secret key;
   std::string team;
+  std::string project;              // its team is the key's
   std::vector<std::string> models;  // empty: every model; "gpt-*": every model that begins so
   RateLimits limits;
   std::optional<Budget> budget;
+  std::vector<Budget> budgets;
   std::optional<bool> capture;
   std::optional<Moment> expires;
   std::map<std::string, std::string> tags;
@@ -265,8 +297,11 @@ struct Config {
   Defaults defaults;
   std::vector<Account> accounts;
   std::vector<Model> models;
+  Organization organization;
   std::vector<Team> teams;
+  std::vector<Project> projects;
   std::vector<Key> keys;
+  Alerts alerts;
   std::vector<Price> prices;
   Capture capture;
   Ledger ledger;

@@ -15,7 +15,8 @@ struct Choices<Provider> {
 };
 template <>
 struct Choices<Period> {
-  static constexpr std::array kValues{Period::day, Period::week, Period::month, Period::total};
+  static constexpr std::array kValues{Period::day, Period::week, Period::month, Period::rolling,
+                                      Period::total};
 };
 template <>
 struct Choices<log::Level> {
@@ -339,10 +340,32 @@ const ObjectSpec& spec_of<Model>() {
 template <>
 const ObjectSpec& spec_of<Budget>() {
   static const ObjectSpec spec =
-      Table<Budget>("Budget", "Money that may be spent in a calendar period, UTC.")
+      Table<Budget>("Budget", "Money that may be spent in a window of time, UTC.")
           .field("usd", &Budget::usd, "US dollars.", {.required = true, .min = 1})
-          .field("per", &Budget::per,
-                 "The period. This version holds `day` and `month`; the others are refused.")
+          .field(
+              "per", &Budget::per,
+              "The window: a calendar day, week (from Monday) or month, the last `days` days, or "
+              "all time.")
+          .field("days", &Budget::days,
+                 "How many days a `rolling` window has, today included: 1 to 92.",
+                 {.max = 92, .unset = "none"})
+          .field(
+              "hard", &Budget::hard,
+              "Refuse what would exceed it. false only tells (`alerts`). Of one window there can "
+              "be a hard and a soft one.")
+          .done();
+  return spec;
+}
+
+template <>
+const ObjectSpec& spec_of<Organization>() {
+  static const ObjectSpec spec =
+      Table<Organization>("Organization", "Everybody: all keys together.")
+          .field("name", &Organization::name, "How exports call it.", kName)
+          .field("limits", &Organization::limits, "What all keys may ask for together.")
+          .field("budget", &Organization::budget, "What all keys may spend together.",
+                 {.unset = "unlimited"})
+          .field("budgets", &Organization::budgets, "Several budgets, which all hold.")
           .done();
   return spec;
 }
@@ -350,10 +373,49 @@ const ObjectSpec& spec_of<Budget>() {
 template <>
 const ObjectSpec& spec_of<Team>() {
   static const ObjectSpec spec =
-      Table<Team>("Team", "Keys that share a budget.")
-          .field("name", &Team::name, "How keys refer to it.", kRequiredName)
+      Table<Team>("Team", "Keys that share limits and budgets.")
+          .field("name", &Team::name, "How keys and projects refer to it.", kRequiredName)
+          .field("limits", &Team::limits, "What all its keys may ask for together.")
           .field("budget", &Team::budget, "What all its keys may spend together.",
                  {.unset = "unlimited"})
+          .field("budgets", &Team::budgets, "Several budgets, which all hold.")
+          .done();
+  return spec;
+}
+
+template <>
+const ObjectSpec& spec_of<Project>() {
+  static const ObjectSpec spec =
+      Table<Project>("Project", "Keys of one team that share limits and budgets of their own.")
+          .field("name", &Project::name, "How keys refer to it.", kRequiredName)
+          .field("team", &Project::team, "Team that it belongs to.", kName)
+          .field("limits", &Project::limits, "What all its keys may ask for together.")
+          .field("budget", &Project::budget, "What all its keys may spend together.",
+                 {.unset = "unlimited"})
+          .field("budgets", &Project::budgets, "Several budgets, which all hold.")
+          .done();
+  return spec;
+}
+
+template <>
+const ObjectSpec& spec_of<AlertWebhook>() {
+  static const ObjectSpec spec =
+      Table<AlertWebhook>("Webhook", "An address that is told by a signed POST.")
+          .field("url", &AlertWebhook::url, "Where to.", {.required = true, .as = FieldKind::url})
+          .field("secret", &AlertWebhook::secret,
+                 "Signs each message: `x-weir-signature` is `v1=` and the HMAC-SHA256, in hex, of "
+                 "`x-weir-timestamp`, a full stop and the body.",
+                 {.required = true})
+          .done();
+  return spec;
+}
+
+template <>
+const ObjectSpec& spec_of<Alerts>() {
+  static const ObjectSpec spec =
+      Table<Alerts>("Alerts", "Who is told when 50, 80 and 100 % of a budget are spent.")
+          .field("webhook", &Alerts::webhook, "Told once per budget, window and threshold.",
+                 {.unset = "nobody"})
           .done();
   return spec;
 }
@@ -365,12 +427,14 @@ const ObjectSpec& spec_of<Key>() {
           .field("name", &Key::name, "How it appears in logs, metrics and the console.",
                  kRequiredName)
           .field("key", &Key::key, "The secret itself; at least 16 characters.", {.required = true})
-          .field("team", &Key::team, "Team whose budget it shares.", kName)
+          .field("team", &Key::team, "Team whose limits and budgets it shares.", kName)
+          .field("project", &Key::project, "Project whose limits and budgets it shares.", kName)
           .field("models", &Key::models,
                  "Models it may use; `gpt-*` means every model that begins so.",
                  {.unset = "every model"})
           .field("limits", &Key::limits, "What its holder may ask for.")
           .field("budget", &Key::budget, "What its holder may spend.", {.unset = "unlimited"})
+          .field("budgets", &Key::budgets, "Several budgets, which all hold.")
           .field("capture", &Key::capture, "Keep the messages of its requests.",
                  {.of_default = "capture.enabled"})
           .field("expires", &Key::expires, "From when on it is refused.", {.unset = "never"})
@@ -502,8 +566,12 @@ const ObjectSpec& spec_of<Config>() {
                  "What models take where they say nothing themselves.")
           .field("accounts", &Config::accounts, "Credentials at providers.")
           .field("models", &Config::models, "What clients ask for, and where it is served.")
-          .field("teams", &Config::teams, "Keys that share a budget.")
+          .field("organization", &Config::organization, "Everybody: all keys together.")
+          .field("teams", &Config::teams, "Keys that share limits and budgets.")
+          .field("projects", &Config::projects,
+                 "Keys of one team that share limits and budgets of their own.")
           .field("keys", &Config::keys, "What clients hold.")
+          .field("alerts", &Config::alerts, "Who is told when budgets are spent.")
           .field("prices", &Config::prices, "Prices that replace the shipped price book's.")
           .field("capture", &Config::capture, "Keeping requests and answers; off by default.")
           .field("ledger", &Config::ledger, "The rows about every request.")

@@ -1,0 +1,111 @@
+// Budgets on the journey: what is reserved for a request, what a further attempt adds to it, and
+// who is charged.
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "gateway/estimate.h"
+#include "gateway/test_world.h"
+
+namespace weir::gateway {
+namespace {
+
+using ledger::BudgetWindow;
+using std::chrono::seconds;
+using testing::HasSubstr;
+
+// Dollars a million tokens, in and out: 2.50 and 10.00; 0.15 and 0.60.
+constexpr std::string_view kDear = "gpt-4o-2024-11-20";
+constexpr std::string_view kCheap = "gpt-4o-mini-2024-07-18";
+constexpr std::string_view kGood =
+    R"({"id":"c","object":"chat.completion","created":1,"model":"m","choices":[{"index":0,"message":{"role":"assistant","content":"fine"},"finish_reason":"stop"}],"usage":{"prompt_tokens":100,"completion_tokens":20,"total_tokens":120}})";
+constexpr int64_t kGoodNano = 100 * 2'500 + 20 * 10'000;
+
+std::string ask(std::string_view more = {}) {
+  return fmt::format(R"({{"model":"m"{},"messages":[{{"role":"user","content":"hello"}}]}})", more);
+}
+
+// The most that `ask(more)` may cost at the dear model.
+int64_t worst_nano(std::string_view more, int64_t output) {
+  const std::string body = ask(more);
+  json::Document document;
+  EXPECT_TRUE(document.parse(body));
+  const int64_t input = estimate_input_tokens(document.root()) * 4;
+  return input * 2'500 + output * 10'000;
+}
+
+class Budgeted : public testing::Test {
+ protected:
+  Budgeted() { world_.advance(seconds(1)); }
+
+  void hold(int64_t nano, BudgetWindow window = BudgetWindow::day) {
+    auto who = std::make_shared<access::Principal>();
+    who->key_id = "k";
+    who->team_limits = cells_;
+    cells_->apply({.budgets = {{Money::from_nano(nano), window}}});
+    world_.snapshot().anonymous = who;
+  }
+  void serve(std::string_view account, std::string_view model, const Scripted& answer) {
+    world_.account(std::string(account));
+    world_.script(std::string(account), answer);
+    deployments_.push_back(fmt::format("{}/{}", account, model));
+  }
+  Answer post(std::string_view more = {}) { return world_.post("/v1/chat/completions", ask(more)); }
+
+  TestWorld world_;
+  std::shared_ptr<ledger::LimitCells> cells_ = std::make_shared<ledger::LimitCells>();
+  std::vector<std::string> deployments_;
+};
+
+TEST_F(Budgeted, TheWorstCaseIsReservedAndTheCostIsCharged) {
+  struct {
+    std::string_view more;
+    int64_t output;
+  } cases[] = {{R"(,"max_tokens":50)", 50},
+               {R"(,"max_completion_tokens":50,"n":3)", 150},
+               {"", kOutputUnlimited}};
+  serve("up", kDear, json_answer(200, kGood));
+  world_.model("m", deployments_);
+  int64_t spent = 0;
+  for (const auto& c : cases) {
+    const int64_t worst = worst_nano(c.more, c.output);
+    hold(spent + worst - 1'000);
+    const Answer refused = post(c.more);
+    EXPECT_EQ(refused.status, 429) << c.more;
+    EXPECT_THAT(refused.body, HasSubstr("this key's team"));
+    EXPECT_EQ(world_.last_row().error_code, "budget_exceeded");
+    hold(spent + worst + 1'000);
+    EXPECT_EQ(post(c.more).status, 200) << c.more;
+    spent += kGoodNano;
+    EXPECT_EQ(cells_->budgets.spent_ever().nano(), spent);
+    EXPECT_EQ(cells_->budgets.reserved(), Money{});
+  }
+}
+
+TEST_F(Budgeted, TheDearestDeploymentAndFallbackCount) {
+  serve("up", kCheap, json_answer(200, kGood));
+  world_.account("dear");
+  world_.model("m", deployments_).fallbacks = {"other"};
+  world_.model("other", {fmt::format("dear/{}", kDear)});
+  hold(worst_nano(R"(,"max_tokens":50)", 50) - 1'000);
+  EXPECT_EQ(post(R"(,"max_tokens":50)").status, 429);
+}
+
+TEST_F(Budgeted, AnAttemptBehindABilledOneNeedsItsOwnRoom) {
+  // The provider began to answer, and bills: both attempts together may exceed the budget.
+  serve("bad", kDear, json_answer(200, kGood.substr(0, 80)));
+  world_.model("m", deployments_);
+  const int64_t worst = worst_nano(R"(,"max_tokens":50)", 50);
+  hold(worst + 1'000);
+  EXPECT_GE(post(R"(,"max_tokens":50)").status, 500);
+  EXPECT_EQ(world_.last_row().attempts, 1u);
+  EXPECT_LE(cells_->budgets.spent_ever().nano(), worst + 1'000);
+  hold(100 * worst);
+  world_.advance(seconds(100));
+  EXPECT_GE(post(R"(,"max_tokens":50)").status, 500);
+  EXPECT_GT(world_.last_row().attempts, 1u) << "with room it is tried again";
+  EXPECT_EQ(cells_->budgets.reserved(), Money{});
+}
+
+}  // namespace
+}  // namespace weir::gateway
