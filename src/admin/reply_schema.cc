@@ -36,12 +36,13 @@ constexpr NamedSchema kSchemas[] = {
      "input_audio: number, input_image: number, output: number, output_audio: number, "
      "output_image: number, reasoning: number, tool_calls: number, service_tier: text}"},
     {"Row",
-     "{id: text, time: text, start_ms: number, key: text, team: text, user: text, "
-     "tags: {*: text}, dialect: text, endpoint: text, model_asked: text, model: text, "
+     "{id: text, time: text, start_ms: number, key: text, team: text, project: text, "
+     "user: text, tags: {*: text}, dialect: text, endpoint: text, model_asked: text, model: text, "
      "deployment: text, account: text, provider: text, provider_model: text, "
      "attempts: [Attempt], status: number, outcome: text, error_code: text, streamed: bool, "
      "total_us: number, ttft_us: number, upstream_us: number, usage: Usage, cost_usd: text, "
-     "cost_nano_usd: number, cost_state: text, price_row: text, config_generation: number, "
+     "cost_nano_usd: number, cost_state: text, list_cost_usd: text, price_row: text, "
+     "rates: {*: number}, corrects: text, config_generation: number, "
      "bytes_in: number, bytes_out: number, captured: bool, capture?: Capture}"},
     {"Capture",
      "{request: text, request_content_type: text, request_bytes: number, response: text, "
@@ -52,11 +53,13 @@ constexpr NamedSchema kSchemas[] = {
      "cache_read_tokens: number, cache_write_tokens: number, output_tokens: number, "
      "reasoning_tokens: number, cost_usd: text, cost_nano_usd: number, total_us: number, "
      "ttft_us: number, ttft_count: number}"},
-    {"Budget", "{usd: text, per: text}"},
+    {"Budget", "{usd: text, per: text, days?: number, hard: bool}"},
+    {"BudgetStanding",
+     "{subject: text, usd: text, per: text, days?: number, hard: bool, spent_usd: text}"},
     {"Key",
-     "{id: text, name: text, masked: text, source: text, team: text, models: [text], "
-     "capture: bool, expires: text?, created?: text?, revoked?: text?, "
-     "limits?: {rpm: number?, tpm: number?, concurrency: number?}, budget?: Budget?, "
+     "{id: text, name: text, masked: text, source: text, team: text, project: text, "
+     "models: [text], capture: bool, expires: text?, created?: text?, revoked?: text?, "
+     "limits?: {rpm: number?, tpm: number?, concurrency: number?}, budgets?: [Budget], "
      "key?: text}"},
     {"Error", "{error: {code: text, message: text}}"},
 };
@@ -74,6 +77,7 @@ constexpr RouteReply kReplies[] = {
     {"GET", "/api/v1/requests", "{requests: [Row], next: text?}"},
     {"GET", "/api/v1/requests/{id}", "Row"},
     {"GET", "/api/v1/usage", "{usage: [Sums]}"},
+    {"GET", "/api/v1/budgets", "{budgets: [BudgetStanding]}"},
     {"GET", "/api/v1/keys", "{keys: [Key]}"},
     {"POST", "/api/v1/keys", "Key"},
     {"POST", "/api/v1/keys/{id}/rotate", "Key"},
