@@ -95,6 +95,18 @@ std::optional<Id> id_of(std::string_view text) {
   return Id::from_text(text);
 }
 
+Result<std::optional<ledger::Outcome>> outcome_of(const std::string& text) {
+  using ledger::Outcome;
+  if (text.empty()) return std::nullopt;
+  for (const Outcome outcome :
+       {Outcome::ok, Outcome::error, Outcome::aborted, Outcome::truncated, Outcome::denied}) {
+    if (ledger::to_string(outcome) == text) return outcome;
+  }
+  return fail(ErrorCode::invalid_argument,
+              fmt::format("outcome: expected ok, error, aborted, truncated or denied, got \"{}\"",
+                          text.substr(0, 40)));
+}
+
 Result<ledger::SumBy> sum_by(const std::string& text) {
   using ledger::SumBy;
   static constexpr std::pair<std::string_view, SumBy> kNames[] = {{"", SumBy::none},
@@ -127,6 +139,17 @@ net::Task<Result<Reply>> list_requests(Backend& backend, const Request& request)
   filter.project = text_of(request, "project");
   filter.model = text_of(request, "model");
   filter.deployment = text_of(request, "deployment");
+  filter.provider = text_of(request, "provider");
+  filter.user = text_of(request, "user");
+  filter.endpoint = text_of(request, "endpoint");
+  filter.dialect = text_of(request, "dialect");
+  filter.error_code = text_of(request, "error_code");
+  const auto outcome = outcome_of(text_of(request, "outcome"));
+  if (!outcome) co_return fail(outcome.error());
+  filter.outcome = *outcome;
+  const auto took_ms = number_of(request, "took_ms", 0, 0, kDayMs);
+  if (!took_ms) co_return fail(took_ms.error());
+  filter.total_us_min = *took_ms * 1000;
   const auto limit = number_of(request, "limit", 100, 1, 1000);
   if (!limit) co_return fail(limit.error());
   filter.limit = static_cast<uint32_t>(*limit);

@@ -113,7 +113,7 @@ TEST(ReplySchema, EveryNotationIsRead) {
     EXPECT_TRUE(json::Document().parse(*text)) << *text;
   }
   for (const Route& route : routes()) {
-    if (route.path == "/metrics" || route.path == "/api/v1/openapi.json") continue;
+    if (reply_notation(route).empty()) continue;
     EXPECT_TRUE(schema_of(reply_notation(route))) << route.method << " " << route.path;
   }
 }

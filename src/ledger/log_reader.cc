@@ -126,6 +126,12 @@ Result<RowPage> LogReader::list(const RowFilter& filter) const {
   where.text("project", filter.project);
   where.text("model", filter.model);
   where.text("deployment", filter.deployment);
+  where.text("provider", filter.provider);
+  where.text("user", filter.user);
+  where.text("endpoint", filter.endpoint);
+  where.text("dialect", filter.dialect);
+  where.text("error_code", filter.error_code);
+  if (filter.total_us_min > 0) where.number("total_us>=", filter.total_us_min);
   if (filter.outcome) where.number("outcome=", static_cast<int64_t>(*filter.outcome));
   if (filter.status_class > 0) where.number("status/100=", filter.status_class);
 

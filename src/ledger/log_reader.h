@@ -21,6 +21,12 @@ struct RowFilter {
   std::string project = {};
   std::string model = {};  // the configured name
   std::string deployment = {};
+  std::string provider = {};
+  std::string user = {};
+  std::string endpoint = {};
+  std::string dialect = {};
+  std::string error_code = {};
+  int64_t total_us_min = 0;  // took at least that long
   std::optional<Outcome> outcome = std::nullopt;
   int status_class = 0;  // 2, 4, 5, ...; 0: all
   int64_t since_ms = 0;  // start time, inclusive

@@ -57,6 +57,12 @@ TEST(LogReader, ListsNewestFirstByPageAndFilter) {
       {{.key_id = "b", .model = "m1", .limit = 1000}, 100},
       {{.since_ms = rows[100].start_ms, .until_ms = rows[150].start_ms, .limit = 1000}, 50},
       {{.team = "nobody", .limit = 1000}, 0},
+      {{.provider = "openai", .total_us_min = 812'345, .limit = 1000}, 300},
+      {{.total_us_min = 812'346, .limit = 1000}, 0},
+      {{.user = "user-17", .endpoint = "/v1/chat/completions", .limit = 1000}, 300},
+      {{.user = "user-18", .limit = 1000}, 0},
+      {{.dialect = "gemini", .limit = 1000}, 0},
+      {{.error_code = "x", .limit = 1000}, 0},
   };
   for (const auto& c : cases) EXPECT_EQ(reader.list(c.filter)->rows.size(), c.count);
   EXPECT_TRUE(LogReader(directory.path() + "/absent").list({})->rows.empty());
