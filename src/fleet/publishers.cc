@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "fleet/shared_dialer.h"
 #include "net/local.h"
 #include "net/tcp.h"
 
@@ -10,19 +11,6 @@ namespace weir::fleet {
 namespace {
 
 constexpr std::string_view kUnix = "unix:";
-
-// A dialer that several sinks use.
-class Shared final : public net::Dialer {
- public:
-  explicit Shared(net::Dialer& to) : to_(to) {}
-  net::Task<Result<std::unique_ptr<net::Stream>>> dial(net::Origin origin,
-                                                       net::Deadline deadline) override {
-    return to_.dial(std::move(origin), deadline);
-  }
-
- private:
-  net::Dialer& to_;
-};
 
 }  // namespace
 
@@ -53,7 +41,7 @@ Result<std::unique_ptr<net::Dialer>> Publishers::dialer_to(const std::string& ad
   origin.host = std::move(parts.host);
   origin.port = parts.port;
   WEIR_TRY(net::Dialer* const dialer, network());
-  return std::make_unique<Shared>(*dialer);
+  return std::make_unique<SharedDialer>(*dialer);
 }
 
 Result<void> Publishers::start(const PublisherOptions& options) {
@@ -77,6 +65,18 @@ Result<void> Publishers::start(const PublisherOptions& options) {
     sinks_.push_back(std::make_unique<haproxy::RuntimeSink>(
         loop_, feed_, std::move(dialer), std::move(origin), one.backends,
         SinkOptions{.kind = {}, .name = one.name, .services = {}}));
+  }
+  for (const PublisherOptions::Nacos& one : options.nacos) {
+    WEIR_TRY(net::Dialer* const dialer, network());
+    sinks_.push_back(std::make_unique<nacos::InstanceSink>(
+        loop_, feed_, std::make_unique<SharedDialer>(*dialer), one.address, one.services,
+        one.writes_per_second, SinkOptions{.kind = {}, .name = one.name, .services = {}}));
+  }
+  for (const PublisherOptions::Dubbo& one : options.dubbo) {
+    WEIR_TRY(net::Dialer* const dialer, network());
+    sinks_.push_back(std::make_unique<dubbo::RuleSink>(
+        loop_, feed_, std::make_unique<SharedDialer>(*dialer), one.address, one.applications,
+        SinkOptions{.kind = {}, .name = one.name, .services = one.services}));
   }
   for (const auto& sink : sinks_) sink->start();
   return {};

@@ -10,9 +10,11 @@
 #include <vector>
 
 #include "base/result.h"
+#include "fleet/dubbo/rule_sink.h"
 #include "fleet/feed.h"
 #include "fleet/haproxy/agent.h"
 #include "fleet/haproxy/runtime_sink.h"
+#include "fleet/nacos/instance_sink.h"
 #include "fleet/sink.h"
 #include "fleet/xds/server.h"
 #include "http/server.h"
@@ -37,8 +39,22 @@ struct PublisherOptions {
     std::string address;  // "unix:/run/haproxy.sock" or "host:port"
     std::vector<haproxy::Backend> backends;
   };
+  struct Nacos {
+    std::string name;
+    nacos::Address address;
+    uint32_t writes_per_second = 50;
+    std::vector<nacos::NamedService> services;
+  };
+  struct Dubbo {
+    std::string name;
+    nacos::Address address;
+    std::vector<std::string> applications;
+    std::vector<std::string> services;
+  };
   std::optional<Xds> xds;
   std::vector<Haproxy> haproxy;
+  std::vector<Nacos> nacos;
+  std::vector<Dubbo> dubbo;
   std::optional<net::Address> haproxy_agent;
 };
 

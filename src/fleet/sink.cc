@@ -57,7 +57,7 @@ net::Task<void> Sink::run() {
       static_cast<void>(co_await news_.wait_for(options_.resync));
     }
     dirty_ = false;
-    urgent_round_ = std::exchange(urgent_, false);
+    urgent_ = false;
     ++counters_.rounds;
     const Result<void> went = co_await round();
     if (went) {

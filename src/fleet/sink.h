@@ -59,8 +59,8 @@ class Sink {
   void stop() { tasks_.destroy_all(); }
   // Writes a line where the text is another than last time.
   void complain(std::string_view event, std::string_view text);
-  // Whether this round must not wait for anything that can.
-  bool urgent() const { return urgent_round_; }
+  // For a round that could not do all: another follows as soon as the interval allows.
+  void again() { dirty_ = true; }
 
   net::Loop& loop_;
   Feed& feed_;
@@ -75,7 +75,6 @@ class Sink {
   net::Event news_;
   bool dirty_ = true;
   bool urgent_ = false;
-  bool urgent_round_ = false;
   std::map<std::string, std::string, std::less<>> complaints_;
   Subscription subscription_;
   net::TaskGroup tasks_;  // last: the tasks refer to all of the above

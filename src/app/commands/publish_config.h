@@ -34,9 +34,39 @@ struct HaproxyAgentConfig {
   ListenAddress listen{"127.0.0.1", 8097};
 };
 
+// A Nacos server, as both its instances and its configuration center are reached.
+struct NacosServer {
+  std::string url;
+  std::string name_space;  // namespace
+  std::string user;
+  Secret password;
+};
+
+struct NacosService {
+  std::string service;
+  std::string name;
+  std::string group = "DEFAULT_GROUP";
+};
+
+struct NacosConfig {
+  std::string name;
+  NacosServer server;
+  uint32_t writes_per_second = 50;
+  std::vector<NacosService> services;
+};
+
+struct DubboConfig {
+  std::string name;
+  NacosServer server;
+  std::vector<std::string> applications;
+  std::vector<std::string> services;
+};
+
 struct PublishConfig {
   std::optional<XdsConfig> xds;
   std::vector<HaproxyConfig> haproxy;
+  std::vector<NacosConfig> nacos;
+  std::vector<DubboConfig> dubbo;
   std::optional<HaproxyAgentConfig> haproxy_agent;
 };
 

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "fleet/haproxy/servers_state.h"
+#include "fleet/shared_dialer.h"
 #include "fleet/test_feed.h"
 #include "net/memory_stream.h"
 
@@ -31,19 +32,6 @@ struct FakeServer {
   int port = 80;
   int admin = 0;
   int weight = 100;
-};
-
-// A dialer that one sink owns and a test keeps.
-class Forward final : public net::Dialer {
- public:
-  explicit Forward(net::Dialer& to) : to_(to) {}
-  net::Task<Result<std::unique_ptr<net::Stream>>> dial(net::Origin origin,
-                                                       net::Deadline deadline) override {
-    return to_.dial(std::move(origin), deadline);
-  }
-
- private:
-  net::Dialer& to_;
 };
 
 class RuntimeSinkTest : public testing::Test {
@@ -100,7 +88,7 @@ class RuntimeSinkTest : public testing::Test {
 
   void start(std::string backend = "be") {
     sink_ = std::make_unique<RuntimeSink>(
-        loop_, feed_, std::make_unique<Forward>(network_), net::Origin{"ha", 1},
+        loop_, feed_, std::make_unique<SharedDialer>(network_), net::Origin{"ha", 1},
         std::vector<Backend>{{"svc", std::move(backend)}}, SinkOptions{.name = "edge"});
     sink_->start();
     loop_.run_until_idle();
