@@ -120,13 +120,14 @@ net::Task<Reply> call_route(Api& api, http::ServerExchange& exchange, const ApiR
             .query = parse_query(exchange.head().query),
             .body = {}};
   Held held(api);
-  exchange.set_body_limit(api.options.body_bytes_max);
+  const bool mirrors = route.handler == put_mirror || route.handler == post_mirror;
+  const uint64_t most = mirrors ? api.options.bodies_bytes_max : api.options.body_bytes_max;
+  exchange.set_body_limit(most);
   while (true) {
     const auto piece = co_await exchange.read_body();
     if (!piece && piece.error().code() == ErrorCode::limit_exceeded) {
       ++api.counters.bodies_refused;
-      co_return error_reply(413, "too_large",
-                            fmt::format("The body is over {} bytes.", api.options.body_bytes_max));
+      co_return error_reply(413, "too_large", fmt::format("The body is over {} bytes.", most));
     }
     if (!piece) co_return error_reply(400, "bad_body", piece.error().message());
     if (piece->empty()) break;
@@ -179,6 +180,9 @@ net::Task<Reply> answer(Api& api, http::ServerExchange& exchange) {
                           "Send the fleet's token as \"Authorization: Bearer ...\" (`token` in the "
                           "configuration).");
   }
+  const bool mirrors = found->handler == put_mirror || found->handler == post_mirror;
+  if (found->writes && !mirrors && api.ticker.paused())
+    co_return error_reply(503, "standby", "This is a standby that follows its primary: ask that.");
   co_return co_await call_route(api, exchange, *found, std::move(names));
 }
 
@@ -230,6 +234,9 @@ const std::vector<ApiRoute>& table() {
       {"POST", "/v1/fleet/samples",
        "Samples as JSON, or as a binary batch (application/vnd.weir.samples)", post_samples, true,
        R"({"reporter":"client-7","samples":[{"service":"search","endpoint":"a-1","second":1763822000,"requests":41,"errors":1,"latency_ms":12.5,"inflight":3}]})"},
+      {"PUT", "/v1/fleet/mirror", "A primary's whole state, to its standby", put_mirror, true},
+      {"POST", "/v1/fleet/mirror", "What changed at the primary since, in order", post_mirror,
+       true},
       {"GET", "/metrics", "Counters for Prometheus", get_metrics},
   };
   return kRoutes;
@@ -242,7 +249,7 @@ std::span<const ApiRoute> api_routes() {
 }
 
 Api::Api(net::Loop& event_loop, Fleet& of, Ticker& beat, ApiOptions with)
-    : loop(event_loop), fleet(of), ticker(beat), options(std::move(with)) {
+    : loop(event_loop), fleet(of), ticker(beat), options(std::move(with)), standby(loop, ticker) {
   news = fleet.subscribe([this](const News& what) {
     for (const std::string& service : what.changed) {
       const auto at = watched.find(service);

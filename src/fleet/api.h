@@ -21,12 +21,15 @@
 #include "http/exchange.h"
 #include "net/loop.h"
 #include "net/task.h"
+#include "net/timer.h"
+#include "observe/exposition.h"
 
 namespace weir::fleet {
 
 struct ApiOptions {
   Secret token{};  // for whatever changes something; empty: this machine only
   bool reads_need_token = false;
+  bool standby = false;  // takes the ops of a primary
   uint64_t body_bytes_max = 32ULL << 20;
   uint64_t bodies_bytes_max = 512ULL << 20;           // of all requests at once
   uint32_t watchers_max = 10'000;                     // long polls and event streams at once
@@ -65,6 +68,19 @@ struct Watched {
   std::shared_ptr<const std::string> snapshot;
 };
 
+// A standby's place in the stream of its primary.
+struct StandbyState {
+  static constexpr Nanoseconds kTakeOver = std::chrono::seconds(10);  // of silence
+
+  StandbyState(net::Loop& loop, Ticker& ticker);
+  uint64_t stream = 0;
+  uint64_t offset = 0;
+  std::string pending;  // the beginning of an op whose end is still to come
+  uint64_t ops = 0;
+  uint64_t snapshots = 0;
+  net::Timer take_over;
+};
+
 struct Api {
   Api(net::Loop& event_loop, Fleet& of, Ticker& beat, ApiOptions with);
 
@@ -73,13 +89,14 @@ struct Api {
   Ticker& ticker;
   ApiOptions options;
   ApiCounters counters;
+  StandbyState standby;
   Complaints complaints;
   uint64_t bodies_bytes = 0;
   uint32_t watchers = 0;
   std::map<std::string, Watched, std::less<>> watched;  // those with watchers
   Subscription news;
   // More metrics, of what runs beside: publishers, the mirror, the state file.
-  std::vector<std::function<void(std::string& exposition)>> more_metrics;
+  std::vector<std::function<void(observe::Exposition&)>> more_metrics;
 };
 
 struct Call {
@@ -132,6 +149,9 @@ net::Task<Result<Reply>> post_resolve(Api& api, Call& call);
 net::Task<Result<Reply>> post_samples(Api& api, Call& call);
 // api_weights.cc
 net::Task<Result<Reply>> get_weights(Api& api, Call& call);
+// api_mirror.cc
+net::Task<Result<Reply>> put_mirror(Api& api, Call& call);
+net::Task<Result<Reply>> post_mirror(Api& api, Call& call);
 // api_sight.cc
 net::Task<Result<Reply>> get_status(Api& api, Call& call);
 net::Task<Result<Reply>> get_endpoint(Api& api, Call& call);

@@ -97,7 +97,7 @@ class Fleet final : public Feed {
   void close();
   // Forgets the seconds before that one.
   void skip_to(uint32_t second);
-  uint32_t next_second() const { return scheduler_.next_second(); }
+  uint32_t next_second() const { return scheduler_->next_second(); }
 
   // Feed.
   std::vector<std::string> services() const override;
@@ -117,8 +117,8 @@ class Fleet final : public Feed {
   // The newest `limit` records, oldest first: of one endpoint, of one service, or of all (kNone).
   std::vector<schedule::Record> history(uint32_t service, uint32_t endpoint, size_t limit) const;
   std::string sentence(const schedule::Record& record) const;
-  const Registry& registry() const { return registry_; }
-  const schedule::Scheduler& scheduler() const { return scheduler_; }
+  const Registry& registry() const { return *registry_; }
+  const schedule::Scheduler& scheduler() const { return *scheduler_; }
   uint64_t numbers_id() const { return options_.numbers_id; }
   uint32_t lease_seconds() const { return options_.lease_seconds; }
   // Of all tables, in order of name: equal on every Weir that holds the same.
@@ -128,8 +128,9 @@ class Fleet final : public Feed {
 
   // Everything as bytes; `open_seconds`: with the samples of seconds not yet judged.
   void save(std::string& out, bool open_seconds) const;
-  // Into a fleet that has nothing yet. corrupt leaves it unusable: make another.
-  Result<void> load(std::string_view in);
+  // Puts saved state in the place of all that is here. corrupt leaves that as it was.
+  // `same_versions`: tables continue from exactly the saved versions, as a standby needs it.
+  Result<void> load(std::string_view in, bool same_versions);
 
  private:
   struct Track {        // of a service, by its number
@@ -153,12 +154,13 @@ class Fleet final : public Feed {
 
   net::Loop& loop_;
   FleetOptions options_;
-  schedule::Scheduler scheduler_;
-  Registry registry_;
+  std::unique_ptr<schedule::Scheduler> scheduler_;
+  std::unique_ptr<Registry> registry_;
   Subscribers subscribers_;
   Observer* observer_ = nullptr;
   std::vector<Track> tracks_;
   std::vector<uint32_t> dirty_;
+  std::vector<std::string> gone_;  // services that a load took away, not yet told
   bool services_dirty_ = false;
   bool telling_ = false;
   uint64_t services_version_ = 1;

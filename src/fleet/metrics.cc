@@ -80,9 +80,12 @@ std::string metrics_text(Api& api) {
   counter("weir_fleet_bodies_refused_total", "Bodies over a limit.", c.bodies_refused);
   gauge("weir_fleet_standby", "1 while this is a standby that follows its primary.",
         api.ticker.paused() ? 1 : 0);
-  std::string text = e.take();
-  for (const auto& more : api.more_metrics) more(text);
-  return text;
+  counter("weir_fleet_standby_ops_total", "Changes that a standby took from its primary.",
+          api.standby.ops);
+  counter("weir_fleet_standby_snapshots_total", "Whole states that it took.",
+          api.standby.snapshots);
+  for (const auto& more : api.more_metrics) more(e);
+  return e.take();
 }
 
 }  // namespace weir::fleet

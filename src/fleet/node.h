@@ -8,7 +8,10 @@
 #include "base/result.h"
 #include "fleet/api.h"
 #include "fleet/fleet.h"
+#include "fleet/keeper.h"
+#include "fleet/mirror.h"
 #include "fleet/narrator.h"
+#include "fleet/ops.h"
 #include "fleet/ticker.h"
 #include "http/server.h"
 #include "net/address.h"
@@ -16,22 +19,39 @@
 
 namespace weir::fleet {
 
+struct Declared {
+  ServiceSpec service;
+  std::vector<EndpointSpec> endpoints;
+};
+
 struct NodeOptions {
   FleetOptions fleet{};
   ApiOptions api{};
   size_t connections_max = 65'536;
+  std::string data_dir{};  // empty: nothing is kept
+  std::vector<MirrorOptions> mirrors{};
 };
 
 class Node {
  public:
-  // The first second of `options.fleet` is set from the loop's clock.
+  // Opens data_dir, where one is given, and goes on with what lies there. What cannot be read any
+  // more is said in the log and left out. already_exists: another process uses data_dir.
+  static Result<std::unique_ptr<Node>> open(net::Loop& loop, NodeOptions options);
+  // Without data_dir. The first second of `options.fleet` is set from the loop's clock.
   Node(net::Loop& loop, NodeOptions options);
   ~Node();
 
   // io_error names the address.
   Result<net::Address> listen(const net::Address& address);
+  // What the configuration declares: it is put in, and what it declared before and does not any
+  // more is taken out.
+  Result<void> declare(const std::vector<Declared>& all);
+  // Sends everything to these standbys. The client outlives the node.
+  void mirror_to(http::Client& client);
   // Begins to close seconds.
   void start();
+  // Writes the last snapshot and waits for it.
+  void save_and_stop();
   // Lets running requests end, for at most `limit`.
   net::Task<void> drain(Nanoseconds limit);
 
@@ -41,12 +61,24 @@ class Node {
   http::Server& server() { return *server_; }
 
  private:
+  Result<void> load();
+  void after_tick();
+  void save();
+  void write_metrics(observe::Exposition& e);
+
   net::Loop& loop_;
+  NodeOptions options_;
+  std::unique_ptr<Keeper> keeper_;
+  OpWriter kept_{false};
+  Observers observers_;
+  uint32_t next_save_ = 0;  // second
+  uint64_t snapshots_seen_ = 0;
   std::unique_ptr<Fleet> fleet_;
   std::unique_ptr<Ticker> ticker_;
   std::unique_ptr<Api> api_;
   std::unique_ptr<Narrator> narrator_;
   std::unique_ptr<http::Server> server_;
+  std::vector<std::unique_ptr<Mirror>> mirrors_;
 };
 
 }  // namespace weir::fleet

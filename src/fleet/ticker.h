@@ -37,6 +37,10 @@ class Ticker {
   void beat();
   // Called after each second that was closed.
   void on_tick(std::function<void()> function) { on_tick_ = std::move(function); }
+  // A second was closed by the owner.
+  void notify() {
+    if (on_tick_) on_tick_();
+  }
   const TickerStats& stats() const { return stats_; }
 
  private:

@@ -64,6 +64,14 @@ ReportSet::Insert ReportSet::insert(uint32_t endpoint, uint32_t reporter, uint32
   return put(key) ? Insert::added : Insert::present;
 }
 
+std::vector<uint64_t> ReportSet::keys() const {
+  std::vector<uint64_t> out;
+  for (const uint64_t key : table_)
+    if (key != 0) out.push_back(key);
+  std::sort(out.begin(), out.end());
+  return out;
+}
+
 void ReportSet::clear() {
   if (used_ == 0) return;
   std::fill(table_.begin(), table_.end(), 0);

@@ -48,6 +48,8 @@ class ReportSet {
   enum class Insert : uint8_t { added, present, full };
   Insert insert(uint32_t endpoint, uint32_t reporter_key, uint32_t limit);
   void clear();
+  // What insert() was given, as saved and handed back.
+  std::vector<uint64_t> keys() const;
 
  private:
   bool put(uint64_t key);

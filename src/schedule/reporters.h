@@ -9,6 +9,8 @@
 
 namespace weir::schedule {
 
+struct Saved;
+
 class Reporters {
  public:
   explicit Reporters(uint32_t limit) : limit_(limit) {}
@@ -39,6 +41,7 @@ class Reporters {
   float coverage() const { return coverage_; }
 
  private:
+  friend struct Saved;
   struct Reporter {
     uint32_t last = 0;
     uint32_t aside_until = 0;

@@ -26,6 +26,8 @@
 
 namespace weir::schedule {
 
+struct Saved;
+
 enum class Intake : uint8_t {
   accepted,
   unknown_endpoint,
@@ -131,6 +133,7 @@ class Scheduler {
   uint32_t endpoints() const { return store_.endpoints(); }
 
  private:
+  friend struct Saved;
   struct Wanted {
     uint32_t slot;
     GroupId group;

@@ -15,6 +15,8 @@
 
 namespace weir::schedule {
 
+struct Saved;
+
 using ServiceId = uint32_t;
 using GroupId = uint32_t;
 using EndpointId = uint32_t;
@@ -113,6 +115,7 @@ class Store {
   std::vector<Service> services;
 
  private:
+  friend struct Saved;
   void reserve_places(uint32_t places);
   void move_group(Group& group, uint32_t first, uint32_t capacity);
   void copy_slot(uint32_t from, uint32_t to);

@@ -13,6 +13,10 @@ uint64_t entry_hash(uint32_t endpoint, uint16_t weight) {
 
 }  // namespace
 
+void Table::put_silently(uint32_t endpoint, uint16_t weight) {
+  hash_ += entry_hash(endpoint, weight);
+}
+
 void Table::put(uint32_t endpoint, std::optional<uint16_t> old, std::optional<uint16_t> weight) {
   if (old) hash_ -= entry_hash(endpoint, *old);
   if (weight) hash_ += entry_hash(endpoint, *weight);

@@ -27,6 +27,15 @@ class Table {
  public:
   Table(uint64_t epoch, uint32_t kept) : version_(epoch << 32), oldest_(version_), kept_(kept) {}
 
+  // A table that continues from a version saved earlier.
+  static Table at(uint64_t version, uint32_t kept) {
+    Table table(0, kept);
+    table.version_ = table.oldest_ = version;
+    return table;
+  }
+  // An entry that was there already when the table was saved: no change of version.
+  void put_silently(uint32_t endpoint, uint16_t weight);
+
   uint64_t version() const { return version_; }
   uint64_t hash() const { return hash_; }
 

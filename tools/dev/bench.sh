@@ -16,6 +16,10 @@ Counts the instructions of whole requests with callgrind and compares them with 
 ./dev bench gateway [OPTIONS]
 
 What a request and a streamed chunk cost, beside nginx, HAProxy and other gateways; see --help.
+
+./dev bench fleet [--minutes 10] [--endpoints N] [OPTIONS]
+
+The full loop of a fleet: samples in over HTTP, evaluation, deltas out to a watcher; see --help.
 EOF
 }
 

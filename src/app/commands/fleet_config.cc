@@ -121,6 +121,16 @@ const ObjectSpec& spec_of<FleetLimitsConfig>() {
 }
 
 template <>
+const ObjectSpec& spec_of<FleetMirror>() {
+  static const ObjectSpec spec =
+      Table<FleetMirror>("Standby", "A fleet that holds the same tables and takes over.")
+          .field("url", &FleetMirror::url, "Of its API.", {.required = true, .as = FieldKind::url})
+          .field("token", &FleetMirror::token, "Its token.", {.unset = "this fleet's own"})
+          .done();
+  return spec;
+}
+
+template <>
 const ObjectSpec& spec_of<FleetConfig>() {
   static const ObjectSpec spec =
       Table<FleetConfig>("Fleet", "What `weir fleet serve` runs with.")
@@ -143,6 +153,10 @@ const ObjectSpec& spec_of<FleetConfig>() {
           .field("limits", &FleetConfig::limits, "How much it takes in and holds.")
           .field("publish", &FleetConfig::publish,
                  "To whom weights go besides those who ask the API.")
+          .field("standby", &FleetConfig::standby,
+                 "Follow a primary that names this fleet under `mirror`, and go on alone when it "
+                 "falls silent.")
+          .field("mirror", &FleetConfig::mirror, "Standbys to which everything is sent.")
           .field("services", &FleetConfig::services, "Services declared here.")
           .done();
   return spec;

@@ -43,6 +43,11 @@ struct FleetLimitsConfig {
   uint64_t bodies_bytes = 512ULL << 20;
 };
 
+struct FleetMirror {
+  std::string url;
+  Secret token;
+};
+
 struct FleetConfig {
   ListenAddress listen{"127.0.0.1", 8095};
   std::string data_dir = "./weir-fleet-data";
@@ -53,6 +58,8 @@ struct FleetConfig {
   uint32_t false_alarms_per_day = 1;
   FleetLimitsConfig limits;
   PublishConfig publish;
+  bool standby = false;
+  std::vector<FleetMirror> mirror;
   std::vector<FleetServiceConfig> services;
 };
 

@@ -7,6 +7,7 @@
 #include <exception>
 #include <memory>
 #include <ostream>
+#include <random>
 #include <utility>
 
 #include "app/commands/fleet_config.h"
@@ -14,18 +15,21 @@
 #include "base/log.h"
 #include "fleet/node.h"
 #include "fleet/publishers.h"
+#include "http/client.h"
+#include "net/dialer.h"
 #include "net/loop.h"
+#include "net/resolver.h"
 #include "net/signals.h"
+#include "net/tls.h"
 #include "observe/exposition.h"
 #include "sim/process.h"
-#include "store/directory_lock.h"
 
 namespace weir::app {
 namespace {
 
 constexpr Nanoseconds kDrain = std::chrono::seconds(2);
 
-fleet::NodeOptions node_options(const FleetConfig& config) {
+Result<fleet::NodeOptions> node_options(const FleetConfig& config) {
   fleet::NodeOptions options;
   options.fleet.policy.false_alarms_per_day = config.false_alarms_per_day;
   options.fleet.lease_seconds = static_cast<uint32_t>(config.lease.count() / 1000);
@@ -42,57 +46,84 @@ fleet::NodeOptions node_options(const FleetConfig& config) {
   options.api.bodies_bytes_max = config.limits.bodies_bytes;
   options.api.watchers_max = config.limits.watchers;
   options.connections_max = config.limits.connections;
+  options.api.standby = config.standby;
+  options.data_dir = config.data_dir;
+  // Numbers that an earlier fleet without its state gave out must not be taken for this one's.
+  std::random_device random;
+  options.fleet.numbers_id = uint64_t{random()} << 32 | random();
+  for (const FleetMirror& mirror : config.mirror) {
+    fleet::MirrorOptions to;
+    std::string_view rest;
+    WEIR_TRY(to.origin, http::parse_origin(mirror.url, &rest));
+    to.prefix = rest;
+    to.token = mirror.token.empty() ? config.token : mirror.token;
+    options.mirrors.push_back(std::move(to));
+  }
   return options;
 }
 
-// What the file declares, in its order.
-Result<void> declare(const FleetConfig& config, fleet::Fleet& fleet) {
+std::vector<fleet::Declared> declared(const FleetConfig& config) {
+  std::vector<fleet::Declared> all;
   for (const FleetServiceConfig& service : config.services) {
-    WEIR_TRY(const auto put,
-             fleet.put_service(
-                 {.name = service.name, .dry_run = service.dry_run, .detector = service.detector},
-                 true));
-    (void)put;
+    fleet::Declared one{
+        {.name = service.name, .dry_run = service.dry_run, .detector = service.detector}, {}};
     for (const FleetEndpoint& endpoint : service.endpoints) {
-      WEIR_TRY(const net::HostPort address, net::parse_host_port(endpoint.address));
+      // The check of the file has read it already.
+      const auto address = net::parse_host_port(endpoint.address);
+      if (!address) continue;
       fleet::EndpointSpec spec;
       spec.weight = endpoint.weight;
       spec.cold = endpoint.cold;
       spec.preheat = endpoint.preheat;
-      spec.declared = true;
       spec.info = {.name = endpoint.name.empty() ? endpoint.address : endpoint.name,
-                   .address = address.host,
-                   .port = address.port,
+                   .address = address->host,
+                   .port = address->port,
                    .version = endpoint.version,
                    .zone = endpoint.zone,
                    .hardware = endpoint.hardware,
                    .host = endpoint.host};
-      auto added = fleet.put_endpoint(service.name, spec);
-      if (!added)
-        return fail(added.error().code(), fmt::format("{}/{}: {}", service.name, spec.info.name,
-                                                      added.error().message()));
+      one.endpoints.push_back(std::move(spec));
     }
+    all.push_back(std::move(one));
   }
-  return {};
+  return all;
 }
+
+// What asks others: standbys, and whoever publishes tables.
+struct Outgoing {
+  std::unique_ptr<net::CaresResolver> resolver;
+  std::unique_ptr<net::TlsClientContext> tls;
+  std::unique_ptr<net::SystemDialer> dialer;
+  std::unique_ptr<http::Client> client;
+
+  static Result<Outgoing> open(net::Loop& loop) {
+    Outgoing out;
+    WEIR_TRY(out.resolver, net::CaresResolver::create(loop));
+    WEIR_TRY(out.tls, net::TlsClientContext::create());
+    out.dialer = std::make_unique<net::SystemDialer>(loop, *out.resolver, *out.tls);
+    out.client = std::make_unique<http::Client>(loop, *out.dialer);
+    return out;
+  }
+};
 
 Result<void> serve(const FleetConfig& config, bool quiet, std::ostream& out) {
   WEIR_CHECK_OK(log::start({.level = config.log.level, .path = config.log.file}));
   sim::raise_descriptor_limit();
   SystemClock clock;
   net::Loop loop(clock);
-  fleet::Node node(loop, node_options(config));
-  WEIR_CHECK_OK(declare(config, node.fleet()));
+  WEIR_TRY(fleet::NodeOptions options, node_options(config));
+  WEIR_TRY(Outgoing outgoing, Outgoing::open(loop));
+  WEIR_TRY(const auto owned, fleet::Node::open(loop, std::move(options)));
+  fleet::Node& node = *owned;
+  WEIR_CHECK_OK(node.declare(declared(config)));
+  node.mirror_to(*outgoing.client);
   WEIR_TRY(const net::Address address, net::Address::parse(config.listen.to_text()));
   WEIR_TRY(const net::Address bound, node.listen(address));
   WEIR_TRY(const fleet::PublisherOptions publish, publisher_options(config.publish));
   fleet::Publishers publishers(loop, node.fleet());
   WEIR_CHECK_OK(publishers.start(publish));
-  node.api().more_metrics.emplace_back([&publishers](std::string& text) {
-    observe::Exposition more;
-    fleet::write_metrics(publishers.figures(), more);
-    text += more.text();
-  });
+  node.api().more_metrics.emplace_back(
+      [&publishers](observe::Exposition& e) { fleet::write_metrics(publishers.figures(), e); });
   bool ending = false;
   const auto signals = net::Signals::open(loop, {SIGINT, SIGTERM, SIGHUP}, [&](int signal) {
     if (signal == SIGHUP) return log::reopen();
@@ -123,6 +154,7 @@ Result<void> serve(const FleetConfig& config, bool quiet, std::ostream& out) {
   node.start();
   loop.run();
   loop.destroy_tasks();
+  node.save_and_stop();
   return {};
 }
 
