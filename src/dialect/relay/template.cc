@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "base/json/scan.h"
+#include "base/utf8.h"
 
 namespace weir::dialect {
 namespace {
@@ -20,22 +21,35 @@ bool is_digit(char c) {
   return c >= '0' && c <= '9';
 }
 
-// The end of a JSON string's inside that begins at `at`: its closing quote, or nullptr where a
-// control character or the end of the bytes comes first.
-const char* string_end(const char* at, const char* end, bool& escaped) {
+// Whether what stands behind a backslash is an escape of JSON.
+bool is_escape(const char* at, const char* end) {
+  constexpr std::string_view kShort = "\"\\/bfnrt";
+  if (kShort.find(*at) != std::string_view::npos) return true;
+  if (*at != 'u' || end - at < 5) return false;
+  return std::all_of(at + 1, at + 5, [](char c) {
+    return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+  });
+}
+
+// The end of a JSON string's inside that begins at `begin`: its closing quote, or nullptr where it
+// is not one that the JSON reader takes, or the bytes end first.
+const char* string_end(const char* begin, const char* end, bool& escaped) {
+  bool non_ascii = false;
+  const char* at = begin;
   // Most deltas are a few bytes long: a loop beats a vector until then.
   for (const char* near = std::min(at + 8, end); at < near; ++at) {
     if (!json::is_plain(static_cast<unsigned char>(*at))) break;
+    non_ascii |= static_cast<unsigned char>(*at) >= 0x80;
   }
-  bool non_ascii = false;
   for (;;) {
     at = json::skip_plain(at, end, non_ascii);
     if (at == end) return nullptr;
-    if (*at == '"') return at;
-    if (*at != '\\' || end - at < 2) return nullptr;
+    if (*at == '"') break;
+    if (*at != '\\' || end - at < 2 || !is_escape(at + 1, end)) return nullptr;
     escaped = true;
     at += 2;
   }
+  return non_ascii && !is_utf8({begin, static_cast<size_t>(at - begin)}) ? nullptr : at;
 }
 
 // Of the four digits behind \\u. Half of a surrogate pair counts half of its four bytes.
@@ -118,7 +132,7 @@ DeltaTemplate::Match DeltaTemplate::match(std::string_view bytes) const {
       }
     } else {
       while (at < end && is_digit(*at)) ++at;
-      if (at == begin) return {};
+      if (at == begin || (*begin == '0' && at - begin > 1)) return {};
     }
   }
   const size_t size = literals_.size() - literal;
