@@ -14,7 +14,8 @@ constexpr std::string_view kUnix = "unix:";
 
 }  // namespace
 
-Publishers::Publishers(net::Loop& loop, Feed& feed) : loop_(loop), feed_(feed) {}
+Publishers::Publishers(net::Loop& loop, Feed& feed, std::function<bool()> standby)
+    : loop_(loop), feed_(feed), standby_(std::move(standby)) {}
 
 // The streams go before the server that serves them.
 Publishers::~Publishers() {
@@ -64,19 +65,20 @@ Result<void> Publishers::start(const PublisherOptions& options) {
     WEIR_TRY(auto dialer, dialer_to(one.address, origin));
     sinks_.push_back(std::make_unique<haproxy::RuntimeSink>(
         loop_, feed_, std::move(dialer), std::move(origin), one.backends,
-        SinkOptions{.kind = {}, .name = one.name, .services = {}}));
+        SinkOptions{.kind = {}, .name = one.name, .services = {}, .held = standby_}));
   }
   for (const PublisherOptions::Nacos& one : options.nacos) {
     WEIR_TRY(net::Dialer* const dialer, network());
     sinks_.push_back(std::make_unique<nacos::InstanceSink>(
         loop_, feed_, std::make_unique<SharedDialer>(*dialer), one.address, one.services,
-        one.writes_per_second, SinkOptions{.kind = {}, .name = one.name, .services = {}}));
+        one.writes_per_second,
+        SinkOptions{.kind = {}, .name = one.name, .services = {}, .held = standby_}));
   }
   for (const PublisherOptions::Dubbo& one : options.dubbo) {
     WEIR_TRY(net::Dialer* const dialer, network());
     sinks_.push_back(std::make_unique<dubbo::RuleSink>(
         loop_, feed_, std::make_unique<SharedDialer>(*dialer), one.address, one.applications,
-        SinkOptions{.kind = {}, .name = one.name, .services = one.services}));
+        SinkOptions{.kind = {}, .name = one.name, .services = one.services, .held = standby_}));
   }
   for (const auto& sink : sinks_) sink->start();
   return {};

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -73,7 +74,8 @@ void write_metrics(const PublisherFigures& figures, observe::Exposition& out);
 
 class Publishers {
  public:
-  Publishers(net::Loop& loop, Feed& feed);
+  // While `standby` says yes the sinks rest: the primary, with the same tables, writes.
+  Publishers(net::Loop& loop, Feed& feed, std::function<bool()> standby = {});
   ~Publishers();
 
   // Listens and begins. io_error names an address that is taken; invalid_argument one that is none.
@@ -94,6 +96,7 @@ class Publishers {
 
   net::Loop& loop_;
   Feed& feed_;
+  const std::function<bool()> standby_;
   // For addresses with names, made when the first is needed.
   std::unique_ptr<net::CaresResolver> resolver_;
   std::unique_ptr<net::TlsClientContext> tls_;

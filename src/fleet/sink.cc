@@ -58,6 +58,7 @@ net::Task<void> Sink::run() {
     }
     dirty_ = false;
     urgent_ = false;
+    if (options_.held && options_.held()) continue;
     ++counters_.rounds;
     const Result<void> went = co_await round();
     if (went) {

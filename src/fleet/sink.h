@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -29,6 +30,8 @@ struct SinkOptions {
   std::vector<std::string> services;
   Nanoseconds interval = std::chrono::seconds(1);
   Nanoseconds resync = std::chrono::seconds(10);
+  // While it says yes there are no rounds: somebody else, whose standby this is, has them.
+  std::function<bool()> held{};
 };
 
 struct SinkCounters {

@@ -13,15 +13,23 @@ void TestFeed::set(std::string service, const std::vector<TestEndpoint>& endpoin
   view->hash = version_;
   view->dry_run = dry_run;
   view->lease_seconds = 600;
+  const auto before = views_.find(service);
   uint32_t number = 0;
   for (const TestEndpoint& e : endpoints) {
-    auto info = std::make_shared<EndpointInfo>(EndpointInfo{.name = e.name,
-                                                            .address = e.address,
-                                                            .port = e.port,
-                                                            .version = "1",
-                                                            .zone = e.zone,
-                                                            .hardware = "",
-                                                            .host = ""});
+    std::shared_ptr<const EndpointInfo> info =
+        std::make_shared<EndpointInfo>(EndpointInfo{.name = e.name,
+                                                    .address = e.address,
+                                                    .port = e.port,
+                                                    .version = "1",
+                                                    .zone = e.zone,
+                                                    .hardware = "",
+                                                    .host = ""});
+    // What did not change is shared with the view before, as a fleet does it.
+    if (before != views_.end()) {
+      for (const EndpointView& old : before->second->endpoints) {
+        if (*old.info == *info) info = old.info;
+      }
+    }
     view->endpoints.push_back({std::move(info), number++, e.weight, 1000, e.health});
   }
   std::sort(view->endpoints.begin(), view->endpoints.end(),

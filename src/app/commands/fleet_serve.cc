@@ -120,7 +120,7 @@ Result<void> serve(const FleetConfig& config, bool quiet, std::ostream& out) {
   WEIR_TRY(const net::Address address, net::Address::parse(config.listen.to_text()));
   WEIR_TRY(const net::Address bound, node.listen(address));
   WEIR_TRY(const fleet::PublisherOptions publish, publisher_options(config.publish));
-  fleet::Publishers publishers(loop, node.fleet());
+  fleet::Publishers publishers(loop, node.fleet(), [&node] { return node.ticker().paused(); });
   WEIR_CHECK_OK(publishers.start(publish));
   node.api().more_metrics.emplace_back(
       [&publishers](observe::Exposition& e) { fleet::write_metrics(publishers.figures(), e); });

@@ -38,7 +38,8 @@ std::optional<Item> Catalog::find(Kind kind, std::string_view service, const Aud
   if (found == kept_.end()) {
     auto view = feed_.view(service);
     if (!view) return std::nullopt;
-    found = kept_.emplace(service, Kept{std::move(view), {}, 0}).first;
+    found = kept_.emplace(service, Kept{Roster(std::move(view), {}), {}}).first;
+    note_left_out(found->second.roster, {});
   }
   Kept& kept = found->second;
   switch (kind) {
@@ -52,26 +53,26 @@ std::optional<Item> Catalog::find(Kind kind, std::string_view service, const Aud
     case Kind::load_assignment:
       break;
   }
-  const bool shared = audience.form == Form::envoy || same_for_all(*kept.view);
+  const bool shared = audience.form == Form::envoy || kept.roster.same_for_all();
   auto& place = kept.items[static_cast<size_t>(audience.form)];
   if (shared && place) return place;
-  Assignment made = audience.form == Form::envoy ? envoy_assignment(*kept.view)
-                                                 : grpc_assignment(*kept.view, audience.client);
-  if (made.left_out > 0 && kept.left_out == 0) {
-    log::warn("xds_endpoints_left_out", {{"service", service},
-                                         {"endpoints", made.left_out},
-                                         {"reason", "their address is a name, not an IP address"}});
-  }
-  kept.left_out = made.left_out;
-  Item answer = item(std::move(made.message));
+  Item answer = item(audience.form == Form::envoy ? envoy_assignment(kept.roster)
+                                                  : grpc_assignment(kept.roster, audience.client));
   if (shared) place = answer;
   return answer;
 }
 
 uint64_t Catalog::left_out() const {
   uint64_t sum = 0;
-  for (const auto& [service, kept] : kept_) sum += kept.left_out;
+  for (const auto& [service, kept] : kept_) sum += kept.roster.left_out();
   return sum;
+}
+
+void Catalog::note_left_out(const Roster& roster, const Roster& before) {
+  if (roster.left_out() == 0 || before.left_out() > 0) return;
+  log::warn("xds_endpoints_left_out", {{"service", roster.view()->name},
+                                       {"endpoints", roster.left_out()},
+                                       {"reason", "their address is a name, not an IP address"}});
 }
 
 Subscription Catalog::subscribe(OnChange on_change) {
@@ -90,9 +91,12 @@ void Catalog::on_news(const News& news) {
     if (found == kept_.end()) continue;
     auto view = feed_.view(service);
     if (!view) continue;
-    const bool urgent = urgent_change(*found->second.view, *view);
-    found->second.view = std::move(view);
-    found->second.items = {};
+    Kept& kept = found->second;
+    const bool urgent = urgent_change(*kept.roster.view(), *view);
+    Roster fresh(std::move(view), kept.roster);
+    note_left_out(fresh, kept.roster);
+    kept.roster = std::move(fresh);
+    kept.items = {};
     tell({service, urgent});
   }
 }

@@ -54,18 +54,18 @@ class Catalog {
   using OnChange = std::function<void(const Change&)>;
   [[nodiscard]] Subscription subscribe(OnChange on_change);
 
-  // Endpoints of the assignments made last that have a name for an address.
+  // Endpoints, of the services that were asked for, that have a name for an address.
   uint64_t left_out() const;
 
  private:
   struct Kept {
-    std::shared_ptr<const ServiceView> view;
+    Roster roster;
     std::array<std::optional<Item>, 2> items;  // by form
-    size_t left_out = 0;
   };
 
   void on_news(const News& news);
   void tell(const Change& change);
+  static void note_left_out(const Roster& roster, const Roster& before);
 
   Feed& feed_;
   std::vector<std::string> services_;

@@ -64,14 +64,18 @@ bool has_number(const EndpointInfo& info) {
   return net::Address::parse(info.address, info.port).has_value();
 }
 
-uint64_t hash_of(std::string_view client, std::string_view endpoint) {
+uint64_t hash_of(std::string_view text) {
   uint64_t hash = 0xcbf29ce484222325;
-  for (const std::string_view part : {client, std::string_view("\0", 1), endpoint}) {
-    for (const char c : part) hash = (hash ^ static_cast<uint8_t>(c)) * 0x100000001b3;
-  }
-  // FNV's high bits know little of the last bytes: stirred, so that any order is as likely.
+  for (const char c : text) hash = (hash ^ static_cast<uint8_t>(c)) * 0x100000001b3;
+  return hash;
+}
+
+// FNV's high bits know little of the last bytes: stirred, so that any order is as likely.
+uint64_t stir(uint64_t hash) {
   hash ^= hash >> 33;
   hash *= 0xff51afd7ed558ccd;
+  hash ^= hash >> 33;
+  hash *= 0xc4ceb9fe1a85ec53;
   return hash ^ hash >> 33;
 }
 
@@ -137,18 +141,31 @@ std::string cluster(std::string_view service, Form form) {
   return out;
 }
 
-Assignment envoy_assignment(const ServiceView& view) {
-  std::map<std::string_view, std::vector<const EndpointView*>> zones;
-  Assignment made;
-  for (const EndpointView& endpoint : view.endpoints) {
-    if (has_number(*endpoint.info)) {
-      zones[endpoint.info->zone].push_back(&endpoint);
+Roster::Roster(std::shared_ptr<const ServiceView> view, const Roster& before)
+    : view_(std::move(view)) {
+  members_.reserve(view_->endpoints.size());
+  auto known = before.members_.begin();
+  for (const EndpointView& endpoint : view_->endpoints) {
+    const std::string& name = endpoint.info->name;
+    while (known != before.members_.end() && known->endpoint->info->name < name) ++known;
+    if (known != before.members_.end() && known->endpoint->info == endpoint.info) {
+      members_.push_back({&endpoint, known->hash});
+    } else if (has_number(*endpoint.info)) {
+      members_.push_back({&endpoint, hash_of(name)});
     } else {
-      ++made.left_out;
+      ++left_out_;
     }
   }
-  Writer writer(made.message);
-  writer.text(1, view.name);
+}
+
+std::string envoy_assignment(const Roster& roster) {
+  std::map<std::string_view, std::vector<const EndpointView*>> zones;
+  for (const Roster::Member& member : roster.members_) {
+    zones[member.endpoint->info->zone].push_back(member.endpoint);
+  }
+  std::string out;
+  Writer writer(out);
+  writer.text(1, roster.view()->name);
   for (const auto& [zone, endpoints] : zones) {
     writer.message(2, [&] {  // LocalityLbEndpoints
       write_locality(writer, 1, zone, "");
@@ -159,31 +176,27 @@ Assignment envoy_assignment(const ServiceView& view) {
       }
     });
   }
-  return made;
+  return out;
 }
 
-bool same_for_all(const ServiceView& view) {
-  return view.endpoints.size() <= kGrpcEndpointsMax;
-}
-
-Assignment grpc_assignment(const ServiceView& view, std::string_view client) {
-  Assignment made;
+std::string grpc_assignment(const Roster& roster, std::string_view client) {
   std::vector<std::pair<uint64_t, const EndpointView*>> chosen;
-  for (const EndpointView& endpoint : view.endpoints) {
-    if (!has_number(*endpoint.info)) {
-      ++made.left_out;
-    } else if (endpoint.weight > 0) {
-      chosen.emplace_back(0, &endpoint);
+  chosen.reserve(roster.members_.size());
+  const uint64_t salt = roster.same_for_all() ? 0 : stir(hash_of(client));
+  for (const Roster::Member& member : roster.members_) {
+    if (member.endpoint->weight > 0) {
+      chosen.emplace_back(stir(member.hash ^ salt), member.endpoint);
     }
   }
   if (chosen.size() > kGrpcEndpointsMax) {
-    for (auto& [rank, endpoint] : chosen) rank = hash_of(client, endpoint->info->name);
     std::ranges::nth_element(chosen, chosen.begin() + kGrpcEndpointsMax);
     chosen.resize(kGrpcEndpointsMax);
-    std::ranges::sort(chosen, {}, [](const auto& one) { return one.second->info->name; });
+    // Back in order of name, which is the view's.
+    std::ranges::sort(chosen, {}, [](const auto& one) { return one.second; });
   }
-  Writer writer(made.message);
-  writer.text(1, view.name);
+  std::string out;
+  Writer writer(out);
+  writer.text(1, roster.view()->name);
   for (const auto& [rank, endpoint] : chosen) {
     writer.message(2, [&] {  // LocalityLbEndpoints
       write_locality(writer, 1, endpoint->info->zone, endpoint->info->name);
@@ -191,7 +204,7 @@ Assignment grpc_assignment(const ServiceView& view, std::string_view client) {
       writer.wrapped(3, endpoint->weight);
     });
   }
-  return made;
+  return out;
 }
 
 }  // namespace weir::fleet::xds

@@ -13,8 +13,10 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "fleet/feed.h"
 #include "fleet/xds/messages.h"
@@ -33,15 +35,34 @@ std::string listener(std::string_view service);
 std::string route_configuration(std::string_view service);
 std::string cluster(std::string_view service, Form form);
 
-struct Assignment {
-  std::string message;
-  size_t left_out = 0;  // endpoints whose address is a name: xDS wants numbers
+// A service's view with what all its assignments need, so that each costs little.
+class Roster {
+ public:
+  Roster() = default;
+  // `before`: that of the view before, of which everything is taken over that stayed.
+  Roster(std::shared_ptr<const ServiceView> view, const Roster& before);
+
+  const std::shared_ptr<const ServiceView>& view() const { return view_; }
+  // Endpoints whose address is a name: xDS wants numbers.
+  size_t left_out() const { return left_out_; }
+  // Whether every gRPC client is given the same endpoints.
+  bool same_for_all() const { return members_.size() <= kGrpcEndpointsMax; }
+
+ private:
+  friend std::string envoy_assignment(const Roster& roster);
+  friend std::string grpc_assignment(const Roster& roster, std::string_view client);
+  struct Member {
+    const EndpointView* endpoint = nullptr;
+    uint64_t hash = 0;  // of its name
+  };
+  std::shared_ptr<const ServiceView> view_;
+  std::vector<Member> members_;  // those with a number, by name
+  size_t left_out_ = 0;
 };
-Assignment envoy_assignment(const ServiceView& view);
+
+std::string envoy_assignment(const Roster& roster);
 // `client` decides which endpoints it is given where there are more than kGrpcEndpointsMax: the
 // same ones each time, as far as they are still there.
-Assignment grpc_assignment(const ServiceView& view, std::string_view client);
-// Whether that client's endpoints are everybody's.
-bool same_for_all(const ServiceView& view);
+std::string grpc_assignment(const Roster& roster, std::string_view client);
 
 }  // namespace weir::fleet::xds

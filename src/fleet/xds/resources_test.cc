@@ -15,10 +15,10 @@
 namespace weir::fleet::xds {
 namespace {
 
-std::shared_ptr<const ServiceView> view_of(const std::vector<TestEndpoint>& endpoints) {
+Roster view_of(const std::vector<TestEndpoint>& endpoints) {
   TestFeed feed;
   feed.set("svc", endpoints);
-  return feed.view("svc");
+  return {feed.view("svc"), {}};
 }
 
 TEST(XdsResources, Listener) {
@@ -48,19 +48,16 @@ const std::vector<TestEndpoint> kThree = {
 };
 
 TEST(XdsResources, EnvoysAssignmentHasWeightsOnEndpoints) {
-  const Assignment made = envoy_assignment(*view_of(kThree));
-  EXPECT_EQ(print(made.message),
+  EXPECT_EQ(print(envoy_assignment(view_of(kThree))),
             "1: \"svc\" "
             "2: {1: {2: \"z1\"} "
             "2: {1: {1: {1: {2: \"10.0.0.1\" 3: 80}}} 2: 1 4: {1: 1000}} "
             "2: {1: {1: {1: {2: \"::1\" 3: 80}}} 2: 3 4: {1: 1}}} "
             "2: {1: {2: \"z2\"} 2: {1: {1: {1: {2: \"10.0.0.2\" 3: 80}}} 2: 1 4: {1: 10}}}");
-  EXPECT_EQ(made.left_out, 0U);
 }
 
 TEST(XdsResources, GrpcsAssignmentHasALocalityPerEndpoint) {
-  const Assignment made = grpc_assignment(*view_of(kThree), "client");
-  EXPECT_EQ(print(made.message),
+  EXPECT_EQ(print(grpc_assignment(view_of(kThree), "client")),
             "1: \"svc\" "
             "2: {1: {2: \"z1\" 3: \"a\"} 2: {1: {1: {1: {2: \"10.0.0.1\" 3: 80}}} 2: 1} "
             "3: {1: 1000}} "
@@ -70,11 +67,11 @@ TEST(XdsResources, GrpcsAssignmentHasALocalityPerEndpoint) {
 }
 
 TEST(XdsResources, EndpointsWithNamesForAddressesAreLeftOut) {
-  const auto view = view_of({{.name = "a", .address = "host.example"}, {.name = "b"}});
-  for (const Assignment& made : {envoy_assignment(*view), grpc_assignment(*view, "")}) {
-    EXPECT_EQ(made.left_out, 1U);
-    EXPECT_EQ(print(made.message).find("host.example"), std::string::npos);
-    EXPECT_NE(print(made.message).find("127.0.0.1"), std::string::npos);
+  const Roster roster = view_of({{.name = "a", .address = "host.example"}, {.name = "b"}});
+  EXPECT_EQ(roster.left_out(), 1U);
+  for (const std::string& made : {envoy_assignment(roster), grpc_assignment(roster, "")}) {
+    EXPECT_EQ(print(made).find("host.example"), std::string::npos);
+    EXPECT_NE(print(made).find("127.0.0.1"), std::string::npos);
   }
 }
 
@@ -89,10 +86,10 @@ std::vector<TestEndpoint> many(size_t count) {
 }
 
 // The names of a gRPC client's endpoints, and the sum of their weights.
-std::set<std::string> names_of(const Assignment& made, uint64_t& sum) {
+std::set<std::string> names_of(const std::string& made, uint64_t& sum) {
   std::set<std::string> names;
   sum = 0;
-  Reader reader(made.message);
+  Reader reader(made);
   while (const auto locality = reader.next()) {
     if (!locality->is_bytes(2)) continue;
     Reader inner(locality->bytes);
@@ -115,15 +112,15 @@ std::set<std::string> names_of(const Assignment& made, uint64_t& sum) {
 TEST(XdsResources, AGrpcClientIsGivenAPartOfAManyEndpoints) {
   uint64_t sum = 0;
   const auto all = many(1000);
-  const auto first = names_of(grpc_assignment(*view_of(all), "client-1"), sum);
+  const auto first = names_of(grpc_assignment(view_of(all), "client-1"), sum);
   EXPECT_EQ(first.size(), kGrpcEndpointsMax);
   EXPECT_LT(sum, uint64_t{1} << 31);
-  EXPECT_EQ(first, names_of(grpc_assignment(*view_of(all), "client-1"), sum)) << "the same again";
+  EXPECT_EQ(first, names_of(grpc_assignment(view_of(all), "client-1"), sum)) << "the same again";
   // Every endpoint is somebody's: 40 clients of 200 leave one of 1000 out with (4/5)^40.
   std::set<std::string> covered;
   std::set<std::set<std::string>> parts;
   for (int i = 0; i < 40; ++i) {
-    const auto part = names_of(grpc_assignment(*view_of(all), "client-" + std::to_string(i)), sum);
+    const auto part = names_of(grpc_assignment(view_of(all), "client-" + std::to_string(i)), sum);
     covered.insert(part.begin(), part.end());
     parts.insert(part);
   }
@@ -132,12 +129,31 @@ TEST(XdsResources, AGrpcClientIsGivenAPartOfAManyEndpoints) {
   // Endpoints that go are replaced, the others stay.
   auto fewer = all;
   std::erase_if(fewer, [&](const TestEndpoint& one) { return one.name == *first.begin(); });
-  const auto after = names_of(grpc_assignment(*view_of(fewer), "client-1"), sum);
+  const auto after = names_of(grpc_assignment(view_of(fewer), "client-1"), sum);
   std::vector<std::string> kept;
   std::ranges::set_intersection(first, after, std::back_inserter(kept));
   EXPECT_EQ(kept.size(), kGrpcEndpointsMax - 1);
-  EXPECT_TRUE(same_for_all(*view_of(many(kGrpcEndpointsMax))));
-  EXPECT_FALSE(same_for_all(*view_of(all)));
+  EXPECT_TRUE(view_of(many(kGrpcEndpointsMax)).same_for_all());
+  EXPECT_FALSE(view_of(all).same_for_all());
+}
+
+TEST(XdsResources, ARosterMadeFromTheOneBeforeIsAsOneMadeAnew) {
+  TestFeed feed;
+  Roster roster;
+  std::vector<TestEndpoint> endpoints = many(300);
+  for (int step = 0; step < 30; ++step) {
+    // Some go, some come, some change, some have names.
+    endpoints.erase(endpoints.begin() + step * 7 % 200);
+    endpoints.push_back({.name = "n" + std::to_string(step * 37 % 100),
+                         .address = step % 3 == 0 ? "host.example" : "10.0.0.1"});
+    endpoints[static_cast<size_t>(step)].weight = static_cast<uint16_t>(step);
+    feed.set("svc", endpoints);
+    roster = Roster(feed.view("svc"), roster);
+    const Roster anew(feed.view("svc"), {});
+    ASSERT_EQ(roster.left_out(), anew.left_out());
+    ASSERT_EQ(envoy_assignment(roster), envoy_assignment(anew));
+    ASSERT_EQ(grpc_assignment(roster, "c"), grpc_assignment(anew, "c"));
+  }
 }
 
 TEST(XdsResources, TheFormFollowsTheUserAgent) {
