@@ -49,6 +49,15 @@ void Sink::complain(std::string_view event, std::string_view text) {
   log::warn(event, {{"sink", options_.kind}, {"name", options_.name}, {"problem", text}});
 }
 
+std::string Sink::unknown_services() const {
+  std::string out;
+  for (const std::string& service : options_.services) {
+    if (feed_.view(service)) continue;
+    out += (out.empty() ? "no such service: " : ", ") + service;
+  }
+  return out;
+}
+
 net::Task<void> Sink::run() {
   Nanoseconds retry = kRetryFirst;
   while (true) {
@@ -59,6 +68,7 @@ net::Task<void> Sink::run() {
     dirty_ = false;
     urgent_ = false;
     if (options_.held && options_.held()) continue;
+    complain("sink_services_unknown", unknown_services());
     ++counters_.rounds;
     const Result<void> went = co_await round();
     if (went) {

@@ -71,6 +71,8 @@ class Sink {
 
  private:
   void on_news(const News& news);
+  // The configured services that are not registered, in words; empty where all are.
+  std::string unknown_services() const;
   net::Task<void> run();
 
   const SinkOptions options_;

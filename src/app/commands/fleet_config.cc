@@ -32,6 +32,17 @@ void check(const FleetConfig& config, Reader& reader) {
                       "without `token` the fleet may listen on this machine only, such as "
                       "127.0.0.1:8095");
   }
+  const auto open_port = [&](const char* path, bool is_loopback) {
+    if (!config.reads_need_token || is_loopback) return;
+    reader.problem_at(ProblemCode::conflict, path,
+                      "asks for no token, though `reads_need_token` is on: let it be reached by "
+                      "those only who may read tables",
+                      Severity::warning);
+  };
+  const PublishConfig& publish = config.publish;
+  if (publish.xds) open_port("publish.xds.listen", publish.xds->listen.is_loopback());
+  if (publish.haproxy_agent)
+    open_port("publish.haproxy_agent.listen", publish.haproxy_agent->listen.is_loopback());
   std::set<std::string> services;
   for (size_t s = 0; s < config.services.size(); ++s) {
     const FleetServiceConfig& service = config.services[s];

@@ -201,6 +201,17 @@ TEST_F(RuntimeSinkTest, WhatHaproxyDoesNotTakeIsCounted) {
   EXPECT_TRUE(sink_->counters().up);
 }
 
+TEST_F(RuntimeSinkTest, AServiceThatNobodyRegisteredIsSaidOnce) {
+  const log::Capture capture;
+  start();
+  loop_.advance(1min);
+  EXPECT_EQ(capture.count("sink_services_unknown"), 1U);
+  EXPECT_TRUE(sink_->counters().up);
+  feed_.set("svc", {{.name = "a"}});
+  loop_.advance(1s);
+  EXPECT_EQ(take(), Lines{"set server be/a weight 256"}) << "it may come later";
+}
+
 TEST_F(RuntimeSinkTest, AnUnknownBackendIsAFailure) {
   const log::Capture capture;
   feed_.set("svc", {{.name = "a"}});
