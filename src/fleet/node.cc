@@ -103,7 +103,9 @@ Result<void> Node::declare(const std::vector<Declared>& all) {
   return {};
 }
 
-void Node::mirror_to(http::Client& client) {
+void Node::reach_out(http::Client& client) {
+  if (!options_.scrapes.empty())
+    scraper_ = std::make_unique<Scraper>(loop_, client, *fleet_, options_.scrapes);
   for (const MirrorOptions& to : options_.mirrors) {
     const uint64_t stream = options_.fleet.numbers_id ^ (options_.fleet.epoch << 40) ^
                             static_cast<uint64_t>(loop_.clock().wall_ms());
@@ -116,6 +118,7 @@ void Node::mirror_to(http::Client& client) {
 
 void Node::after_tick() {
   narrator_->tell();
+  if (scraper_ != nullptr && !ticker_->paused()) scraper_->scrape();
   for (const auto& mirror : mirrors_) mirror->flush();
   if (keeper_ == nullptr) return;
   if (std::exchange(snapshots_seen_, api_->standby.snapshots) != api_->standby.snapshots)
@@ -138,6 +141,7 @@ void Node::save() {
 
 void Node::save_and_stop() {
   mirrors_.clear();
+  scraper_ = nullptr;
   if (keeper_ == nullptr) return;
   save();
   keeper_->stop();
@@ -167,6 +171,12 @@ void Node::write_metrics(observe::Exposition& e) {
     sum.dropped_bytes += one.dropped_bytes;
     in_step += one.in_step ? 1 : 0;
   }
+  const ScraperCounters scrapes = scraper_ != nullptr ? scraper_->counters() : ScraperCounters{};
+  e.family("weir_fleet_scrapes_total", "counter", "Scrapes of endpoints, by how they ended.");
+  e.sample("weir_fleet_scrapes_total", {{"ended", "read"}}, scrapes.scrapes);
+  e.sample("weir_fleet_scrapes_total", {{"ended", "failed"}}, scrapes.failures);
+  e.sample("weir_fleet_scrapes_total", {{"ended", "broken"}}, scrapes.broken);
+  e.sample("weir_fleet_scrapes_total", {{"ended", "left_out"}}, scrapes.left_out);
   e.family("weir_fleet_mirrors_in_step", "gauge", "Standbys that hold what this fleet holds.");
   e.sample("weir_fleet_mirrors_in_step", {}, in_step);
   counter("weir_fleet_mirror_bytes_total", "Bytes that standbys took.", sum.sent_bytes);

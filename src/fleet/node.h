@@ -12,6 +12,7 @@
 #include "fleet/mirror.h"
 #include "fleet/narrator.h"
 #include "fleet/ops.h"
+#include "fleet/scraper.h"
 #include "fleet/ticker.h"
 #include "http/server.h"
 #include "net/address.h"
@@ -30,6 +31,7 @@ struct NodeOptions {
   size_t connections_max = 65'536;
   std::string data_dir{};  // empty: nothing is kept
   std::vector<MirrorOptions> mirrors{};
+  std::vector<ScrapeJob> scrapes{};
 };
 
 class Node {
@@ -46,8 +48,8 @@ class Node {
   // What the configuration declares: it is put in, and what it declared before and does not any
   // more is taken out.
   Result<void> declare(const std::vector<Declared>& all);
-  // Sends everything to these standbys. The client outlives the node.
-  void mirror_to(http::Client& client);
+  // Sends everything to the standbys, and begins to scrape. The client outlives the node.
+  void reach_out(http::Client& client);
   // Begins to close seconds.
   void start();
   // Writes the last snapshot and waits for it.
@@ -79,6 +81,7 @@ class Node {
   std::unique_ptr<Narrator> narrator_;
   std::unique_ptr<http::Server> server_;
   std::vector<std::unique_ptr<Mirror>> mirrors_;
+  std::unique_ptr<Scraper> scraper_;
 };
 
 }  // namespace weir::fleet

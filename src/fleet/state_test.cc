@@ -136,7 +136,7 @@ class Standby : public NodeTest {
     primary.mirrors.push_back(
         {.origin = {.host = "localhost", .port = 80}, .prefix = {}, .token = {}});
     make(std::move(primary));
-    node_->mirror_to(client_);
+    node_->reach_out(client_);
   }
   ~Standby() override { node_ = nullptr; }
 

@@ -91,6 +91,24 @@ const ObjectSpec& spec_of<FleetEndpoint>() {
 }
 
 template <>
+const ObjectSpec& spec_of<FleetScrape>() {
+  static const ObjectSpec spec =
+      Table<FleetScrape>("Scrape", "Which metrics of the endpoints say what.")
+          .field("path", &FleetScrape::path, "Where each endpoint exposes them.")
+          .field("requests", &FleetScrape::requests, "Counter of finished requests.")
+          .field("status_label", &FleetScrape::status_label,
+                 "Its label with the HTTP status: 5xx are errors, 429 is throttled, other 4xx are "
+                 "the caller's.")
+          .field("latency", &FleetScrape::latency,
+                 "Histogram of seconds; each request counts as the middle of its bucket.")
+          .field("inflight", &FleetScrape::inflight, "Gauge of requests in flight.")
+          .field("utilization", &FleetScrape::utilization, "Gauge of utilization, 1 is full.",
+                 {.unset = "none"})
+          .done();
+  return spec;
+}
+
+template <>
 const ObjectSpec& spec_of<FleetServiceConfig>() {
   static const ObjectSpec spec =
       Table<FleetServiceConfig>("Service", "A set of endpoints that callers choose among.")
@@ -100,6 +118,9 @@ const ObjectSpec& spec_of<FleetServiceConfig>() {
                  "Explain what would be done, and leave the published weights alone.")
           .field("detector", &FleetServiceConfig::detector,
                  "Whose findings move weights; the others are computed beside it.")
+          .field("scrape", &FleetServiceConfig::scrape,
+                 "Ask its endpoints for their Prometheus metrics every second.",
+                 {.unset = "they are reported of"})
           .field("endpoints", &FleetServiceConfig::endpoints,
                  "Those that are always there; others register themselves.")
           .done();

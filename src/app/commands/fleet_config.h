@@ -26,10 +26,20 @@ struct FleetEndpoint {
   bool preheat = false;
 };
 
+struct FleetScrape {
+  std::string path = "/metrics";
+  std::string requests = "http_requests_total";
+  std::string status_label = "code";
+  std::string latency = "http_request_duration_seconds";
+  std::string inflight = "http_requests_in_flight";
+  std::string utilization;
+};
+
 struct FleetServiceConfig {
   std::string name;
   bool dry_run = false;
   schedule::Detector detector = schedule::Detector::sequential;
+  std::optional<FleetScrape> scrape;
   std::vector<FleetEndpoint> endpoints;
 };
 

@@ -51,6 +51,17 @@ Result<fleet::NodeOptions> node_options(const FleetConfig& config) {
   // Numbers that an earlier fleet without its state gave out must not be taken for this one's.
   std::random_device random;
   options.fleet.numbers_id = uint64_t{random()} << 32 | random();
+  for (const FleetServiceConfig& service : config.services) {
+    if (!service.scrape) continue;
+    const FleetScrape& scrape = *service.scrape;
+    options.scrapes.push_back({.service = service.name,
+                               .path = scrape.path,
+                               .names = {.requests = scrape.requests,
+                                         .status_label = scrape.status_label,
+                                         .latency = scrape.latency,
+                                         .inflight = scrape.inflight,
+                                         .utilization = scrape.utilization}});
+  }
   for (const FleetMirror& mirror : config.mirror) {
     fleet::MirrorOptions to;
     std::string_view rest;
@@ -116,7 +127,7 @@ Result<void> serve(const FleetConfig& config, bool quiet, std::ostream& out) {
   WEIR_TRY(const auto owned, fleet::Node::open(loop, std::move(options)));
   fleet::Node& node = *owned;
   WEIR_CHECK_OK(node.declare(declared(config)));
-  node.mirror_to(*outgoing.client);
+  node.reach_out(*outgoing.client);
   WEIR_TRY(const net::Address address, net::Address::parse(config.listen.to_text()));
   WEIR_TRY(const net::Address bound, node.listen(address));
   WEIR_TRY(const fleet::PublisherOptions publish, publisher_options(config.publish));
