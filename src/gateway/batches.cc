@@ -22,13 +22,15 @@ using state::RecordKind;
 constexpr std::string_view kTier = "batch";
 
 bool is_batch_endpoint(const Exchange& x) {
-  return (x.route.endpoint.starts_with("/batches") && x.route.dialect != Dialect::gemini) ||
-         x.route.endpoint.starts_with("/messages/batches");
+  return x.route.endpoint.starts_with("/batches") ||
+         x.route.endpoint.starts_with("/messages/batches") ||
+         x.route.endpoint == ":batchGenerateContent";
 }
 
 bool makes_batch(const Exchange& x) {
   return x.client.head().method == "POST" &&
-         (x.route.endpoint == "/batches" || x.route.endpoint == "/messages/batches");
+         (x.route.endpoint == "/batches" || x.route.endpoint == "/messages/batches" ||
+          x.route.endpoint == ":batchGenerateContent");
 }
 
 bool has_usage(json::Value batch) {
@@ -153,7 +155,8 @@ void add(Usage& sum, const Usage& more) {
 }  // namespace
 
 bool admit_batch(Exchange& x) {
-  if (!makes_batch(x)) return true;
+  // Gemini's name one model, in the path.
+  if (!makes_batch(x) || x.route.dialect == Dialect::gemini) return true;
   if (x.route.endpoint == "/batches") {
     if (x.principal->models.empty()) return true;
     return refuse(x, ApiErrorType::permission, 403, "batch_of_any_model",
@@ -199,15 +202,53 @@ Result<void> edit_batch(const Exchange& x, const provider::Deployment& deploymen
   return {};
 }
 
+namespace {
+
+std::string gemini_model(json::Value name, json::Value version) {
+  std::string model = name.string_or(version.string_or(""));
+  if (model.starts_with("models/")) model.erase(0, 7);
+  return model;
+}
+
+// An operation that has ended has its results with it, or names their file.
+net::Task<void> settle_gemini(Exchange& x, const std::string& id, json::Value operation) {
+  state::Keeper* const keeper = x.worker.keeper;
+  if (operation["done"].as_bool() != true) co_return;
+  json::Value output = operation["response"];
+  if (!output.is_object()) output = operation["metadata"]["output"];
+  if (const std::string file = output["responsesFile"].string_or(""); !file.empty()) {
+    if (!keeper->pins().find(file, x.start_ms)) {
+      keeper->keep(record_of(x, file, fmt::format(R"({{"batch":{}}})", json::quoted(id))));
+    }
+    co_return;
+  }
+  json::Value results = output["inlinedResponses"];
+  if (results.is_object()) results = results["inlinedResponses"];
+  if (!results.is_array()) co_return;
+  std::map<std::string, Usage> by_model;
+  for (const json::Value result : results.elements()) {
+    const json::Value response = result["response"];
+    if (!response["usageMetadata"].is_object()) continue;
+    add(by_model[gemini_model(operation["metadata"]["model"], response["modelVersion"])],
+        dialect::usage_of_gemini_body(response));
+  }
+  auto record = co_await keeper->find(x.worker.loop, id, RecordKind::batch, /*take=*/true);
+  if (record && *record) write_row(x, **record, by_model, /*complete=*/true);
+}
+
+}  // namespace
+
 net::Task<void> watch_batch(Exchange& x, json::Value answer) {
   state::Keeper* const keeper = x.worker.keeper;
   if (keeper == nullptr || !is_batch_endpoint(x)) co_return;
-  const std::string id = answer["id"].string_or("");
+  const bool gemini = x.route.dialect == Dialect::gemini;
+  const std::string id = answer[gemini ? "name" : "id"].string_or("");
   if (id.empty()) co_return;
   if (makes_batch(x)) {
     remember(x, id);
     co_return;
   }
+  if (gemini) co_return co_await settle_gemini(x, id, answer);
   if (!has_ended(answer)) co_return;
   const std::string output = answer["output_file_id"].string_or("");
   if (has_usage(answer)) {
@@ -240,13 +281,19 @@ std::optional<std::string> localize_results_url(const Exchange& x, json::Value a
 net::Task<std::unique_ptr<BatchResults>> BatchResults::open(Exchange& x) {
   state::Keeper* const keeper = x.worker.keeper;
   const std::string_view rest = x.route.rest;
-  const bool file = x.route.endpoint == "/files/*" && rest.ends_with("/content");
+  const std::string_view end = x.route.dialect == Dialect::gemini ? ":download" : "/content";
+  const bool file = x.route.endpoint == "/files/*" && rest.ends_with(end);
   const bool results = x.route.endpoint == "/messages/batches/*" && rest.ends_with("/results");
   if (keeper == nullptr || (!file && !results) || x.client.head().method != "GET") {
     co_return nullptr;
   }
-  const size_t begin = rest.find('/', results ? std::string_view("/messages/").size() : 1) + 1;
-  std::string id(rest.substr(begin, rest.rfind('/') - begin));
+  std::string id;
+  if (x.route.dialect == Dialect::gemini) {
+    id = rest.substr(1, rest.size() - end.size() - 1);  // "files/abc", as Google names it
+  } else {
+    const size_t begin = rest.find('/', results ? std::string_view("/messages/").size() : 1) + 1;
+    id = rest.substr(begin, rest.rfind('/') - begin);
+  }
   auto record = co_await keeper->find(x.worker.loop, id, RecordKind::batch);
   if (!record || !*record) co_return nullptr;
   if (file) {
@@ -284,7 +331,10 @@ void BatchResults::take(std::string_view line) {
   const json::Value root = document_.root();
   if (const json::Value message = root["result"]["message"]; message.is_object()) {
     add(by_model_[message["model"].string_or("")], dialect::usage_of_anthropic(message["usage"]));
-  } else if (const json::Value body = root["response"]["body"]; body["usage"].is_object()) {
+  } else if (const json::Value response = root["response"]; response["usageMetadata"].is_object()) {
+    add(by_model_[gemini_model(response["modelVersion"], {})],
+        dialect::usage_of_gemini_body(response));
+  } else if (const json::Value body = response["body"]; body["usage"].is_object()) {
     add(by_model_[body["model"].string_or("")], dialect::usage_of_openai(body["usage"]));
   }
 }

@@ -1,10 +1,10 @@
 // Batches: the provider works them off hours after the call that made them, and bills them at batch
 // price. What a batch cost is settled once, on the key that made it, when the provider tells it on
-// its way through here: in the batch object itself (OpenAI, Azure), or line by line in its results
-// (OpenAI's output file, Anthropic's results). The row has the id and the time of the batch's
-// making; until then, or where nobody ever fetches the results, there is no cost. Gemini's batches
-// are not priced. A batch that was not made through Weir, or longer ago than state.pin_retention,
-// is not known here.
+// its way through here: in the batch object itself (OpenAI, Azure), with its inlined responses
+// (Gemini), or line by line in its results (OpenAI's and Gemini's output files, Anthropic's
+// results). The row has the id and the time of the batch's making; until then, or where nobody ever
+// fetches the results, there is no cost. A batch that was not made through Weir, or longer ago than
+// state.pin_retention, is not known here.
 //
 // Worker's thread. Limits: kLineBytesMax of one line; a longer one makes the cost an estimate.
 #pragma once

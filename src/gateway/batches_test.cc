@@ -195,5 +195,63 @@ TEST_F(AnthropicBatchTest, EveryModelInItIsAskedForUnderTheKeysRights) {
   EXPECT_EQ(world_.requests("up").size(), 1U);
 }
 
+// gemini-2.5-flash costs half of 0.30 and 2.50 dollars a million tokens in batches.
+class GeminiBatch : public BatchTest {
+ protected:
+  static constexpr std::string_view kMade =
+      R"({"name":"batches/b1","metadata":{"@type":"x","model":"models/gemini-2.5-flash","state":"BATCH_STATE_PENDING"}})";
+  static constexpr int64_t kGeminiNano = 1000 * 150 + 100 * 1'250;
+
+  GeminiBatch() : BatchTest(provider::Kind::gemini, "up/gemini-2.5-flash") {
+    world_.account("up", provider::Kind::gemini).base_path = "/v1beta";
+  }
+  void make(const std::vector<Scripted>& next) {
+    world_.script("up", json_answer(200, kMade));
+    for (const Scripted& answer : next) world_.script("up", answer);
+    const Answer made = world_.post(
+        "/v1beta/models/m:batchGenerateContent",
+        R"({"batch":{"displayName":"d","inputConfig":{"requests":{"requests":[{"request":{"contents":[]}}]}}}})");
+    EXPECT_EQ(made.body, kMade);
+  }
+  void expect_settled() {
+    const auto rows = batch_rows();
+    ASSERT_EQ(rows.size(), 1U);
+    EXPECT_EQ(rows[0].cost.nano(), kGeminiNano);
+    EXPECT_EQ(rows[0].cost_state, CostState::final);
+    EXPECT_EQ(rows[0].provider_model, "gemini-2.5-flash");
+    EXPECT_EQ(rows[0].usage.service_tier, "batch");
+    EXPECT_EQ(rows[0].dialect, "gemini");
+  }
+};
+
+TEST_F(GeminiBatch, ItsInlinedResponsesTellTheUsage) {
+  constexpr std::string_view kResult =
+      R"({"inlinedResponses":[{"response":{"candidates":[],"usageMetadata":{"promptTokenCount":600,"candidatesTokenCount":60},"modelVersion":"gemini-2.5-flash"}},{"error":{"code":8,"message":"no"}},{"response":{"usageMetadata":{"promptTokenCount":400,"candidatesTokenCount":40}}}]})";
+  const std::string done = fmt::format(
+      R"({{"name":"batches/b1","metadata":{{"model":"models/gemini-2.5-flash","state":"BATCH_STATE_SUCCEEDED"}},"done":true,"response":{{"inlinedResponses":{}}}}})",
+      kResult);
+  make({json_answer(200, kMade), json_answer(200, done)});
+  EXPECT_EQ(get("/v1beta/batches/b1").body, kMade);
+  EXPECT_TRUE(batch_rows().empty());
+  for (int i = 0; i < 2; ++i) EXPECT_EQ(get("/v1beta/batches/b1").body, done);
+  expect_settled();
+}
+
+TEST_F(GeminiBatch, OrTheFileThatTheyAreIn) {
+  constexpr std::string_view kDone =
+      R"({"name":"batches/b1","metadata":{"model":"models/gemini-2.5-flash","state":"BATCH_STATE_SUCCEEDED"},"done":true,"response":{"responsesFile":"files/batch-b1"}})";
+  constexpr std::string_view kResults =
+      R"({"key":"a","response":{"candidates":[],"usageMetadata":{"promptTokenCount":600,"candidatesTokenCount":60},"modelVersion":"gemini-2.5-flash"}}
+{"key":"b","response":{"candidates":[],"usageMetadata":{"promptTokenCount":400,"candidatesTokenCount":40},"modelVersion":"gemini-2.5-flash"}})";
+  make({json_answer(200, kDone), file_answer(kResults, "application/octet-stream")});
+  get("/v1beta/batches/b1");
+  EXPECT_TRUE(batch_rows().empty());
+  world_.reopen_keeper();
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_EQ(get("/v1beta/files/batch-b1:download?alt=media").body, kResults);
+  }
+  expect_settled();
+}
+
 }  // namespace
 }  // namespace weir::gateway

@@ -190,6 +190,25 @@ void collect_answer(json::Value value, std::vector<std::string>& ids) {
   }
 }
 
+void collect_made(json::Value value, std::vector<std::string>& ids) {
+  if (ids.size() >= kPinsPerMessage) return;
+  if (value.is_array()) {
+    for (const json::Value element : value.elements()) collect_made(element, ids);
+    return;
+  }
+  const json::Value::Members members = value.members();
+  for (auto at = members.begin(); at != members.end(); ++at) {
+    const json::Value member = at.value();
+    if (at.key().equals("container") && member.is_object()) {
+      add(ids, member["id"]);
+    } else if (at.key().equals("file_id")) {
+      add(ids, member);
+    } else if (!member.is_string()) {
+      collect_made(member, ids);
+    }
+  }
+}
+
 }  // namespace
 
 std::vector<std::string> ids_in_answer(json::Value root) {
@@ -230,6 +249,23 @@ void learn_pins(Exchange& x, json::Value answer) {
   if (x.worker.keeper == nullptr || x.deployment == nullptr || !keeps_state(x)) return;
   const int64_t now_ms = x.worker.loop.clock().wall_ms();
   for (std::string& id : ids_in_answer(answer)) {
+    x.worker.keeper->pin(std::move(id), x.deployment->account->name, now_ms);
+  }
+}
+
+bool may_make_container(const Exchange& x) {
+  return x.worker.keeper != nullptr && x.route.operation == Operation::generate &&
+         x.route.dialect == Dialect::anthropic_messages &&
+         contains_any(x.body, {"code_execution", "\"container\""});
+}
+
+void learn_container(Exchange& x, json::Value value) {
+  if (x.deployment == nullptr || !contains_any(value.raw(), {"\"container\"", "\"file_id\""}))
+    return;
+  const int64_t now_ms = x.worker.loop.clock().wall_ms();
+  std::vector<std::string> ids;
+  collect_made(value, ids);
+  for (std::string& id : ids) {
     x.worker.keeper->pin(std::move(id), x.deployment->account->name, now_ms);
   }
 }

@@ -26,6 +26,10 @@ bool take_pin(Exchange& x);
 // The ids in an answer (status 2xx) of the current deployment's account. Before the answer's bytes
 // go out, so that the client's next call finds them.
 void learn_pins(Exchange& x, json::Value answer);
+// Messages of Anthropic's whose tools run code: whether the answer may name a container and files,
+// which then exist in that account alone; and the ids of an answer or of an event of its stream.
+bool may_make_container(const Exchange& x);
+void learn_container(Exchange& x, json::Value value);
 // A DELETE was answered: what the path named is gone.
 void forget_pins(Exchange& x);
 

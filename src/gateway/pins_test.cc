@@ -269,5 +269,44 @@ TEST(Pins, GeminisCaches) {
   }
 }
 
+// Claude's code runs in a container of one account, and leaves files there.
+TEST(Pins, ContainersOfMessages) {
+  constexpr std::string_view kWhole =
+      R"({"id":"msg_1","type":"message","role":"assistant","model":"c","content":[{"type":"bash_code_execution_tool_result","tool_use_id":"srvtoolu_1","content":{"type":"bash_code_execution_result","content":[{"type":"bash_code_execution_output","file_id":"file_011"}]}}],"stop_reason":"end_turn","container":{"id":"container_011","expires_at":"2026-11-22T10:00:00Z"},"usage":{"input_tokens":1,"output_tokens":1}})";
+  const Scripted streamed = sse_answer(
+      {R"({"type":"message_start","message":{"id":"msg_1","type":"message","role":"assistant","model":"c","content":[],"usage":{"input_tokens":1,"output_tokens":1}}})",
+       R"({"type":"content_block_start","index":0,"content_block":{"type":"bash_code_execution_tool_result","tool_use_id":"srvtoolu_1","content":{"type":"bash_code_execution_result","content":[{"type":"bash_code_execution_output","file_id":"file_011"}]}}})",
+       R"({"type":"content_block_stop","index":0})",
+       R"({"type":"message_delta","delta":{"stop_reason":"end_turn","container":{"id":"container_011","expires_at":"2026-11-22T10:00:00Z"}},"usage":{"output_tokens":2}})",
+       R"({"type":"message_stop"})"},
+      /*done=*/false);
+  for (const bool stream : {false, true}) {
+    TestWorld world;
+    for (const char* account : {"east", "west"}) {
+      world.account(account, provider::Kind::anthropic);
+      world.script(account, stream ? streamed : json_answer(200, kWhole));
+    }
+    world.model("m", {"east/x", "west/x"});
+    const auto ask = [&](std::string_view more) {
+      const Answer got = world.post(
+          "/v1/messages",
+          fmt::format(
+              R"({{"model":"m","max_tokens":9,"stream":{},"messages":[{{"role":"user","content":"q"}}]{}}})",
+              stream, more));
+      EXPECT_EQ(got.status, 200) << got.body;
+      return got.header("x-weir-deployment");
+    };
+    const std::string home =
+        ask(R"(,"tools":[{"type":"code_execution_20250825","name":"code_execution"}])");
+    for (int i = 0; i < 10; ++i) EXPECT_EQ(ask(R"(,"container":"container_011")"), home);
+    for (int i = 0; i < 10; ++i) EXPECT_EQ(ask(R"(,"container":{"id":"container_011"})"), home);
+    const int64_t now_ms = world.loop().clock().wall_ms();
+    EXPECT_EQ(world.keeper().pins().find("msg_1", now_ms), std::nullopt);
+    const Answer file = world.send(
+        "GET /v1/files/file_011 HTTP/1.1\r\nhost: w\r\nanthropic-version: 2023-06-01\r\n\r\n");
+    EXPECT_EQ(file.header("x-weir-deployment"), home);
+  }
+}
+
 }  // namespace
 }  // namespace weir::gateway

@@ -5,6 +5,7 @@
 #include "dialect/sse.h"
 #include "dialect/translate.h"
 #include "gateway/drain.h"
+#include "gateway/pins.h"
 #include "gateway/relay.h"
 #include "gateway/responses_tap.h"
 
@@ -272,7 +273,10 @@ net::Task<RelayEnd> relay_stream(Relay& r) {
   const Collecting collecting(*source, x);
   Drain drain(x, *r.deployment.account, r.upstream);
   std::optional<ResponsesTap> tap;
-  if (x.route.operation == provider::Operation::respond) tap.emplace(x, r.outgoing.translated());
+  if (x.route.operation == provider::Operation::respond ||
+      (!r.outgoing.translated() && may_make_container(x))) {
+    tap.emplace(x, r.outgoing.translated());
+  }
   std::string held;
   std::vector<std::string_view> out;
   bool begun = false;

@@ -167,6 +167,7 @@ net::Task<RelayEnd> relay_whole(Relay& r) {
       if (!r.outgoing.translated() && document.root().is_object()) {
         if (keeps_state(x)) co_await watch_batch(x, document.root());
         learn_pins(x, document.root());
+        if (may_make_container(x)) learn_container(x, document.root());
       }
       std::string answer;
       bool rewritten = false;

@@ -28,6 +28,14 @@ void ResponsesTap::feed(std::string_view bytes) {
 }
 
 void ResponsesTap::take(const dialect::SseEvent& event) {
+  if (x_.route.operation == provider::Operation::generate) {
+    const bool names_one = event.data.find("\"container\"") != std::string_view::npos ||
+                           event.data.find("\"file_id\"") != std::string_view::npos;
+    if (names_one && document_.parse(event.data, {.unique_keys_levels = 0})) {
+      learn_container(x_, document_.root());
+    }
+    return;
+  }
   if (!is_of_interest(event)) return;
   if (!document_.parse(event.data, {.unique_keys_levels = 0})) return;
   const json::Value root = document_.root();

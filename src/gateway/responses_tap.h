@@ -1,7 +1,8 @@
 // ResponsesTap: reads along what a client of the Responses API is told, to learn what a later call
 // may refer to: ids for the pins of an account that keeps the answer itself, the whole answer where
-// Weir keeps it (recall.h). It changes nothing and fails silently: an answer that it cannot read is
-// an answer that nobody can continue. One object per attempt; memory: one event, and the answer.
+// Weir keeps it (recall.h). Of Anthropic's messages it learns containers and the files in them. It
+// changes nothing and fails silently: an answer that it cannot read is an answer that nobody can
+// continue. One object per attempt; memory: one event, and the answer.
 #pragma once
 
 #include <string>

@@ -146,7 +146,9 @@ async function cutSdk({ upstream, gateway }, recording, account, client, cut) {
   return { id, verify: (row) => checkRow(row, head) };
 }
 
-export function addCuts(checks, world, recordings) {
+// `orderly`: only streams that end as HTTP has it.
+export function addCuts(checks, world, recordings, { orderly = false } = {}) {
+  const wanted = ({ end }) => !orderly || end === "orderly";
   const streams = recordings.flatMap((recording) => recording.turns)
     .filter((recording) => recording.streamed && !isBroken(recording));
   for (const recording of streams) {
@@ -154,17 +156,17 @@ export function addCuts(checks, world, recordings) {
     const clients = answering.includes(dialect) ? translatable : [dialect];
     for (const client of clients) {
       const account = accountFor(recording, client);
-      for (const cut of cutsOf(recording)) {
+      for (const cut of cutsOf(recording).filter(wanted)) {
         checks.add(`cut ${name} to ${client}, ${cut.label}`,
           () => cutRaw(world, recording, account, client, cut));
       }
       if (!translatable.includes(client)) continue;
-      for (const cut of cutsOf(recording).slice(3, 5)) {
+      for (const cut of cutsOf(recording).slice(3, 5).filter(wanted)) {
         checks.add(`cut ${name} to ${sdkNames[client]}, ${cut.label}`,
           () => cutSdk(world, recording, account, client, cut));
       }
     }
-    if (dialect === "gemini" && recording.lines.length > 1) {
+    if (!orderly && dialect === "gemini" && recording.lines.length > 1) {
       checks.add(`cut ${name}, one array`,
         () => cutArray(world, recording, accountFor(recording, "gemini")));
     }
