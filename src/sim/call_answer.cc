@@ -336,6 +336,16 @@ net::Task<void> CallRun::answer_other() {
   const auto token = [this](const TokenAnswer& answer) {
     return answer_stored({answer.status, answer.body});
   };
+  const bool anthropic = headers.find("anthropic-version").has_value();
+  const auto answer_line = [this](Dialect dialect) {
+    return [this, dialect](std::string_view, std::string_view line) {
+      json::Document document;
+      if (!document.parse(line)) return std::string("{}");
+      auto conversation = dialect::read_request(dialect, document.root(), {});
+      if (!conversation) return std::string("{}");
+      return dialect::write_reply(dialect, make_reply(*conversation), {});
+    };
+  };
   switch (route_.endpoint) {
     case Endpoint::embeddings:
       return send_small(answer_embeddings(root, call_.model));
@@ -360,18 +370,19 @@ net::Task<void> CallRun::answer_other() {
     case Endpoint::transcriptions:
       return send_small(answer_transcription(body_));
     case Endpoint::files:
+      if (anthropic) {
+        return answer_stored(
+            sim_.files.anthropic_files(method, route_.id, route_.action, body_, sim_.wall_s()));
+      }
       return answer_stored(
           sim_.files.files(method, route_.id, route_.action, body_, sim_.wall_s()));
     case Endpoint::batches:
-      return answer_stored(sim_.files.batches(
-          method, route_.id, route_.action, body_, sim_.wall_s(),
-          [this](std::string_view, std::string_view line) {
-            json::Document document;
-            if (!document.parse(line)) return std::string("{}");
-            auto conversation = dialect::read_request(Dialect::openai_chat, document.root(), {});
-            if (!conversation) return std::string("{}");
-            return dialect::write_reply(Dialect::openai_chat, make_reply(*conversation), {});
-          }));
+      if (anthropic) {
+        return answer_stored(sim_.files.anthropic_batches(
+            method, route_.id, route_.action, body_, answer_line(Dialect::anthropic_messages)));
+      }
+      return answer_stored(sim_.files.batches(method, route_.id, route_.action, body_,
+                                              sim_.wall_s(), answer_line(Dialect::openai_chat)));
     case Endpoint::models: {
       const bool gemini = call_.path.find("/v1beta/") != std::string::npos &&
                           call_.path.find("/openai/") == std::string::npos;

@@ -36,15 +36,6 @@ StoreAnswer deleted(std::string_view id, std::string_view object) {
   return answer;
 }
 
-// The name that a multipart form gives its file.
-std::string file_name(std::string_view form) {
-  constexpr std::string_view kMark = "filename=\"";
-  const size_t at = form.find(kMark);
-  if (at == std::string_view::npos) return "upload";
-  const std::string_view rest = form.substr(at + kMark.size());
-  return std::string(rest.substr(0, rest.find('"')));
-}
-
 }  // namespace
 
 void FileStore::write_file(std::string& out, const std::string& id, const File& file) const {
@@ -54,9 +45,9 @@ void FileStore::write_file(std::string& out, const std::string& id, const File& 
   w.member("purpose", file.purpose).member("status", "processed").end_object();
 }
 
-std::string FileStore::add_file(std::string name, std::string purpose, std::string content,
-                                int64_t now_s) {
-  std::string id = fmt::format("file-sim{:08}", next_++);
+std::string FileStore::add_file(std::string_view prefix, std::string name, std::string purpose,
+                                std::string content, int64_t now_s) {
+  std::string id = fmt::format("{}sim{:08}", prefix, next_++);
   file_bytes_ += content.size();
   files_[id] = {std::move(name), std::move(purpose), std::move(content), now_s};
   file_order_.push_back(id);
@@ -70,19 +61,26 @@ std::string FileStore::add_file(std::string name, std::string purpose, std::stri
   return id;
 }
 
+void FileStore::remove_file(const std::string& id) {
+  file_bytes_ -= files_[id].content.size();
+  std::erase(file_order_, id);
+  files_.erase(std::string(id));
+}
+
 StoreAnswer FileStore::files(std::string_view method, std::string_view id, std::string_view action,
                              std::string_view body, int64_t now_s) {
   StoreAnswer answer;
   if (id.empty() && method == "POST") {
     if (body.find("name=\"file\"") == std::string_view::npos) return error(400, "file is required");
-    const std::string made =
-        add_file(file_name(body), form_field(body, "purpose"), form_field(body, "file"), now_s);
+    const std::string made = add_file("file-", form_file_name(body), form_field(body, "purpose"),
+                                      form_field(body, "file"), now_s);
     write_file(answer.body, made, files_[made]);
     return answer;
   }
   if (id.empty()) {
     std::string list;
     for (const auto& [name, file] : files_) {
+      if (!name.starts_with("file-")) continue;
       if (!list.empty()) list.push_back(',');
       write_file(list, name, file);
     }
@@ -92,9 +90,7 @@ StoreAnswer FileStore::files(std::string_view method, std::string_view id, std::
   const auto found = files_.find(std::string(id));
   if (found == files_.end()) return not_found("File object", id);
   if (method == "DELETE") {
-    file_bytes_ -= found->second.content.size();
-    std::erase(file_order_, found->first);
-    files_.erase(found);
+    remove_file(found->first);
     return deleted(id, "file");
   }
   if (action == "content") {
@@ -128,7 +124,8 @@ StoreAnswer FileStore::make_batch(std::string_view body, int64_t now_s,
     w.end_object().key("error").null().end_object();
     output.push_back('\n');
   }
-  const std::string output_id = add_file(id + "_output.jsonl", "batch_output", output, now_s);
+  const std::string output_id =
+      add_file("file-", id + "_output.jsonl", "batch_output", output, now_s);
   StoreAnswer answer;
   json::Writer w(answer.body);
   w.begin_object().member("id", id).member("object", "batch");

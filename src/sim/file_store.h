@@ -31,6 +31,13 @@ class FileStore {
   StoreAnswer batches(std::string_view method, std::string_view id, std::string_view action,
                       std::string_view body, int64_t now_s, const AnswerLine& answer_line);
 
+  // The same in Anthropic's form; a batch brings its requests along.
+  StoreAnswer anthropic_files(std::string_view method, const std::string& id,
+                              std::string_view action, std::string_view body, int64_t now_s);
+  StoreAnswer anthropic_batches(std::string_view method, const std::string& id,
+                                std::string_view action, std::string_view body,
+                                const AnswerLine& answer_line);
+
   void keep_response(const std::string& id, std::string body);
   // GET, DELETE of a response; 404 in OpenAI's form.
   StoreAnswer responses(std::string_view method, const std::string& id);
@@ -41,7 +48,14 @@ class FileStore {
     std::string name, purpose, content;
     int64_t created_s = 0;
   };
-  std::string add_file(std::string name, std::string purpose, std::string content, int64_t now_s);
+  struct MessageBatch {
+    std::string batch, results;
+  };
+  static std::string anthropic_file(const std::string& id, const File& file);
+  void remove_file(const std::string& id);
+  // `prefix` of the id: "file-" at OpenAI, "file_" at Anthropic, which do not see each other's.
+  std::string add_file(std::string_view prefix, std::string name, std::string purpose,
+                       std::string content, int64_t now_s);
   StoreAnswer make_batch(std::string_view body, int64_t now_s, const AnswerLine& answer_line);
   void write_file(std::string& out, const std::string& id, const File& file) const;
 
@@ -50,6 +64,7 @@ class FileStore {
   std::deque<std::string> file_order_;
   size_t file_bytes_ = 0;
   std::map<std::string, std::string> batches_;
+  std::map<std::string, MessageBatch> message_batches_;
   std::map<std::string, std::string> responses_;
   std::deque<std::string> response_order_;
 };

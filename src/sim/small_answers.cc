@@ -306,6 +306,14 @@ std::string form_field(std::string_view form, std::string_view name) {
   return std::string(form.substr(begin + 4, end - begin - 4));
 }
 
+std::string form_file_name(std::string_view form) {
+  constexpr std::string_view kMark = "filename=\"";
+  const size_t at = form.find(kMark);
+  if (at == std::string_view::npos) return "upload";
+  const std::string_view rest = form.substr(at + kMark.size());
+  return std::string(rest.substr(0, rest.find('"')));
+}
+
 SmallAnswer answer_transcription(std::string_view form) {
   Random random(hash_text(form_field(form, "file")));
   const std::string text = make_text(random, 12);

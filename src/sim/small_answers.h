@@ -57,6 +57,8 @@ std::vector<Ranked> rank(const RerankInput& input);
 SmallAnswer answer_transcription(std::string_view form);
 // A field of a multipart form, e.g. ("model"); empty where there is none.
 std::string form_field(std::string_view form, std::string_view name);
+// The name that the form gives its file.
+std::string form_file_name(std::string_view form);
 
 enum class ModelListForm : uint8_t { openai, anthropic, gemini };
 std::string write_model_list(const std::vector<std::string>& names, ModelListForm form);

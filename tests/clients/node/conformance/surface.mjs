@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { toFile } from "openai";
 
+import { until } from "../lib/programs.mjs";
 import { amber } from "../lib/scene.mjs";
 import { makeAnthropic } from "./anthropic.mjs";
 import { makeGoogle } from "./google.mjs";
@@ -24,6 +25,22 @@ async function wellKept(context, count) {
     assert.equal(row.outcome, "ok", JSON.stringify(row));
     assert.equal(row.status, 200, JSON.stringify(row));
   }
+}
+
+// What a batch cost stands in the ledger once, at half the price, however often it is fetched.
+async function batchRow(context, { model, input, output }) {
+  const of = (rows) => rows.filter(({ endpoint }) => endpoint === "batch");
+  await until("the batch's row", async () => of(await context.rows(1)).length > 0);
+  const [row, ...others] = of(await context.rows(1));
+  assert.equal(others.length, 0);
+  const { usage: u } = row;
+  assert.equal(row.provider_model, model);
+  assert.equal(u.service_tier, "batch");
+  assert.equal(u.input + u.cache_read + u.cache_write_5m + u.cache_write_1h, input);
+  assert.equal(u.output, output);
+  assert.equal(row.cost_state, "final");
+  assert.equal(row.cost_nano_usd, u.input * 500 + u.cache_read * 250 + u.cache_write_5m * 1500 +
+    u.output * 1000);
 }
 
 export function modelLists(world) {
@@ -90,6 +107,33 @@ export function openaiFiles(world) {
     assert.equal(batch.object, "batch");
     assert.equal((await openai.batches.retrieve(batch.id)).id, batch.id);
     await wellKept(at, 3);
+    assert.ok((await namesOf(openai.batches.list(), ({ id }) => id)).includes(batch.id));
+    const results = await (await openai.files.content(batch.output_file_id)).text();
+    const [one, ...others] = results.trim().split("\n").map((text) => JSON.parse(text));
+    assert.equal(others.length, 0);
+    assert.equal(one.custom_id, line.custom_id);
+    assert.ok(one.response.body.choices[0].message.content.length > 10);
+    await openai.files.content(batch.output_file_id);
+    const { prompt_tokens: input, completion_tokens: output } = one.response.body.usage;
+    await batchRow(at, { model: "gpt-sim", input, output });
+    assert.equal((await openai.files.delete(file.id)).deleted, true);
+  });
+
+  test("openai: a file is used, and a stored response deleted", limit, async () => {
+    const at = await context();
+    const openai = makeOpenAI(at);
+    const file = await openai.files.create(
+      { file: await toFile(Buffer.from("%PDF-1.4 a page"), "page.pdf"), purpose: "user_data" });
+    const content =
+      [{ type: "input_file", file_id: file.id }, { type: "input_text", text: amber.ask }];
+    const made = await openai.responses.create(
+      { model: model.name, input: [{ role: "user", content }] });
+    assert.equal(made.output_text, amber.answer);
+    await at.upstreamGot(file.id, amber.ask);
+    assert.equal((await openai.files.retrieve(file.id)).filename, "page.pdf");
+    await openai.responses.delete(made.id);
+    await assert.rejects(openai.responses.retrieve(made.id), { status: 404 });
+    await assert.rejects(openai.files.retrieve("file-of-nobody"), { status: 404 });
   });
 
   test("openai: a stored response is read again", limit, async () => {
@@ -103,6 +147,58 @@ export function openaiFiles(world) {
     assert.equal(first.usage.output, made.usage.output_tokens);
     assert.equal(second.usage.output, 0, "what is only read again is not billed again");
     assert.equal(second.cost_nano_usd, 0);
+  });
+}
+
+export function anthropicFiles(world) {
+  const model = world.model("via-anthropic");
+
+  test("anthropic: a file goes up, comes back and is used", limit, async () => {
+    const at = await world.context(model, { models: [model.name] });
+    const { files, messages } = makeAnthropic(at).beta;
+    const bytes = Buffer.alloc(300_000, "a line of a document\n");
+    const file = await files.upload({ file: await toFile(bytes, "lines.txt") });
+    assert.equal(file.size_bytes, bytes.length);
+    const content = await (await files.download(file.id)).arrayBuffer();
+    assert.ok(Buffer.from(content).equals(bytes), "the bytes differ");
+    assert.equal((await files.retrieveMetadata(file.id)).filename, "lines.txt");
+    assert.ok((await namesOf(files.list(), ({ id }) => id)).includes(file.id));
+    const said = await messages.create({ model: model.name, max_tokens: 50,
+      betas: ["files-api-2025-04-14"], messages: [{ role: "user", content: [
+        { type: "document", source: { type: "file", file_id: file.id } },
+        { type: "text", text: amber.ask }] }] });
+    assert.equal(said.content[0].text, amber.answer);
+    await at.upstreamGot(file.id, amber.ask);
+    assert.equal((await files.delete(file.id)).type, "file_deleted");
+    await assert.rejects(files.retrieveMetadata(file.id), { status: 404 });
+  });
+
+  test("anthropic: a batch", limit, async () => {
+    const at = await world.context(model, { models: [model.name] });
+    const { batches } = makeAnthropic(at).messages;
+    const params = { model: model.name, max_tokens: 50,
+      messages: [{ role: "user", content: amber.ask }] };
+    const made = await batches.create({ requests: [
+      { custom_id: "one", params }, { custom_id: "two", params }] });
+    assert.equal((await batches.retrieve(made.id)).processing_status, "ended");
+    assert.ok((await namesOf(batches.list(), ({ id }) => id)).includes(made.id));
+    const used = { input: 0, output: 0 };
+    for (let i = 0; i < 2; ++i) {
+      const results = [];
+      for await (const one of await batches.results(made.id)) results.push(one);
+      assert.deepEqual(results.map((one) => one.custom_id), ["one", "two"]);
+      for (const { result: { type, message } } of results) {
+        assert.equal(type, "succeeded");
+        assert.ok(message.content[0].text.length > 10);
+        if (i > 0) continue;
+        const { usage: u } = message;
+        used.input += u.input_tokens + u.cache_read_input_tokens + u.cache_creation_input_tokens;
+        used.output += u.output_tokens;
+      }
+    }
+    await batchRow(at, { model: "claude-sim", ...used });
+    assert.equal((await batches.delete(made.id)).type, "message_batch_deleted");
+    await assert.rejects(batches.retrieve(made.id), { status: 404 });
   });
 }
 
