@@ -210,17 +210,23 @@ std::string gemini_model(json::Value name, json::Value version) {
   return model;
 }
 
+// The results are fetched by another name: that of a file.
+net::Task<void> link_results(Exchange& x, const std::string& id, const std::string& file) {
+  state::Keeper* const keeper = x.worker.keeper;
+  const auto waiting = co_await keeper->find(x.worker.loop, id, RecordKind::batch);
+  if (!waiting || !*waiting) co_return;
+  const auto linked = co_await keeper->find(x.worker.loop, file, RecordKind::batch);
+  if (!linked || *linked) co_return;
+  keeper->keep(record_of(x, file, fmt::format(R"({{"batch":{}}})", json::quoted(id))));
+}
+
 // An operation that has ended has its results with it, or names their file.
 net::Task<void> settle_gemini(Exchange& x, const std::string& id, json::Value operation) {
-  state::Keeper* const keeper = x.worker.keeper;
   if (operation["done"].as_bool() != true) co_return;
   json::Value output = operation["response"];
   if (!output.is_object()) output = operation["metadata"]["output"];
   if (const std::string file = output["responsesFile"].string_or(""); !file.empty()) {
-    if (!keeper->pins().find(file, x.start_ms)) {
-      keeper->keep(record_of(x, file, fmt::format(R"({{"batch":{}}})", json::quoted(id))));
-    }
-    co_return;
+    co_return co_await link_results(x, id, file);
   }
   json::Value results = output["inlinedResponses"];
   if (results.is_object()) results = results["inlinedResponses"];
@@ -232,34 +238,39 @@ net::Task<void> settle_gemini(Exchange& x, const std::string& id, json::Value op
     add(by_model[gemini_model(operation["metadata"]["model"], response["modelVersion"])],
         dialect::usage_of_gemini_body(response));
   }
-  auto record = co_await keeper->find(x.worker.loop, id, RecordKind::batch, /*take=*/true);
+  auto record = co_await x.worker.keeper->find(x.worker.loop, id, RecordKind::batch, /*take=*/true);
   if (record && *record) write_row(x, **record, by_model, /*complete=*/true);
+}
+
+net::Task<void> settle_batch(Exchange& x, std::string id, json::Value batch) {
+  state::Keeper* const keeper = x.worker.keeper;
+  if (x.route.dialect == Dialect::gemini) co_return co_await settle_gemini(x, id, batch);
+  if (!has_ended(batch)) co_return;
+  const std::string output = batch["output_file_id"].string_or("");
+  if (has_usage(batch)) {
+    auto record = co_await keeper->find(x.worker.loop, id, RecordKind::batch, /*take=*/true);
+    if (!record || !*record) co_return;
+    write_row(x, **record,
+              {{batch["model"].string_or(""), dialect::usage_of_openai(batch["usage"])}},
+              /*complete=*/true);
+  } else if (!output.empty()) {
+    co_await link_results(x, id, output);
+  }
 }
 
 }  // namespace
 
 net::Task<void> watch_batch(Exchange& x, json::Value answer) {
-  state::Keeper* const keeper = x.worker.keeper;
-  if (keeper == nullptr || !is_batch_endpoint(x)) co_return;
+  if (x.worker.keeper == nullptr || !is_batch_endpoint(x)) co_return;
   const bool gemini = x.route.dialect == Dialect::gemini;
   const std::string id = answer[gemini ? "name" : "id"].string_or("");
-  if (id.empty()) co_return;
-  if (makes_batch(x)) {
-    remember(x, id);
-    co_return;
+  if (!id.empty()) {
+    // Some servers have ended it before they answer.
+    if (makes_batch(x)) remember(x, id);
+    co_return co_await settle_batch(x, id, answer);
   }
-  if (gemini) co_return co_await settle_gemini(x, id, answer);
-  if (!has_ended(answer)) co_return;
-  const std::string output = answer["output_file_id"].string_or("");
-  if (has_usage(answer)) {
-    auto record = co_await keeper->find(x.worker.loop, id, RecordKind::batch, /*take=*/true);
-    if (!record || !*record) co_return;
-    write_row(x, **record,
-              {{answer["model"].string_or(""), dialect::usage_of_openai(answer["usage"])}},
-              /*complete=*/true);
-  } else if (!output.empty() && !keeper->pins().find(output, x.start_ms)) {
-    // The results are fetched by another name.
-    keeper->keep(record_of(x, output, fmt::format(R"({{"batch":{}}})", json::quoted(id))));
+  for (const json::Value batch : answer[gemini ? "operations" : "data"].elements()) {
+    co_await settle_batch(x, batch[gemini ? "name" : "id"].string_or(""), batch);
   }
 }
 

@@ -137,6 +137,27 @@ TEST_F(BatchTest, AKeyForSomeModelsMakesNoBatchOfAny) {
   EXPECT_THAT(got.body, HasSubstr("batch_of_any_model"));
 }
 
+// Its file's id may be known before: from a list, or from the answer that made it.
+TEST_F(BatchTest, AListThatNamesTheResultsDoes) {
+  const std::string list = fmt::format(R"({{"object":"list","data":[{}]}})", kEnded);
+  make({json_answer(200, list), json_answer(200, kEnded),
+        file_answer(kLines, "application/octet-stream")});
+  get("/v1/batches");
+  get("/v1/batches/batch_1");
+  EXPECT_EQ(get("/v1/files/file-out/content").body, kLines);
+  ASSERT_EQ(batch_rows().size(), 1U);
+  EXPECT_EQ(batch_rows()[0].cost.nano(), kNano);
+}
+
+TEST_F(BatchTest, ABatchThatHasEndedAtOnce) {
+  world_.script("up", json_answer(200, kEnded));
+  world_.script("up", file_answer(kLines, "application/octet-stream"));
+  world_.post("/v1/batches", R"({"input_file_id":"file-in","endpoint":"/v1/chat/completions"})");
+  EXPECT_EQ(get("/v1/files/file-out/content").body, kLines);
+  ASSERT_EQ(batch_rows().size(), 1U);
+  EXPECT_EQ(batch_rows()[0].cost.nano(), kNano);
+}
+
 class AnthropicBatchTest : public BatchTest {
  protected:
   AnthropicBatchTest() : BatchTest(provider::Kind::anthropic, "up/claude-opus-4-8") {}
