@@ -217,6 +217,12 @@ net::Task<void> AdminServer::serve(http::ServerExchange& exchange) {
       co_return;
     }
   }
+  const http::RequestHead& request = exchange.head();
+  if (forward_ && request.path.starts_with(kForwardPath) &&
+      (token_.empty() ? is_local_request(request) : presents_token(request, token_))) {
+    co_await forward_->serve(exchange, backend_.public_address());
+    co_return;
+  }
   const Reply reply = co_await answer(backend_, token_, exchange);
   http::HeaderMap fields;
   fields.set("content-type", reply.content_type);

@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "admin/backend.h"
+#include "admin/forward.h"
 #include "base/result.h"
 #include "base/secret.h"
 #include "http/server.h"
@@ -36,6 +37,9 @@ class AdminServer {
 
   http::Server& server() { return server_; }
   net::Address address() const { return address_; }
+  // The client by which the console's calls of models go out; none: they are refused. It outlives
+  // the server.
+  void set_client(http::Client& client) { forward_ = std::make_unique<Forward>(client); }
   // From the next request on. With an empty one the server must listen on loopback only.
   void set_token(Secret token) { token_ = std::move(token); }
 
@@ -43,6 +47,7 @@ class AdminServer {
   net::Task<void> serve(http::ServerExchange& exchange);
 
   Secret token_;
+  std::unique_ptr<Forward> forward_;
   Backend& backend_;
   http::Server server_;
   net::Address address_;

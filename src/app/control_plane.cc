@@ -262,6 +262,7 @@ Result<void> ControlPlane::start_admin() {
   WEIR_CHECK_OK(check_admin(config_.admin.listen, config_.admin.token));
   WEIR_TRY(const net::Address address, net::Address::parse(config_.admin.listen.to_text()));
   WEIR_TRY(admin_, admin::AdminServer::start(loop_, address, config_.admin.token, *this));
+  admin_->set_client(clients_->client({}));
   return {};
 }
 

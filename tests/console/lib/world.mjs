@@ -125,6 +125,22 @@ export class World {
     return (await this.gateway.rows([id])).get(id);
   }
 
+  // Calls of every model and outcome, once per run.
+  async traffic() {
+    if (this.trafficDone) return;
+    this.trafficDone = true;
+    const prompts = ["Explain TCP slow start", "Say markup", "Write a haiku"];
+    const models = ["gpt-4o", "claude-sonnet", "gemini-flash", "local-llama"];
+    const calls = [];
+    for (let i = 0; i < 24; i += 1) {
+      const more = { model: models[i % 4], stream: i % 2 === 0, user: `u${i % 3}` };
+      calls.push(this.ask(prompts[i % 3], more));
+    }
+    for (let i = 0; i < 3; i += 1) calls.push(this.ask("Fail this"));
+    calls.push(this.ask("x", { model: "nope" }), this.ask("x", { model: "flaky" }));
+    await Promise.all(calls);
+  }
+
   // Rows of a SELECT over the ledger's files, all days taken together.
   sql(select) {
     const folder = path.join(this.gateway.folder, "data");

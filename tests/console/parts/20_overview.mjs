@@ -1,24 +1,9 @@
 // The overview's figures are the ledger's, and a range is chosen by dragging.
 import assert from "node:assert/strict";
 
-const prompts = ["Explain TCP slow start", "Say markup", "Write a haiku"];
-
-async function traffic(world) {
-  if (world.trafficDone) return;
-  const calls = [];
-  for (let i = 0; i < 24; i += 1) {
-    const model = ["gpt-4o", "claude-sonnet", "gemini-flash", "local-llama"][i % 4];
-    calls.push(world.ask(prompts[i % 3], { model, stream: i % 2 === 0, user: `u${i % 3}` }));
-  }
-  for (let i = 0; i < 3; i += 1) calls.push(world.ask("Fail this"));
-  calls.push(world.ask("x", { model: "nope" }), world.ask("x", { model: "flaky" }));
-  await Promise.all(calls);
-  world.trafficDone = true;
-}
-
 export const tests = {
   async "its figures are what SQL over the ledger says"(world) {
-    await traffic(world);
+    await world.traffic();
     await world.open({});
     const page = await world.go("/?range=15m");
     const [sum] = world.sql(`select count(*) requests,

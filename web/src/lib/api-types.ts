@@ -102,6 +102,7 @@ export interface components {
             start_ms: number;
             key: string;
             team: string;
+            project: string;
             user: string;
             tags: {
                 [key: string]: string;
@@ -126,7 +127,12 @@ export interface components {
             cost_usd: string;
             cost_nano_usd: number;
             cost_state: string;
+            list_cost_usd: string;
             price_row: string;
+            rates: {
+                [key: string]: number;
+            };
+            corrects: string;
             config_generation: number;
             bytes_in: number;
             bytes_out: number;
@@ -164,6 +170,16 @@ export interface components {
         Budget: {
             usd: string;
             per: string;
+            days?: number;
+            hard: boolean;
+        };
+        BudgetStanding: {
+            subject: string;
+            usd: string;
+            per: string;
+            days?: number;
+            hard: boolean;
+            spent_usd: string;
         };
         Key: {
             id: string;
@@ -171,6 +187,7 @@ export interface components {
             masked: string;
             source: string;
             team: string;
+            project: string;
             models: string[];
             capture: boolean;
             expires: string | null;
@@ -181,7 +198,7 @@ export interface components {
                 tpm: number | null;
                 concurrency: number | null;
             };
-            budget?: components["schemas"]["Budget"] | null;
+            budgets?: components["schemas"]["Budget"][];
             key?: string;
         };
         Error: {

@@ -1,0 +1,101 @@
+// Every page: no violation found by axe, no complaint, no page wider than its window, and a
+// picture, in both themes, both languages, at a desk and on a phone.
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+
+const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+const rules = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"];
+
+async function violations(page) {
+  // By the debugger: the page's own policy lets no script in.
+  const session = await page.context().newCDPSession(page);
+  await session.send("Runtime.evaluate", { expression: axe });
+  const { result } = await session.send("Runtime.evaluate", {
+    expression: `axe.run(document, { runOnly: ${JSON.stringify(rules)} }).then((found) =>
+      JSON.stringify(found.violations.map((one) => one.id + ": " + one.nodes.slice(0, 3)
+        .map((node) =>
+        node.target + " " + (node.any[0]?.message ?? node.failureSummary)).join("; "))))`,
+    awaitPromise: true,
+    returnByValue: true,
+  });
+  await session.detach();
+  return JSON.parse(result.value);
+}
+
+async function targets(world) {
+  const row = await world.ask("Explain TCP slow start", { model: "flaky", stream: true });
+  const pages = [
+    "/",
+    "/requests",
+    `/requests/${row.id}`,
+    "/playground",
+    "/keys",
+    "/costs",
+    "/settings",
+    "/start",
+  ];
+  const { paths } = await world.gateway.admin("/api/v1/openapi.json");
+  return paths["/api/v1/traffic"] === undefined ? pages : [...pages, "/traffic"];
+}
+
+async function look(world, { theme, language, width }) {
+  const page = await world.open({ theme, language, width, height: width < 500 ? 844 : 800 });
+  const problems = [];
+  for (const target of await targets(world)) {
+    await world.go(target);
+    await page.waitForFunction(() => document.querySelector(".skeleton") === null);
+    await page.waitForTimeout(250);
+    const name = target.startsWith("/requests/") ? "request" : target.slice(1) || "overview";
+    for (const found of await violations(page)) problems.push(`${name}: ${found}`);
+    const wide = await page.evaluate(
+      () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
+    );
+    if (wide > 0) problems.push(`${name}: ${wide} px wider than the window`);
+    await world.picture(`${name}-${width}-${theme}-${language}`);
+  }
+  assert.deepEqual([...problems, ...world.complaints], []);
+  assert.deepEqual(world.foreign, []);
+}
+
+export const tests = {
+  "light, English, at a desk": (world) =>
+    look(world, { theme: "light", language: "en", width: 1280 }),
+  "dark, Chinese, at a desk": (world) =>
+    look(world, { theme: "dark", language: "zh", width: 1280 }),
+  "light, Chinese, on a phone": (world) =>
+    look(world, { theme: "light", language: "zh", width: 390 }),
+  "dark, English, on a phone": (world) =>
+    look(world, { theme: "dark", language: "en", width: 390 }),
+
+  async "the pages are reached and used by keyboard alone"(world) {
+    await world.open({});
+    const page = await world.go("/");
+    await page.keyboard.press("Tab");
+    assert.equal(await page.evaluate(() => document.activeElement.textContent), "Skip to the page");
+    const reached = new Set();
+    for (let i = 0; i < 14; i += 1) {
+      await page.keyboard.press("Tab");
+      reached.add(await page.evaluate(() => document.activeElement.textContent.trim()));
+    }
+    for (const name of ["Overview", "Requests", "Keys", "Costs", "Settings"]) {
+      assert.ok(reached.has(name), name);
+    }
+    await world.go("/keys");
+    await page.getByRole("button", { name: "New key" }).focus();
+    await page.keyboard.press("Enter");
+    await page.getByRole("dialog").waitFor();
+    for (let i = 0; i < 20; i += 1) {
+      await page.keyboard.press("Tab");
+      assert.ok(
+        await page.evaluate(() =>
+          document.querySelector("[role=dialog]").contains(document.activeElement),
+        ),
+        `tab ${i}`,
+      );
+    }
+    await page.keyboard.press("Escape");
+    await page.getByRole("dialog").waitFor({ state: "detached" });
+    assert.equal(await page.evaluate(() => document.activeElement.textContent), "New key");
+  },
+};
