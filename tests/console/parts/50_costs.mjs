@@ -9,14 +9,17 @@ export const tests = {
   async "every grouping is what SQL over the ledger says"(world) {
     await world.traffic();
     await world.open({});
+    const { keys } = await world.gateway.admin("/api/v1/keys");
+    const labels = new Map(keys.map((key) => [key.id, key.name]));
     for (const by of columns) {
       const column = sqlNames[by] ?? by;
       const sums = world.sql(`select ${column} name, sum(cost_nano) nano, count(*) n
         from request group by 1`);
       const page = await world.go(`/costs?by=${by}`);
       for (const { name, nano, n } of sums.filter((sum) => sum.nano > 0)) {
+        const label = by === "key" ? (labels.get(name) ?? name) : name;
         const row = page.getByRole("row").filter({
-          has: page.getByRole("rowheader", { name, exact: true }),
+          has: page.getByRole("rowheader", { name: label, exact: true }),
         });
         const usd = nano / 1e9;
         const shown = usd >= 0.0001 ? `$${usd.toFixed(4)}` : `$${usd.toPrecision(2)}`;
