@@ -73,7 +73,8 @@ TEST(Batch, ABatchCutOffKeepsWhatIsWhole) {
     most = reader->read();
   }
   EXPECT_EQ(most, 2U);
-  auto longer = BatchReader::open(bytes + "x");
+  const std::string more = bytes + "x";
+  auto longer = BatchReader::open(more);
   Sample read;
   while (longer->next(read)) {
   }
