@@ -24,7 +24,10 @@ export const tests = {
         const usd = nano / 1e9;
         const shown = usd >= 0.0001 ? `$${usd.toFixed(4)}` : `$${usd.toPrecision(2)}`;
         await row.getByText(shown, { exact: true }).first().waitFor();
-        assert.ok((await row.innerText()).includes(n.toLocaleString("en-US")), `${by} ${name}: ${n} requests`);
+        assert.ok(
+          (await row.innerText()).includes(n.toLocaleString("en-US")),
+          `${by} ${name}: ${n} requests`,
+        );
       }
       const whole = sums.reduce((sum, row) => sum + row.nano, 0) / 1e9;
       await page
