@@ -71,6 +71,8 @@ class ScriptedProcess : public Backend {
              .spent = Money::from_nano(1)}};
   }
   ledger::AlertCounts alert_counts() const override { return {.sent = 3}; }
+  gateway::TrafficControl& traffic() override { return traffic_; }
+  void publish_weights() override { ++weights_published; }
   int64_t started_ms() const override { return 1'780'272'000'000; }
   std::string version() const override { return "1.2.3"; }
   std::string public_address() const override { return "http://127.0.0.1:8080"; }
@@ -96,6 +98,7 @@ class ScriptedProcess : public Backend {
   std::string problem;
   int reloads = 0;
   uint64_t generation = 0;
+  int weights_published = 0;
 
  private:
   store::TemporaryDirectory directory_;
@@ -107,6 +110,7 @@ class ScriptedProcess : public Backend {
   ledger::LogReader reader_{directory_.path()};
   SlotNames names_;
   std::shared_ptr<const gateway::Snapshot> snapshot_;
+  gateway::TrafficControl traffic_{std::chrono::seconds(100), 1'780'272'000'000, 1};
 };
 
 struct Answer {

@@ -11,9 +11,9 @@ namespace weir::admin {
 namespace {
 
 void write_deployment(json::Writer& w, const provider::Deployment& deployment, Nanoseconds now) {
-  const provider::Health& health = deployment.state->health;
-  const provider::Health& credential = deployment.account->state->credential;
-  const Nanoseconds until = std::max(health.parked_until(), credential.parked_until());
+  const provider::Lease& lease = deployment.state->lease;
+  const provider::Lease& credential = deployment.account->state->credential;
+  const Nanoseconds until = provider::parked_until(deployment);
   w.begin_object()
       .member("name", deployment.name)
       .member("account", deployment.account->name)
@@ -22,13 +22,12 @@ void write_deployment(json::Writer& w, const provider::Deployment& deployment, N
       .member("priced_as", deployment.base_model)
       .member("weight", int64_t{deployment.weight})
       .member("in_flight", int64_t{deployment.state->in_flight.load(std::memory_order_relaxed)})
-      .member("open", health.is_open(now) && credential.is_open(now))
-      .member("parked_by", !health.is_open(now)       ? "health"
+      .member("open", lease.is_open(now) && credential.is_open(now))
+      .member("parked_by", !lease.is_open(now)        ? "lease"
                            : !credential.is_open(now) ? "credential"
                                                       : "")
       .member("parked_ms",
               until > now ? std::chrono::duration_cast<Milliseconds>(until - now).count() : 0)
-      .member("failures_in_a_row", int64_t{health.failures_in_a_row()})
       .end_object();
 }
 

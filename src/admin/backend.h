@@ -11,6 +11,7 @@
 #include "base/result.h"
 #include "gateway/counters.h"
 #include "gateway/snapshot.h"
+#include "gateway/traffic_control.h"
 #include "http/client.h"
 #include "http/server.h"
 #include "ledger/alerts.h"
@@ -24,6 +25,7 @@ namespace weir::admin {
 // A copy of one worker's counters, made by that worker between two turns of its loop.
 struct WorkerSample {
   gateway::Counters gateway;
+  gateway::TrafficCounters traffic;
   http::ServerCounters server;
   http::ClientCounters client;
   uint64_t tls_handshakes_in = 0;
@@ -66,6 +68,10 @@ class Backend {
   // Every budget in use and what is spent of it.
   virtual std::vector<ledger::BudgetStanding> budgets() const = 0;
   virtual ledger::AlertCounts alert_counts() const = 0;
+  // The scheduler of the deployments' weights.
+  virtual gateway::TrafficControl& traffic() = 0;
+  // An operator's word changed a weight: the workers get the new ones.
+  virtual void publish_weights() = 0;
   // Wall milliseconds at which the process started.
   virtual int64_t started_ms() const = 0;
   virtual std::string version() const = 0;

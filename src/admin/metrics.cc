@@ -139,7 +139,7 @@ void write_health(Exposition& out, const gateway::Snapshot& snapshot) {
              "1 while the deployment may be used, 0 while parked.");
   for (const gateway::Model& model : snapshot.models) {
     for (const auto& deployment : model.pool.deployments()) {
-      const bool open = deployment->state->health.is_open(now) &&
+      const bool open = deployment->state->lease.is_open(now) &&
                         deployment->account->state->credential.is_open(now);
       out.sample("weir_deployment_open", {{"model", model.name}, {"deployment", deployment->name}},
                  uint64_t{open ? 1U : 0U});
@@ -153,6 +153,77 @@ void write_health(Exposition& out, const gateway::Snapshot& snapshot) {
                  uint64_t{deployment->state->in_flight.load(std::memory_order_relaxed)});
     }
   }
+}
+
+void write_traffic(Exposition& out, const gateway::Snapshot& snapshot,
+                   const gateway::TrafficControl& traffic,
+                   const std::vector<WorkerSample>& samples) {
+  const auto each = [&](std::string_view name, std::string_view help, auto read) {
+    out.family(name, "gauge", help);
+    for (const gateway::Model& model : snapshot.models) {
+      for (const auto& deployment : model.pool.deployments()) {
+        const auto seen = traffic.seen(deployment->slot);
+        if (!seen) continue;
+        const std::optional<double> value = read(*seen);
+        if (value) {
+          out.sample(name, {{"model", model.name}, {"deployment", deployment->name}}, *value);
+        }
+      }
+    }
+  };
+  using Seen = gateway::TrafficControl::Seen;
+  each("weir_deployment_weight", "Published weight; a configured weight of 1 is 1000.",
+       [](const Seen& s) { return std::optional<double>(s.verdict.weight); });
+  each("weir_deployment_health", "Health as a factor of the weight, 1 is well.",
+       [](const Seen& s) { return std::optional<double>(s.verdict.health); });
+  each("weir_deployment_capacity", "Capacity as a factor of the weight: refusals, quota.",
+       [](const Seen& s) { return std::optional<double>(s.verdict.capacity); });
+  each("weir_deployment_cut", "1 while found sick, 0.5 while coming back.", [](const Seen& s) {
+    return std::optional<double>(s.verdict.phase == schedule::Phase::cut          ? 1.0
+                                 : s.verdict.phase == schedule::Phase::recovering ? 0.5
+                                                                                  : 0.0);
+  });
+  each("weir_deployment_quota_left",
+       "Left of its scarcest rate limit, as last told by it; 1 is all.", [](const Seen& s) {
+         return s.budget ? std::optional(static_cast<double>(*s.budget) / schedule::kBudgetFull)
+                         : std::nullopt;
+       });
+  const auto one = [&](std::string_view name, std::string_view help, uint64_t value) {
+    out.family(name, "counter", help);
+    out.sample(name, {}, value);
+  };
+  const schedule::Counters& counters = traffic.scheduler().counters();
+  one("weir_traffic_cuts_total", "Deployments found sick.", counters.cuts);
+  one("weir_traffic_recoveries_total", "Deployments back in full health.", counters.recoveries);
+  one("weir_traffic_cuts_denied_total", "Seconds in which a safety gate held a cut back.",
+      counters.cuts_denied);
+  const auto sum = [&](std::string_view name, std::string_view help, auto read) {
+    one(name, help, total(samples, read));
+  };
+  sum("weir_spills_total", "Attempts at a lower priority: the higher had no capacity left.",
+      [](const auto& s) { return s.traffic.spills; });
+  sum("weir_unguarded_picks_total", "Attempts that no guard or budget would have let through.",
+      [](const auto& s) { return s.traffic.unguarded; });
+  sum("weir_parked_picks_total", "Attempts at a parked deployment, all being parked.",
+      [](const auto& s) { return s.traffic.leases_hit; });
+  sum("weir_account_limit_passed_over_total",
+      "Times that a deployment was passed over for the configured limits of its account.",
+      [](const auto& s) { return s.traffic.account_full; });
+  out.family("weir_affinity_total", "counter",
+             "Requests with a session or a long prompt, by where they went: home, the "
+             "conversation's own place, or elsewhere for load.");
+  const auto affinity = [&](std::string_view place, auto read) {
+    out.sample("weir_affinity_total", {{"place", place}}, total(samples, read));
+  };
+  affinity("home", [](const auto& s) { return s.traffic.affinity_home; });
+  affinity("own", [](const auto& s) { return s.traffic.affinity_own; });
+  affinity("moved", [](const auto& s) { return s.traffic.affinity_moved; });
+  sum("weir_hedges_total", "Second attempts beside one that took long to begin.",
+      [](const auto& s) { return s.traffic.hedges; });
+  sum("weir_hedges_won_total", "Of these, those that began first.",
+      [](const auto& s) { return s.traffic.hedges_won; });
+  sum("weir_hedges_refused_total", "Second attempts that the budget did not allow.",
+      [](const auto& s) { return s.traffic.hedges_refused; });
 }
 
 void write_gateway(Exposition& out, const std::vector<WorkerSample>& samples) {
@@ -349,6 +420,7 @@ std::string metrics_text(const MetricsInput& in) {
   write_models(out, sum, in.names);
   write_deployments(out, sum, in.names);
   write_health(out, in.snapshot);
+  write_traffic(out, in.snapshot, in.traffic, in.samples);
   write_gateway(out, in.samples);
   write_http(out, in.samples);
   write_ledger(out, in.ledger, in.samples);
@@ -364,6 +436,7 @@ net::Task<Result<Reply>> get_metrics(Backend& backend, const Request&) {
                   .body = metrics_text({.samples = samples,
                                         .names = backend.slot_names(),
                                         .snapshot = *snapshot,
+                                        .traffic = backend.traffic(),
                                         .ledger = backend.ledger_health(),
                                         .alerts = backend.alert_counts(),
                                         .state = backend.state_sample(),

@@ -14,6 +14,7 @@ struct MetricsInput {
   const std::vector<WorkerSample>& samples;
   const SlotNames& names;
   const gateway::Snapshot& snapshot;
+  const gateway::TrafficControl& traffic;
   ledger::LogHealth ledger;
   ledger::AlertCounts alerts = {};
   state::KeeperSample state;

@@ -68,6 +68,13 @@ net::Task<Result<Reply>> get_status(Backend& backend, const Request& request);
 net::Task<Result<Reply>> list_models(Backend& backend, const Request& request);
 net::Task<Result<Reply>> post_reload(Backend& backend, const Request& request);
 net::Task<Result<Reply>> get_document(Backend& backend, const Request& request);
+// api_traffic.cc
+net::Task<Result<Reply>> get_traffic(Backend& backend, const Request& request);
+net::Task<Result<Reply>> get_traffic_history(Backend& backend, const Request& request);
+net::Task<Result<Reply>> post_traffic_pin(Backend& backend, const Request& request);
+net::Task<Result<Reply>> post_traffic_drain(Backend& backend, const Request& request);
+net::Task<Result<Reply>> post_traffic_unpin(Backend& backend, const Request& request);
+net::Task<Result<Reply>> post_traffic_dry_run(Backend& backend, const Request& request);
 // metrics.cc
 net::Task<Result<Reply>> get_metrics(Backend& backend, const Request& request);
 

@@ -190,6 +190,9 @@ Result<std::shared_ptr<const provider::Account>> Composer::make_account(
   auto& state = account_states_[identity];
   if (!state) state = std::make_shared<provider::AccountState>();
   made->state = state;
+  state->requests.set_limit(account.limits.rpm.value_or(0));
+  state->tokens.set_limit(account.limits.tpm.value_or(0));
+  state->concurrency.set_limit(account.limits.concurrency.value_or(0));
 
   if (account.entra || !account.service_account.empty()) {
     made->auth = AuthKind::access_token;
@@ -240,6 +243,10 @@ Result<gateway::Model> Composer::make_model(const Model& model, const Accounts& 
   made.timeouts = {model.timeouts.connect, model.timeouts.first_token, model.timeouts.answer,
                    model.timeouts.idle, model.timeouts.total};
   made.retries = {model.retries.attempts, model.retries.budget.fraction()};
+  made.schedule = {model.schedule.detector, model.schedule.dry_run};
+  made.affinity = {model.affinity.header, model.affinity.prompt_cache_key, model.affinity.user,
+                   model.affinity.prefix, model.affinity.slack.fraction()};
+  if (model.hedge) made.hedge = {model.hedge->after, model.hedge->budget.fraction()};
   made.capture = model.capture;
   made.created_s = wall_ms / 1000;
   WEIR_TRY(made.slot, model_slot(model.name));
@@ -261,11 +268,15 @@ Result<gateway::Model> Composer::make_model(const Model& model, const Accounts& 
                                                      : one->model;
     one->name = deployment.account + "/" + one->model;
     one->weight = deployment.weight;
+    one->priority = deployment.priority;
     one->dialect = deployment.dialect;
     WEIR_TRY(one->slot, deployment_slot(*one, model.name));
     // One deployment that serves two models has one health: the provider sees no difference.
     auto& state = deployment_states_[one->name + "|" + http::host_field(one->account->origin)];
-    if (!state) state = std::make_shared<provider::DeploymentState>();
+    if (!state) {
+      state = std::make_shared<provider::DeploymentState>();
+      state->index = static_cast<uint32_t>(deployment_states_.size() - 1);
+    }
     one->state = state;
     deployments.push_back(std::move(one));
   }

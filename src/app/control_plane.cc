@@ -194,8 +194,10 @@ Result<uint64_t> ControlPlane::publish(const Config& config) {
   snapshot_ = std::move(composition.snapshot);
   tokens_->keep(std::move(composition.tokens));
   alert_sender_->set_webhook(config.alerts.webhook);
+  traffic_->configure(*snapshot_);
   if (plane_) {
     plane_->publish(snapshot_);
+    publish_weights();
     plane_->publish_tls(std::move(tls));
   }
   return generation_;
@@ -217,6 +219,7 @@ Result<void> ControlPlane::start() {
     }
     return ledger::remember_spending(*reader_, clock_.wall_ms(), limits);
   });
+  traffic_ = std::make_unique<gateway::TrafficControl>(clock_.monotonic(), started_ms_, 1);
   auto resolver = net::CaresResolver::create(loop_);
   if (!resolver) return fail(std::move(resolver).error());
   resolver_ = std::move(*resolver);
@@ -245,6 +248,9 @@ Result<void> ControlPlane::start() {
   WEIR_TRY(keys_version_, keys_->foreign_changes());
   watch_timer_ = std::make_unique<net::Timer>(loop_, [this] { watch(); });
   watch_timer_->arm(kWatchInterval);
+  publish_weights();
+  traffic_timer_ = std::make_unique<net::Timer>(loop_, [this] { judge_traffic(); });
+  traffic_timer_->arm(kTrafficInterval);
   if (!snapshot_->keys_required && !config_.server.listen.is_loopback()) {
     log::warn("open_gateway",
               {{"problem", "no key is configured: everybody who reaches " +
@@ -313,6 +319,27 @@ void ControlPlane::reload_and_log(std::string_view why) {
         "reload_failed",
         {{"why", why}, {"problem", generation.error().message()}, {"still_running", generation_}});
   }
+}
+
+void ControlPlane::publish_weights() {
+  plane_->publish_weights(traffic_->table());
+  for (const gateway::TrafficControl::Change& change : traffic_->fresh()) {
+    if (change.reason == "added" || change.reason == "removed") continue;
+    log::info("traffic", {{"model", change.model},
+                          {"deployment", change.deployment},
+                          {"from", uint64_t{change.from}},
+                          {"to", uint64_t{change.to}},
+                          {"why", change.sentence}});
+  }
+}
+
+// Judges what the workers sent since the last time, and asks them again: a worker that answers late
+// is heard a second later.
+void ControlPlane::judge_traffic() {
+  if (traffic_->evaluate(loop_.now())) publish_weights();
+  plane_->collect(loop_,
+                  [this](const std::vector<schedule::Sample>& samples) { traffic_->add(samples); });
+  traffic_timer_->arm(kTrafficInterval);
 }
 
 void ControlPlane::watch() {

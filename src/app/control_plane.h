@@ -40,6 +40,8 @@ class ControlPlane final : public admin::Backend {
   // How often the configuration file and the key store are looked at. A changed file is read at the
   // second look that finds it the same.
   static constexpr Milliseconds kWatchInterval{1'000};
+  // How often the deployments' weights are judged.
+  static constexpr Milliseconds kTrafficInterval{1'000};
 
   explicit ControlPlane(ServeOptions options);
   ~ControlPlane() override;
@@ -63,6 +65,8 @@ class ControlPlane final : public admin::Backend {
     return composer_->limits().standings(clock_.wall_ms());
   }
   ledger::AlertCounts alert_counts() const override { return alerts_->counts(); }
+  gateway::TrafficControl& traffic() override { return *traffic_; }
+  void publish_weights() override;
   int64_t started_ms() const override { return started_ms_; }
   std::string version() const override;
   std::string public_address() const override;
@@ -77,6 +81,7 @@ class ControlPlane final : public admin::Backend {
   Result<void> start_admin();
   Result<uint64_t> publish(const Config& config);
   Result<std::shared_ptr<const net::TlsServerContext>> load_tls(const Server& server) const;
+  void judge_traffic();
   void watch();
   void watch_file();
   void watch_keys();
@@ -110,6 +115,8 @@ class ControlPlane final : public admin::Backend {
   std::unique_ptr<admin::AdminServer> admin_;
   std::unique_ptr<net::Signals> signals_;
   std::unique_ptr<net::Timer> watch_timer_;
+  std::unique_ptr<gateway::TrafficControl> traffic_;
+  std::unique_ptr<net::Timer> traffic_timer_;
   int64_t file_stamp_ = 0;       // of the file that was read last
   int64_t file_stamp_seen_ = 0;  // at the last look
   int64_t keys_version_ = 0;     // of the key store at the last look

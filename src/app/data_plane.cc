@@ -167,11 +167,20 @@ class DataPlane::WorkerThread {
     loop_.post([this, &asker, done] {
       auto copy = std::make_shared<admin::WorkerSample>();
       copy->gateway = worker_.counters;
+      copy->traffic = worker_.traffic.counters();
       copy->server = server_.counters();
       copy->tls_handshakes_in = handshakes_;
       clients_.sample(*copy);
       asker.post([copy, done] { done(std::move(*copy)); });
     });
+  }
+  void collect(net::Loop& asker, const OnTraffic& done) {
+    loop_.post([this, &asker, done] {
+      asker.post([samples = worker_.traffic.take_samples(loop_.now()), done] { done(samples); });
+    });
+  }
+  void publish_weights(std::shared_ptr<const gateway::WeightTable> table) {
+    loop_.post([this, table = std::move(table)] { worker_.traffic.use(table); });
   }
   void drain(net::Loop& asker, Milliseconds deadline, const std::function<void()>& done) {
     loop_.post([this, &asker, deadline, done] {
@@ -257,6 +266,14 @@ void DataPlane::sample(net::Loop& loop, const OnSample& done) {
     threads_[i]->sample(loop,
                         [i, done](admin::WorkerSample sample) { done(i, std::move(sample)); });
   }
+}
+
+void DataPlane::collect(net::Loop& loop, const OnTraffic& done) {
+  for (const auto& thread : threads_) thread->collect(loop, done);
+}
+
+void DataPlane::publish_weights(std::shared_ptr<const gateway::WeightTable> table) {
+  for (const auto& thread : threads_) thread->publish_weights(table);
 }
 
 void DataPlane::drain(net::Loop& loop, Milliseconds deadline, const std::function<void()>& done) {

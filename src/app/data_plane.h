@@ -63,6 +63,11 @@ class DataPlane {
   // its index.
   using OnSample = std::function<void(size_t worker, admin::WorkerSample)>;
   void sample(net::Loop& loop, const OnSample& done);
+  // Asks every worker for what it saw of the deployments since it was asked last; `done` is called
+  // on `loop` once per worker.
+  using OnTraffic = std::function<void(std::vector<schedule::Sample>)>;
+  void collect(net::Loop& loop, const OnTraffic& done);
+  void publish_weights(std::shared_ptr<const gateway::WeightTable> table);
   // Lets running requests end within `deadline`; `done` is called on `loop` when all have.
   void drain(net::Loop& loop, Milliseconds deadline, const std::function<void()>& done);
   size_t workers() const { return threads_.size(); }

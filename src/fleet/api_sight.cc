@@ -11,11 +11,6 @@ namespace {
 
 constexpr size_t kHistoryMost = 1'000;
 
-std::string_view to_string(schedule::Phase phase) {
-  constexpr std::string_view kNames[] = {"steady", "cut", "recovering"};
-  return kNames[static_cast<size_t>(phase)];
-}
-
 // Bits of detectors that would cut, as their names.
 void write_counterfactual(json::Writer& w, uint8_t bits) {
   w.key("also_say_cut").begin_array();

@@ -88,7 +88,7 @@ class Abort : public testing::Test {
     EXPECT_EQ(counters().drains_running, 0U);
     EXPECT_EQ(counters().requests_running, 0U);
     EXPECT_EQ(world_.deployment("m").state->in_flight.load(), 0U);
-    EXPECT_EQ(world_.deployment("m").state->health.parked_until(), Nanoseconds{0});
+    EXPECT_EQ(world_.deployment("m").state->lease.parked_until(), Nanoseconds{0});
   }
   void expect_estimated(AbortHandling handling) {
     const auto row = world_.last_row();

@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/log.h"
 #include "dialect/translate.h"
 #include "gateway/outgoing.h"
@@ -22,37 +24,76 @@ constexpr Nanoseconds kThrottleMost{60'000'000'000};
 constexpr Nanoseconds kCredentialFirst{10'000'000'000};
 constexpr Nanoseconds kCredentialMost{600'000'000'000};
 
-// Counts the attempt as in flight as long as it lives and keeps the Exchange's pointer to what is
-// under way.
+// A lease is longer than asked by up to a tenth, at most a second, so that not everybody is back in
+// the same moment.
+constexpr double kJitter = 0.1;
+constexpr Nanoseconds kJitterMost{1'000'000'000};
+
+// Keeps the attempt in the books of the worker's traffic as long as it lives, and the Exchange's
+// pointer to what is under way.
 class InFlight {
  public:
   InFlight(Exchange& x, const provider::Deployment& deployment) : x_(x), deployment_(deployment) {
-    deployment_.state->in_flight.fetch_add(1, std::memory_order_relaxed);
-    deployment_.account->state->in_flight.fetch_add(1, std::memory_order_relaxed);
+    x_.waited_behind = {};
+    const Traffic::Wish wish = wish_of(x, *x.serving);
+    taken_ =
+        x_.worker.traffic.sent(x_.attempts.back().ticket, wish, deployment, wish.work, x.stream);
   }
   ~InFlight() {
     x_.upstream = nullptr;
-    deployment_.state->in_flight.fetch_sub(1, std::memory_order_relaxed);
-    deployment_.account->state->in_flight.fetch_sub(1, std::memory_order_relaxed);
+    AttemptRecord& record = x_.attempts.back();
+    x_.worker.traffic.finished(record.ticket, deployment_, x_.now(), record.started,
+                               {.failure = FailureClass::cancelled});
   }
   InFlight(const InFlight&) = delete;
   InFlight& operator=(const InFlight&) = delete;
+  // False where another worker took what the account's limits had left.
+  bool taken() const { return taken_; }
 
  private:
   Exchange& x_;
   const provider::Deployment& deployment_;
+  bool taken_ = false;
 };
 
+// What the attempt came to, for the books.
+Ending ending_of(const Exchange& x, FailureClass failure) {
+  const AttemptRecord& record = x.attempts.back();
+  Ending ending{.failure = failure, .blameless = record.excused};
+  if (failure != FailureClass::none) return ending;
+  if (x.client_gone) {
+    ending.failure = FailureClass::cancelled;
+    return ending;
+  }
+  const bool begun = x.first_byte > record.started;
+  const Nanoseconds first = (begun ? x.first_byte : record.ended) - record.started;
+  ending.latency = first + x.waited_behind;
+  if (x.stream && begun) {
+    ending.first = first;
+    ending.behind = x.waited_behind;
+  }
+  ending.input = x.usage.total_input() - x.usage.cache_read;
+  ending.output = x.usage.total_output();
+  return ending;
+}
+
 void report_success(const provider::Deployment& deployment, Nanoseconds started) {
-  deployment.state->health.succeeded(started);
+  deployment.state->lease.succeeded(started);
   deployment.account->state->credential.succeeded(started);
 }
 
-// Tells health and credential what the failure says about them.
+// Until when a 429 that named a moment is kept.
+Nanoseconds lease_end(Exchange& x, Milliseconds wait) {
+  const double jitter = kJitter * x.worker.random.uniform() * static_cast<double>(wait.count());
+  return x.now() + wait +
+         std::min<Nanoseconds>(kJitterMost, Milliseconds(static_cast<int64_t>(jitter)));
+}
+
+// What the failure says about leases and the credential.
 void report_failure(Exchange& x, const provider::Deployment& deployment, FailureClass failure) {
   const AttemptRecord& record = x.attempts.back();
-  provider::Health& health = deployment.state->health;
-  provider::Health& credential = deployment.account->state->credential;
+  provider::Lease& lease = deployment.state->lease;
+  provider::Lease& credential = deployment.account->state->credential;
   const Nanoseconds now = x.now();
   const provider::FailureRule& rule = provider::rule_of(failure);
   bool parked = false;
@@ -68,13 +109,11 @@ void report_failure(Exchange& x, const provider::Deployment& deployment, Failure
     case Blame::deployment:
       if (failure == FailureClass::throttled) {
         if (x.retry_after) {
-          health.park_until(now, now + *x.retry_after);
+          lease.park_until(now, lease_end(x, *x.retry_after));
         } else {
-          health.park_backing_off(now, kThrottleFirst, kThrottleMost);
+          lease.park_backing_off(now, kThrottleFirst, kThrottleMost);
         }
         parked = true;
-      } else if (rule.counts_against_health) {
-        parked = health.failed(record.started, now);
       }
       // The provider answered, so it knows the credential: whatever parked that is over.
       if (failure == FailureClass::throttled || failure == FailureClass::server) {
@@ -105,6 +144,8 @@ Answered conclude(Exchange& x, const provider::Deployment& deployment, FailureCl
   record.ended = x.now();
   DeploymentCounters& counters = x.worker.counters.deployment(deployment.slot);
   ++counters.attempts[static_cast<size_t>(failure)];
+  x.worker.traffic.finished(record.ticket, deployment, record.ended, record.started,
+                            ending_of(x, failure));
   if (failure == FailureClass::none && !x.client_gone) {
     counters.duration_s.add(record.ended - record.started);
     if (x.first_byte > record.started) counters.first_token_s.add(x.first_byte - record.started);
@@ -245,6 +286,17 @@ net::Task<Answered> attempt(Exchange& x, provider::Pick pick) {
     return conclude(x, deployment, failure);
   };
 
+  if (!in_flight.taken()) {
+    x.attempts.back().refused_here = true;
+    x.error =
+        ApiError{.type = ApiErrorType::rate_limit,
+                 .status = 429,
+                 .message = fmt::format("The limits configured for the account {} are reached.",
+                                        deployment.account->name),
+                 .code = "account_limit_reached",
+                 .param = {}};
+    co_return conclude(x, deployment, FailureClass::local);
+  }
   auto built = Outgoing::build(x, deployment);
   if (!built) {
     if (built.error().code() == ErrorCode::unavailable) {
@@ -290,6 +342,8 @@ net::Task<Answered> attempt(Exchange& x, provider::Pick pick) {
   }
   const http::ResponseHead& head = **response;
   x.attempts.back().status = head.status;
+  x.worker.traffic.quota(x.attempts.back().ticket, x.now(),
+                         provider::read_rate_limits(head.headers, x.worker.loop.clock().wall_ms()));
   if (head.status == 101 && wants_upgrade(x)) {
     timer.cancel();
     // The streams tell of a client that leaves; the callback's exchange is spent.

@@ -9,7 +9,7 @@
 namespace weir::gateway {
 namespace {
 
-using provider::Health;
+using provider::Lease;
 using std::chrono::seconds;
 using testing::HasSubstr;
 using testing::Not;
@@ -53,7 +53,7 @@ TEST(SlowClient, ThatReadsSlowlyIsNotTheProvidersFault) {
   }
   EXPECT_THAT(seen, HasSubstr("[DONE]"));
   EXPECT_THAT(seen, Not(HasSubstr("\"error\"")));
-  EXPECT_EQ(world.deployment("m").state->health.failures_in_a_row(), 0U);
+  EXPECT_EQ(world.failures("m"), 0U);
   EXPECT_EQ(world.last_row().outcome, ledger::Outcome::ok);
 }
 
@@ -73,7 +73,7 @@ TEST(SlowClient, ThatUsesUpTheTotalTimeIsNotTheProvidersFault) {
     world.loop().run_until_idle();
   }
   EXPECT_EQ(world.last_row().outcome, ledger::Outcome::truncated) << world.last_row().attempts_text;
-  EXPECT_EQ(world.deployment("m").state->health.failures_in_a_row(), 0U);
+  EXPECT_EQ(world.failures("m"), 0U);
 }
 
 std::string upload_head(std::string_view framing) {
@@ -105,7 +105,7 @@ TEST(SlowClient, ThatSendsSlowlyIsNotTheProvidersFault) {
   ASSERT_EQ(client->try_write(kUploadEnd).bytes, kUploadEnd.size());
   world.loop().run_until_idle();
   EXPECT_THAT(world.read_all(*client), HasSubstr("200 OK"));
-  EXPECT_EQ(world.deployment("m").state->health.failures_in_a_row(), 0U);
+  EXPECT_EQ(world.failures("m"), 0U);
 }
 
 TEST(Upload, OverTheLimitIsToldAs413AlsoWhenItIsStreamed) {
@@ -129,7 +129,7 @@ TEST(Upload, OverTheLimitIsToldAs413AlsoWhenItIsStreamed) {
   EXPECT_THAT(seen, HasSubstr("10000 bytes"));
   EXPECT_EQ(world.last_row().error_code, "request_too_large");
   EXPECT_EQ(world.last_row().attempts, 1U) << "the provider was being asked already";
-  EXPECT_EQ(world.deployment("m").state->health.failures_in_a_row(), 0U);
+  EXPECT_EQ(world.failures("m"), 0U);
 }
 
 TEST(Upload, FailsOverWhileNothingOfItIsSpent) {
@@ -190,11 +190,11 @@ TEST(Trial, OfTheCredentialIsGivenBackWhenTheConnectionFails) {
   world.refuse("up", {ErrorCode::connection_refused, "scripted"});
   world.model("m", {"up"}).retries.attempts = 1;
   const provider::Deployment& deployment = world.deployment("m");
-  Health& credential = deployment.account->state->credential;
+  Lease& credential = deployment.account->state->credential;
   credential.park_until(world.loop().now(), world.loop().now() + seconds(1));
   world.advance(seconds(2));
   EXPECT_EQ(world.post("/v1/chat/completions", kAsk).status, 502);
-  EXPECT_EQ(credential.ask(world.loop().now()), Health::Gate::trial) << "the next may try";
+  EXPECT_EQ(credential.ask(world.loop().now()), Lease::Gate::trial) << "the next may try";
 }
 
 TEST(Trial, OfTheDeploymentIsGivenBackWhenTheCredentialFails) {
@@ -202,11 +202,11 @@ TEST(Trial, OfTheDeploymentIsGivenBackWhenTheCredentialFails) {
   world.account("up");
   world.script("up", json_answer(401, kBad));
   world.model("m", {"up"}).retries.attempts = 1;
-  Health& health = world.deployment("m").state->health;
+  Lease& health = world.deployment("m").state->lease;
   health.park_until(world.loop().now(), world.loop().now() + seconds(1));
   world.advance(seconds(2));
   EXPECT_EQ(world.post("/v1/chat/completions", kAsk).status, 503);
-  EXPECT_EQ(health.ask(world.loop().now()), Health::Gate::trial);
+  EXPECT_EQ(health.ask(world.loop().now()), Lease::Gate::trial);
 }
 
 TEST(Trial, AnEarlierStreamThatEndsWellDoesNotEndAThrottle) {
@@ -229,7 +229,7 @@ TEST(Trial, AnEarlierStreamThatEndsWellDoesNotEndAThrottle) {
   EXPECT_THAT(world.read_all(*other), HasSubstr("429"));
   world.advance(seconds(20));
   EXPECT_THAT(world.read_all(*client), HasSubstr("[DONE]"));
-  EXPECT_FALSE(world.deployment("m").state->health.is_open(world.loop().now()));
+  EXPECT_FALSE(world.deployment("m").state->lease.is_open(world.loop().now()));
 }
 
 TEST(Refusal, OfOneDeploymentLeavesTheOthers) {
@@ -242,13 +242,11 @@ TEST(Refusal, OfOneDeploymentLeavesTheOthers) {
     world.script("anthropic", json_answer(200, R"({"type":"message","content":[]})"));
     world.model("m", {"other", "anthropic"});
     for (int n = 0; n < i; ++n) world.worker().random.next();
-    Health& health = world.deployment("m").state->health;
-    ASSERT_FALSE(health.failed(world.loop().now(), world.loop().now()));
     const Answer answer = world.post(
         "/v1/messages",
         R"({"model":"m","max_tokens":9,"messages":[{"role":"user","content":"x"}],"thread":{"type":"create"}})");
     EXPECT_EQ(answer.status, 200) << answer.body;
-    EXPECT_EQ(health.failures_in_a_row(), 1U);
+    EXPECT_EQ(world.worker().traffic.sample(world.deployment("m").state->index).requests, 0U);
   }
 }
 

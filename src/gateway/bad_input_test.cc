@@ -94,7 +94,7 @@ TEST(BadInput, WrongTypesInsideATranslatedRequestNameTheField) {
   }
   EXPECT_TRUE(world.requests("up").empty());
   // A bad request says nothing against the deployment.
-  EXPECT_EQ(world.deployment("m").state->health.failures_in_a_row(), 0U);
+  EXPECT_EQ(world.failures("m"), 0U);
 }
 
 TEST(BadInput, ABodyOverTheLimitIsRefused) {

@@ -136,7 +136,7 @@ TEST(Door, AnswersAreHeldWithinTheWorkersMemory) {
     EXPECT_EQ(answer.status, translated ? 529 : 200) << answer.body;
     if (!translated) EXPECT_EQ(answer.body, kGood);
     EXPECT_EQ(world.worker().counters.body_bytes_held, Worker::kBodyBytesHeldMax - 100);
-    EXPECT_EQ(world.deployment("m").state->health.failures_in_a_row(), 0U);
+    EXPECT_EQ(world.failures("m"), 0U);
   }
 }
 

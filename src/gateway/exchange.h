@@ -35,10 +35,13 @@ struct AttemptRecord {
   bool refused_here = false;
   // A time-out of the client's making, or of the attempts before.
   bool excused = false;
+  // Another attempt beside it began to answer first.
+  bool lost_race = false;
   Nanoseconds started{0};
   Nanoseconds ended{0};
   bool sent = false;  // the whole request went out, where no status came
   bool concluded = false;
+  Ticket ticket;        // its place in the books of this worker's traffic
   bool closed = false;  // what it used and what it costs is known: close_attempt()
   dialect::Usage usage;
   ledger::Cost cost;
@@ -104,10 +107,13 @@ struct Exchange {
   const Model* serving = nullptr;                     // it, or the fallback in use
   std::optional<dialect::Conversation> conversation;  // read once, when a translation needs it
 
+  std::optional<AffinityKeys> affinity;  // of what it asks for; read when first needed
+
   // attempts
   std::vector<AttemptRecord> attempts;
   const provider::Deployment* deployment = nullptr;  // of the current or last attempt
   http::ClientExchange* upstream = nullptr;          // while one is under way
+  http::ClientExchange* beside = nullptr;            // and a second one, while they race
   Drain* drain = nullptr;                            // while a stream is relayed
   bool client_gone = false;
   AbortHandling abort_handling = AbortHandling::none;
@@ -123,6 +129,7 @@ struct Exchange {
   bool usage_local = false;   // counted here without a call (count_tokens estimates)
   Nanoseconds first_byte{0};  // of the answer to the client
   Nanoseconds upstream_time{0};
+  Nanoseconds waited_behind{0};  // for the provider, behind the first content of a stream
   int64_t bytes_in = 0;
   int64_t bytes_out = 0;
   int status = 0;  // sent to the client; 0: nothing was

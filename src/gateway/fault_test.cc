@@ -9,7 +9,7 @@ namespace weir::gateway {
 namespace {
 
 using provider::FailureClass;
-using provider::Health;
+using provider::Lease;
 using testing::HasSubstr;
 using testing::Not;
 
@@ -215,10 +215,10 @@ TEST_P(FaultTable, AloneTheClientIsToldTheTruth) {
   EXPECT_EQ(world.worker().counters.deployment(0).attempts[static_cast<size_t>(fault.failure)], 1U);
 
   const provider::Deployment& deployment = world.deployment("m");
-  EXPECT_EQ(deployment.state->health.is_open(world.loop().now()), !fault.parks_deployment);
+  EXPECT_EQ(deployment.state->lease.is_open(world.loop().now()), !fault.parks_deployment);
   EXPECT_EQ(deployment.account->state->credential.is_open(world.loop().now()),
             !fault.parks_credential);
-  EXPECT_EQ(deployment.state->health.failures_in_a_row(), fault.counts ? 1U : 0U);
+  EXPECT_EQ(world.failures("m"), fault.counts ? 1U : 0U);
   EXPECT_EQ(deployment.state->in_flight.load(), 0U);
 }
 
@@ -302,7 +302,7 @@ TEST_P(MidStreamTable, TheErrorIsToldInTheClientsDialect) {
   EXPECT_FALSE(row.usage.reported);
   EXPECT_GT(row.usage.output, 0);
   EXPECT_GT(row.usage.input, 0);
-  EXPECT_EQ(world.deployment("m").state->health.failures_in_a_row(), 1U);
+  EXPECT_EQ(world.failures("m"), 1U);
 }
 
 INSTANTIATE_TEST_SUITE_P(

@@ -184,8 +184,8 @@ TEST(Journey, AClientThatLeavesCancelsTheProviderAndIsBilledByEstimate) {
   EXPECT_EQ(row.cost_state, ledger::CostState::estimated);
   EXPECT_EQ(row.usage.output, 7);  // 25 bytes
   EXPECT_GT(row.cost.nano(), 0);
-  EXPECT_TRUE(world.deployment("m").state->health.is_open(world.loop().now()));
-  EXPECT_EQ(world.deployment("m").state->health.failures_in_a_row(), 0U);
+  EXPECT_TRUE(world.deployment("m").state->lease.is_open(world.loop().now()));
+  EXPECT_EQ(world.failures("m"), 0U);
 }
 
 TEST(Journey, AClientThatLeavesBeforeTheAnswerIsBilledByEstimate) {
@@ -333,10 +333,10 @@ TEST(Journey, AStoredResponseIsBilledOnce) {
   }
 }
 
-TEST(Journey, AParkedDeploymentComesBackByATrial) {
+TEST(Journey, TheOnlyDeploymentIsNeverRefusedForItsFailures) {
   TestWorld world;
   world.account("up");
-  for (int i = 0; i < 3; ++i) {
+  for (int i = 0; i < 12; ++i) {
     world.script("up", json_answer(500, R"({"error":{"message":"down"}})"));
   }
   world.script("up", json_answer(200, kReply));
@@ -344,14 +344,10 @@ TEST(Journey, AParkedDeploymentComesBackByATrial) {
   const auto ask = [&] {
     return world.post("/v1/chat/completions", R"({"model":"m","messages":[]})").status;
   };
-  EXPECT_EQ(ask(), 500);
-  EXPECT_EQ(ask(), 500);
-  EXPECT_TRUE(world.deployment("m").state->health.is_open(world.loop().now()));
-  EXPECT_EQ(ask(), 500);
-  EXPECT_FALSE(world.deployment("m").state->health.is_open(world.loop().now()));
-  // The pool is never emptied: the only deployment is used although it is parked.
+  for (int i = 0; i < 12; ++i) EXPECT_EQ(ask(), 500) << i;
+  EXPECT_TRUE(world.deployment("m").state->lease.is_open(world.loop().now()));
   EXPECT_EQ(ask(), 200);
-  EXPECT_EQ(world.deployment("m").state->health.failures_in_a_row(), 0U);
+  EXPECT_EQ(world.failures("m"), 12U);
 }
 
 TEST(Journey, UnknownPathsAndModelsSayWhatToDo) {

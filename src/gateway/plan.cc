@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include "base/text.h"
+#include "gateway/affinity.h"
 #include "gateway/stages.h"
 
 namespace weir::gateway {
@@ -55,19 +56,22 @@ bool may_ask_again(const Exchange& x, const provider::Deployment& deployment) {
       return false;
     }
   }
-  return deployment.state->health.parked_until() <= x.now() + kWaitMax &&
-         deployment.account->state->credential.parked_until() <= x.now() + kWaitMax;
+  return provider::parked_until(deployment) <= x.now() + kWaitMax;
 }
 
 // Untried deployments first; where none is left, the ones tried before may answer this time.
 provider::Pick pick_from(Exchange& x, const Model& model) {
   if (attempts_at(x, model) >= model.retries.attempts) return {};
-  Random& random = x.worker.random;
-  const provider::Pick pick = model.pool.pick(random, x.now(), [&](const auto& deployment) {
-    return serves(x, deployment) && !was_tried(x, deployment);
-  });
-  if (pick.deployment != nullptr) return pick;
-  return model.pool.pick(random, x.now(), [&](const auto& deployment) {
+  const Traffic::Wish wish = wish_of(x, model);
+  Traffic& traffic = x.worker.traffic;
+  if (const auto pick = traffic.pick(x.worker.random, wish,
+                                     [&](const auto& deployment) {
+                                       return serves(x, deployment) && !was_tried(x, deployment);
+                                     });
+      pick.deployment != nullptr || x.attempts.empty()) {
+    return pick;
+  }
+  return traffic.pick(x.worker.random, wish, [&](const auto& deployment) {
     return serves(x, deployment) && may_ask_again(x, deployment);
   });
 }
@@ -96,6 +100,28 @@ bool refuse_unknown_model(Exchange& x) {
 }
 
 }  // namespace
+
+Traffic::Wish wish_of(Exchange& x, const Model& model) {
+  if (!x.affinity) {
+    // With one deployment there is nothing to choose.
+    x.affinity =
+        model.pool.deployments().size() > 1 ? affinity_of(x, model.affinity) : AffinityKeys{};
+  }
+  return {.model = model,
+          .generation = x.snapshot->generation,
+          .now = x.now(),
+          .tokens = static_cast<double>(x.input_estimate + x.output_estimate),
+          .work = work_of(x.input_estimate, x.output_estimate),
+          .affinity = *x.affinity};
+}
+
+bool accounts_are_full(Exchange& x) {
+  const Traffic::Wish wish = wish_of(x, *x.asked);
+  for (const auto& deployment : x.asked->pool.deployments()) {
+    if (serves(x, *deployment) && !x.worker.traffic.account_holds(*deployment, wish)) return true;
+  }
+  return false;
+}
 
 bool resolve_model(Exchange& x) {
   // A header may say a model where the body cannot; an id that is pinned says more.

@@ -119,6 +119,7 @@ net::Task<bool> begin_stream(Relay& r, std::string_view content_type) {
   x.status = r.head.status;
   x.response_content_type = content_type;
   x.first_byte = x.now();
+  x.worker.traffic.began(x.attempts.back().ticket, x.now());
   const http::ResponseHead head{.status = r.head.status, .reason = {}, .headers = fields.list()};
   const auto begun = co_await x.client.begin(head);
   if (!begun) note_client_gone(x);

@@ -285,7 +285,9 @@ net::Task<RelayEnd> relay_stream(Relay& r) {
   while (true) {
     r.timer.arm(begun ? "data" : "first token",
                 begun ? x.asked->timeouts.idle : x.asked->timeouts.first_token);
+    const Nanoseconds asked = x.now();
     auto piece = co_await r.upstream.read_body();
+    if (begun) x.waited_behind += x.now() - asked;
     out.clear();
     const bool ended = piece && piece->empty();
     std::optional<Error> read_error;

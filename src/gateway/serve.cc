@@ -15,6 +15,8 @@ using provider::FailureClass;
 using provider::Operation;
 
 constexpr Milliseconds kBackOffFirst{100};
+// Limits of accounts refill continuously: what was full has room for somebody soon.
+constexpr Milliseconds kAccountWait{1'000};
 
 void accept(Exchange& x) {
   const net::Loop& loop = x.worker.loop;
@@ -62,8 +64,7 @@ net::Task<void> answer_here(Exchange& x) {
 // and its parking are over; another one is asked at once.
 Milliseconds pause_before(const Exchange& x, const provider::Deployment& next) {
   uint32_t times = 0;
-  Nanoseconds until =
-      std::max(next.state->health.parked_until(), next.account->state->credential.parked_until());
+  Nanoseconds until = provider::parked_until(next);
   for (const AttemptRecord& attempt : x.attempts) {
     if (attempt.deployment != &next) continue;
     ++times;
@@ -81,6 +82,13 @@ void drop(const provider::Pick& pick) {
 
 void nothing_to_try(Exchange& x) {
   if (x.error) return;
+  if (accounts_are_full(x)) {
+    x.retry_after = kAccountWait;
+    refuse(x, ApiErrorType::rate_limit, 429, "account_limit_reached",
+           fmt::format("The limits configured for the accounts of the model \"{}\" are reached.",
+                       x.asked->name));
+    return;
+  }
   if (x.pinned != nullptr) {
     refuse(x, ApiErrorType::invalid_request, 400, "pinned_elsewhere",
            fmt::format("The request refers to \"{}\", which is known to the account {} alone, and "

@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "ledger/price_book.h"
 #include "provider/pool.h"
+#include "schedule/store.h"
 
 namespace weir::gateway {
 
@@ -32,12 +33,30 @@ struct Retries {
   double budget = 0.1;    // retries as a share of requests
 };
 
+// What sends a request where an earlier one like it went (affinity.h).
+struct AffinityRules {
+  std::string header;  // empty: none
+  bool prompt_cache_key = true;
+  bool user = false;
+  bool prefix = true;
+  double slack = 0.25;
+};
+
+// A second attempt beside one that takes long to begin (hedge.h).
+struct HedgeRules {
+  std::optional<Milliseconds> after;  // absent: the learned 95th percentile
+  double budget = 0.05;               // as a share of requests
+};
+
 struct Model {
   std::string name;
   provider::Pool pool;
   std::vector<std::string> fallbacks;  // names, in order; resolved through the snapshot
   Timeouts timeouts;
   Retries retries;
+  schedule::ServiceOptions schedule;
+  AffinityRules affinity;
+  std::optional<HedgeRules> hedge;
   std::optional<bool> capture;
   int64_t created_s = 0;  // shown by /v1/models
   uint32_t slot = 0;      // index of its counters and retry budget; stable across reloads

@@ -38,6 +38,10 @@ inline constexpr Milliseconds kWaitMax{2'000};
 bool resolve_model(Exchange& x);
 // The next deployment, or a null one when nothing is left to try. Advances to fallbacks.
 provider::Pick plan_next(Exchange& x);
+// What the next attempt asks of a deployment.
+Traffic::Wish wish_of(Exchange& x, const Model& model);
+// Whether the configured limits of an account keep a deployment of the model from being asked.
+bool accounts_are_full(Exchange& x);
 // Whether another attempt is allowed after this failure: attempts left, retry budget, rule.
 bool may_try_again(Exchange& x, provider::FailureClass failure);
 

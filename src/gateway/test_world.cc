@@ -193,6 +193,7 @@ Model& TestWorld::model(const std::string& name, const std::vector<std::string>&
     one->name = one->account->name + "/" + one->model;
     one->slot = static_cast<uint32_t>(list.size());
     one->state = std::make_shared<provider::DeploymentState>();
+    one->state->index = states_++;
     list.push_back(std::move(one));
   }
   made.pool = provider::Pool(std::move(list));
@@ -200,6 +201,35 @@ Model& TestWorld::model(const std::string& name, const std::vector<std::string>&
   const auto at = std::lower_bound(models.begin(), models.end(), name,
                                    [](const Model& m, const std::string& n) { return m.name < n; });
   return *models.insert(at, std::move(made));
+}
+
+void TestWorld::reload() {
+  auto next = std::make_shared<Snapshot>();
+  next->generation = snapshot_->generation + 1;
+  next->anonymous = snapshot_->anonymous;
+  next->accounts = snapshot_->accounts;
+  next->prices = *ledger::PriceBook::shipped();
+  next->models = snapshot_->models;
+  for (Model& model : next->models) {
+    std::vector<std::shared_ptr<const provider::Deployment>> copies;
+    for (const auto& one : model.pool.deployments()) {
+      copies.push_back(std::make_shared<provider::Deployment>(*one));
+    }
+    model.pool = provider::Pool(std::move(copies));
+  }
+  snapshot_ = next;
+  worker_->snapshot = next;
+}
+
+void TestWorld::set_priority(const std::string& model, size_t index, uint32_t priority) {
+  const auto at = std::find_if(snapshot_->models.begin(), snapshot_->models.end(),
+                               [&](const Model& one) { return one.name == model; });
+  const auto old = at->pool.deployments();
+  std::vector<std::shared_ptr<const provider::Deployment>> list(old.begin(), old.end());
+  auto changed = std::make_shared<provider::Deployment>(*list[index]);
+  changed->priority = priority;
+  list[index] = std::move(changed);
+  at->pool = provider::Pool(std::move(list));
 }
 
 const provider::Deployment& TestWorld::deployment(const std::string& model, size_t index) {

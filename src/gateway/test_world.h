@@ -55,6 +55,8 @@ class TestWorld : private Clients {
   // next script; when none is left, the last one again.
   provider::Account& account(const std::string& name, provider::Kind kind = provider::Kind::openai);
   void script(const std::string& account, Scripted answer);
+  // Forgets its scripts; the next request needs a new one.
+  void clear(const std::string& account) { upstreams_[account].scripts.clear(); }
   void refuse(const std::string& account, Error error);
   void black_hole(const std::string& account);
   // Everything that account was sent: raw requests in order.
@@ -64,6 +66,13 @@ class TestWorld : private Clients {
   // Adds a model whose deployments are ACCOUNT[/MODEL] of the accounts made before.
   Model& model(const std::string& name, const std::vector<std::string>& deployments);
   const provider::Deployment& deployment(const std::string& model, size_t index = 0);
+  // How often that deployment failed as a sick one does, in this second of the worker's traffic.
+  uint32_t failures(const std::string& model, size_t index = 0) {
+    return worker_->traffic.sample(deployment(model, index).state->index).errors;
+  }
+  // The next generation of the same, as a reload makes it.
+  void reload();
+  void set_priority(const std::string& model, size_t index, uint32_t priority);
   Snapshot& snapshot() { return *snapshot_; }
   Worker& worker() { return *worker_; }
   net::Loop& loop() { return loop_; }
@@ -110,6 +119,7 @@ class TestWorld : private Clients {
   std::shared_ptr<Snapshot> snapshot_;
   std::map<std::string, std::shared_ptr<provider::Account>> accounts_;
   std::map<std::string, Upstream> upstreams_;
+  uint32_t states_ = 0;
   std::unique_ptr<Worker> worker_;
   std::unique_ptr<http::Server> server_;
 };

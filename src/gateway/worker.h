@@ -11,6 +11,7 @@
 #include "base/random.h"
 #include "gateway/counters.h"
 #include "gateway/snapshot.h"
+#include "gateway/traffic.h"
 #include "http/client.h"
 #include "ledger/request_log.h"
 #include "net/loop.h"
@@ -58,12 +59,18 @@ struct Worker {
   std::shared_ptr<const Snapshot> snapshot;
   state::Keeper* keeper = nullptr;  // shared by all workers; null: nothing outlives a request
   Counters counters;
+  Traffic traffic;
   std::vector<RetryBudget> retry_budgets;  // by Model::slot
+  std::vector<RetryBudget> hedge_budgets;  // likewise
   bool draining = false;
 
   RetryBudget& retry_budget(uint32_t slot) {
     if (slot >= retry_budgets.size()) retry_budgets.resize(slot + 1);
     return retry_budgets[slot];
+  }
+  RetryBudget& hedge_budget(uint32_t slot) {
+    if (slot >= hedge_budgets.size()) hedge_budgets.resize(slot + 1);
+    return hedge_budgets[slot];
   }
 };
 

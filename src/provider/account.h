@@ -17,7 +17,8 @@
 #include "dialect/conversation.h"
 #include "http/client.h"
 #include "http/sigv4.h"
-#include "provider/health.h"
+#include "ledger/limits.h"
+#include "provider/lease.h"
 
 namespace weir::provider {
 
@@ -67,16 +68,22 @@ class TokenSlot {
 
 // What requests change about an account. Any thread.
 struct AccountState {
-  Health credential;  // parked by 401/403 and exhausted quota
+  Lease credential;  // parked by 401/403 and exhausted quota
   TokenSlot token;
   std::atomic<bool> token_refused{false};  // the provider answered 401: fetch a new one now
   std::atomic<uint32_t> in_flight{0};      // attempts under way
+  // The provider's limits of this account, as configured: nothing is sent beyond them.
+  ledger::RequestRate requests;
+  ledger::TokenRate tokens;
+  ledger::Concurrency concurrency;
 };
 
 // What requests change about a deployment. Any thread.
 struct DeploymentState {
-  Health health;                       // 5xx, timeouts, resets, truncation; parked by 429
+  Lease lease;                         // parked by 429
   std::atomic<uint32_t> in_flight{0};  // attempts under way
+  // Its number among all since the start: where each worker keeps what it saw (gateway/traffic.h).
+  uint32_t index = 0;
 };
 
 // How connections to an account's address are secured, where the defaults do not do.
@@ -118,6 +125,7 @@ struct Deployment {
   std::string model;       // the provider's name for the model (azure: the deployment)
   std::string base_model;  // the model that it is priced as
   uint32_t weight = 1;
+  uint32_t priority = 0;  // used while nothing with a lower number has capacity left
   std::optional<dialect::Dialect> dialect;  // overrides the provider's own
   uint32_t slot = 0;                        // index of its counters (observe/)
   std::shared_ptr<DeploymentState> state;

@@ -8,6 +8,7 @@
 
 #include "base/date.h"
 #include "base/text.h"
+#include "provider/quota.h"
 
 namespace weir::provider {
 namespace {
@@ -60,52 +61,12 @@ std::optional<int64_t> moment(std::string_view text) {
   return parse_rfc3339(text);
 }
 
-// OpenAI's reset values: "1s", "6m0s", "20ms", "1h2m3.5s".
-std::optional<double> duration_ms(std::string_view text) {
-  double total = 0;
-  if (text.empty()) return std::nullopt;
-  while (!text.empty()) {
-    double value = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (error != std::errc() || !std::isfinite(value) || value < 0) return std::nullopt;
-    text.remove_prefix(static_cast<size_t>(end - text.data()));
-    if (text.starts_with("ms")) {
-      total += value;
-      text.remove_prefix(2);
-    } else if (text.starts_with("s")) {
-      total += value * 1e3;
-      text.remove_prefix(1);
-    } else if (text.starts_with("m")) {
-      total += value * 6e4;
-      text.remove_prefix(1);
-    } else if (text.starts_with("h")) {
-      total += value * 3.6e6;
-      text.remove_prefix(1);
-    } else {
-      return std::nullopt;
-    }
-  }
-  return total;
-}
-
 // A wait is believed when it is positive; longer than an hour counts as an hour.
 std::optional<Milliseconds> believable(double ms) {
   if (!(ms > 0)) return std::nullopt;
   return Milliseconds(
       static_cast<int64_t>(std::min(ms, static_cast<double>(kRetryAfterMax.count()))));
 }
-
-struct ResetHeader {
-  std::string_view remaining, reset;
-};
-constexpr ResetHeader kResetHeaders[] = {
-    {"x-ratelimit-remaining-requests", "x-ratelimit-reset-requests"},
-    {"x-ratelimit-remaining-tokens", "x-ratelimit-reset-tokens"},
-    {"anthropic-ratelimit-requests-remaining", "anthropic-ratelimit-requests-reset"},
-    {"anthropic-ratelimit-tokens-remaining", "anthropic-ratelimit-tokens-reset"},
-    {"anthropic-ratelimit-input-tokens-remaining", "anthropic-ratelimit-input-tokens-reset"},
-    {"anthropic-ratelimit-output-tokens-remaining", "anthropic-ratelimit-output-tokens-reset"},
-};
 
 }  // namespace
 
@@ -183,16 +144,9 @@ std::optional<Milliseconds> retry_after(const http::HeaderList& headers, int64_t
     }
   }
   std::optional<Milliseconds> longest;
-  for (const auto& [remaining, reset] : kResetHeaders) {
-    const auto left = headers.find(remaining);
-    const auto until = headers.find(reset);
-    if (!left || !until || parse_int64(*left) != 0) continue;
-    std::optional<Milliseconds> wait;
-    if (const auto ms = duration_ms(*until)) {
-      wait = believable(*ms);
-    } else if (const auto at = moment(*until)) {
-      wait = believable(static_cast<double>(*at - wall_ms));
-    }
+  for (const RateLimit& limit : read_rate_limits(headers, wall_ms)) {
+    if (limit.remaining != 0) continue;
+    const auto wait = believable(limit.reset_ms);
     if (wait && (!longest || *wait > *longest)) longest = wait;
   }
   return longest;

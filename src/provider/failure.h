@@ -40,7 +40,7 @@ enum class Blame : uint8_t { nobody, deployment, credential };
 
 struct FailureRule {
   Blame blame;
-  bool counts_against_health;  // as one of Health::kFailuresInARow
+  bool counts_against_health;  // as evidence that the deployment is sick
   bool try_another;            // another deployment may well succeed
   bool try_same;               // so may the same one, a moment later
 };

@@ -1,8 +1,7 @@
+// Leases: who may be asked now, trials, and what attempts from before say.
 #include "provider/pool.h"
 
 #include <gtest/gtest.h>
-
-#include <map>
 
 namespace weir::provider {
 namespace {
@@ -11,173 +10,93 @@ using std::chrono::seconds;
 
 constexpr Nanoseconds kNow{1'000'000'000'000};
 
-TEST(AliasTable, DrawsByWeight) {
-  const std::vector<std::vector<uint32_t>> cases = {
-      {1}, {1, 1}, {60, 40}, {1, 0, 3}, {0, 7}, {1, 1'000'000}, {5, 4, 3, 2, 1, 0}};
-  for (const auto& weights : cases) {
-    uint64_t total = 0;
-    for (const uint32_t weight : weights) total += weight;
-    const AliasTable table(weights);
-    Random random(11);
-    constexpr int kDraws = 200'000;
-    std::vector<int> counts(weights.size());
-    for (int i = 0; i < kDraws; ++i) ++counts[table.draw(random)];
-    for (size_t i = 0; i < weights.size(); ++i) {
-      const double expected = static_cast<double>(weights[i]) / static_cast<double>(total);
-      EXPECT_NEAR(counts[i] / static_cast<double>(kDraws), expected, 0.005) << i;
-      if (weights[i] == 0) EXPECT_EQ(counts[i], 0);
-    }
-  }
+std::shared_ptr<Account> make_account(const std::string& name) {
+  auto made = std::make_shared<Account>();
+  made->name = name;
+  made->state = std::make_shared<AccountState>();
+  return made;
 }
 
-class PoolTest : public testing::Test {
- protected:
-  std::shared_ptr<Account> account(const std::string& name) {
-    auto made = std::make_shared<Account>();
-    made->name = name;
-    made->state = std::make_shared<AccountState>();
-    return made;
-  }
-  Deployment* add(const std::string& name, uint32_t weight,
-                  std::shared_ptr<const Account> at = nullptr) {
-    auto made = std::make_shared<Deployment>();
-    made->name = name;
-    made->weight = weight;
-    made->account = at ? at : account(name);
-    made->state = std::make_shared<DeploymentState>();
-    list_.push_back(made);
-    return made.get();
-  }
-  void build() { pool_ = Pool({list_.begin(), list_.end()}); }
-  Pick pick(Nanoseconds now = kNow) {
-    return pool_.pick(random_, now, [](const Deployment&) { return true; });
-  }
-
-  std::vector<std::shared_ptr<const Deployment>> list_;
-  Pool pool_;
-  Random random_{3};
-};
-
-TEST_F(PoolTest, TheLessLoadedOfTwoDrawsWins) {
-  Deployment* busy = add("busy", 1);
-  add("idle", 1);
-  build();
-  busy->state->in_flight = 1000;
-  std::map<std::string, int> picked;
-  for (int i = 0; i < 1000; ++i) ++picked[pick().deployment->name];
-  // Only where both draws are the busy one.
-  EXPECT_NEAR(picked["busy"], 250, 60);
+Deployment make_deployment(std::shared_ptr<const Account> account) {
+  Deployment made;
+  made.account = std::move(account);
+  made.state = std::make_shared<DeploymentState>();
+  return made;
 }
 
-TEST_F(PoolTest, WeightZeroTakesADeploymentOut) {
-  Deployment* out = add("out", 0);
-  Deployment* in = add("in", 1);
-  build();
-  for (int i = 0; i < 100; ++i) EXPECT_EQ(pick().deployment, in);
-  in->state->health.park_until(kNow, kNow + seconds(60));
-  const Pick parked = pick();
-  EXPECT_EQ(parked.deployment, in) << "not even when all others are parked";
-  EXPECT_EQ(parked.choice, Choice::least_parked);
-  const Pick retry = pool_.pick(random_, kNow, [&](const Deployment& d) { return &d != in; });
-  EXPECT_EQ(retry.deployment, nullptr) << "and not for a retry";
-  EXPECT_TRUE(out->state->health.is_open(kNow));
-}
-
-TEST_F(PoolTest, IsNeverEmptiedByParking) {
-  Deployment* a = add("a", 1);
-  Deployment* b = add("b", 1);
-  build();
-  a->state->health.park_until(kNow, kNow + seconds(60));
-  b->state->health.park_until(kNow, kNow + seconds(5));
-  for (int i = 0; i < 20; ++i) {
-    const Pick least = pick();
-    EXPECT_EQ(least.deployment, b) << "its parking ends first";
-    EXPECT_EQ(least.choice, Choice::least_parked);
-  }
-  b->account->state->credential.park_until(kNow, kNow + seconds(120));
-  EXPECT_EQ(pick().deployment, a) << "the later of credential and deployment counts";
-}
-
-TEST_F(PoolTest, TheTrialIsGivenOnceUntilItReports) {
-  Deployment* sick = add("sick", 1);
-  add("well", 1);
-  build();
-  sick->state->health.park_until(kNow, kNow + seconds(1));
+TEST(Ask, TheTrialIsGivenOnceUntilItReports) {
+  const Deployment one = make_deployment(make_account("a"));
+  EXPECT_EQ(ask(one, kNow), Lease::Gate::open);
+  one.state->lease.park_until(kNow, kNow + seconds(1));
+  EXPECT_EQ(ask(one, kNow), Lease::Gate::closed);
+  EXPECT_FALSE(would_open(one, kNow));
   const Nanoseconds later = kNow + seconds(2);
-  const auto trials = [&](Nanoseconds now) {
-    int count = 0;
-    for (int i = 0; i < 200; ++i) {
-      const Pick got = pick(now);
-      if (got.deployment != sick) continue;
-      EXPECT_EQ(got.choice, Choice::trial);
-      ++count;
-    }
-    return count;
-  };
-  EXPECT_EQ(trials(later), 1);
-  EXPECT_EQ(trials(later), 0);
-  sick->state->health.trial_abandoned();
-  EXPECT_EQ(trials(later), 1);
+  EXPECT_TRUE(would_open(one, later));
+  EXPECT_EQ(ask(one, later), Lease::Gate::trial);
+  EXPECT_FALSE(would_open(one, later));
+  EXPECT_EQ(ask(one, later), Lease::Gate::closed);
+  abandon_trial(one);
+  EXPECT_EQ(ask(one, later), Lease::Gate::trial);
   // A trial that never reports is over after kTrialMax.
-  EXPECT_EQ(trials(later + Health::kTrialMax), 1);
-  sick->state->health.succeeded(later);
-  EXPECT_EQ(pick(later).choice, Choice::weighted);
+  EXPECT_EQ(ask(one, later + Lease::kTrialMax), Lease::Gate::trial);
+  one.state->lease.succeeded(later);
+  EXPECT_EQ(ask(one, later), Lease::Gate::open);
 }
 
-TEST_F(PoolTest, ACredentialsTrialIsGivenBackWhereTheDeploymentHoldsItsOwn) {
-  const auto shared = account("shared");
-  Deployment* a = add("a", 1, shared);
-  Deployment* b = add("b", 1, shared);
-  build();
+TEST(Ask, TheLaterOfCredentialAndDeploymentCounts) {
+  const Deployment one = make_deployment(make_account("a"));
+  one.state->lease.park_until(kNow, kNow + seconds(5));
+  one.account->state->credential.park_until(kNow, kNow + seconds(120));
+  EXPECT_EQ(parked_until(one), kNow + seconds(120));
+  EXPECT_EQ(ask(one, kNow + seconds(60)), Lease::Gate::closed);
+}
+
+TEST(Ask, ACredentialsTrialIsGivenBackWhereTheDeploymentHoldsItsOwn) {
+  const auto shared = make_account("shared");
+  const Deployment one = make_deployment(shared);
   shared->state->credential.park_until(kNow, kNow + seconds(1));
-  a->state->health.park_until(kNow, kNow + seconds(1));
-  b->state->health.park_until(kNow, kNow + seconds(600));
+  one.state->lease.park_until(kNow, kNow + seconds(1));
   const Nanoseconds later = kNow + seconds(2);
   // Somebody holds the trial of the deployment, not that of the credential.
-  EXPECT_EQ(a->state->health.ask(later), Health::Gate::trial);
-  EXPECT_EQ(pick(later).choice, Choice::least_parked);
-  EXPECT_EQ(shared->state->credential.ask(later), Health::Gate::trial) << "nobody holds it";
+  EXPECT_EQ(one.state->lease.ask(later), Lease::Gate::trial);
+  EXPECT_EQ(ask(one, later), Lease::Gate::closed);
+  EXPECT_EQ(shared->state->credential.ask(later), Lease::Gate::trial) << "nobody holds it";
 }
 
-TEST(HealthTest, EjectsAfterFailuresInARowAndBacksOff) {
-  Health health;
-  for (uint32_t i = 1; i < Health::kFailuresInARow; ++i) EXPECT_FALSE(health.failed(kNow, kNow));
-  EXPECT_TRUE(health.is_open(kNow));
-  EXPECT_TRUE(health.failed(kNow, kNow));
-  EXPECT_EQ(health.parked_until(), kNow + seconds(1));
-  // Its trial fails: twice as long, and so on up to the most.
+TEST(LeaseTest, WaitsTwiceAsLongEachTimeInARow) {
+  Lease lease;
   Nanoseconds now = kNow;
-  for (const int64_t wait : {2, 4, 8, 16, 32, 60, 60}) {
-    now = health.parked_until();
-    EXPECT_EQ(health.ask(now), Health::Gate::trial);
-    EXPECT_TRUE(health.failed(now, now));
-    EXPECT_EQ(health.parked_until() - now, seconds(wait));
+  for (const int64_t wait : {1, 2, 4, 8, 16, 32, 60, 60}) {
+    lease.park_backing_off(now, seconds(1), seconds(60));
+    EXPECT_EQ(lease.parked_until() - now, seconds(wait));
+    now = lease.parked_until();
+    EXPECT_EQ(lease.ask(now), Lease::Gate::trial);
   }
-  health.succeeded(now);
-  EXPECT_EQ(health.ask(now), Health::Gate::open);
-  EXPECT_EQ(health.ejections(), 0U);
+  lease.succeeded(now);
+  EXPECT_EQ(lease.ask(now), Lease::Gate::open);
+  EXPECT_EQ(lease.times(), 0U);
 }
 
-TEST(HealthTest, AttemptsFromBeforeTheParkingSayNothing) {
-  Health health;
+TEST(LeaseTest, AttemptsFromBeforeTheParkingSayNothing) {
+  Lease lease;
   const Nanoseconds before = kNow - seconds(5);
-  health.park_until(kNow, kNow + seconds(30));
-  health.succeeded(before);
-  EXPECT_EQ(health.ask(kNow + seconds(1)), Health::Gate::closed)
+  lease.park_until(kNow, kNow + seconds(30));
+  lease.succeeded(before);
+  EXPECT_EQ(lease.ask(kNow + seconds(1)), Lease::Gate::closed)
       << "a stream that began earlier does not cut the Retry-After short";
   const Nanoseconds after = kNow + seconds(31);
-  EXPECT_EQ(health.ask(after), Health::Gate::trial);
-  EXPECT_FALSE(health.failed(before, after)) << "an old failure is no verdict on the trial";
-  EXPECT_EQ(health.ask(after), Health::Gate::closed) << "the trial is still under way";
-  health.succeeded(after);
-  EXPECT_EQ(health.ask(after), Health::Gate::open);
+  EXPECT_EQ(lease.ask(after), Lease::Gate::trial);
+  lease.succeeded(before);
+  EXPECT_EQ(lease.ask(after), Lease::Gate::closed) << "the trial is still under way";
+  lease.succeeded(after);
+  EXPECT_EQ(lease.ask(after), Lease::Gate::open);
 }
 
-TEST(HealthTest, AShorterParkingDoesNotReplaceALongerOne) {
-  Health health;
-  health.park_until(kNow, kNow + seconds(30));
-  health.park_until(kNow, kNow + seconds(3));
-  EXPECT_EQ(health.parked_until(), kNow + seconds(30));
+TEST(LeaseTest, AShorterParkingDoesNotReplaceALongerOne) {
+  Lease lease;
+  lease.park_until(kNow, kNow + seconds(30));
+  lease.park_until(kNow, kNow + seconds(3));
+  EXPECT_EQ(lease.parked_until(), kNow + seconds(30));
 }
 
 }  // namespace

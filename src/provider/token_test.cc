@@ -204,7 +204,7 @@ TEST_F(KeeperTest, ARefusedTokenIsReplacedOnce) {
   }
   EXPECT_EQ(fetches_, 2);
   EXPECT_EQ(state_->token.get(), "t2");
-  EXPECT_EQ(state_->credential.ask(loop_.now()), Health::Gate::open)
+  EXPECT_EQ(state_->credential.ask(loop_.now()), Lease::Gate::open)
       << "the fresh token opens what the old one parked";
 }
 

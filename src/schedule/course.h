@@ -5,12 +5,14 @@
 #pragma once
 
 #include <cstdint>
+#include <string_view>
 
 #include "schedule/policy.h"
 
 namespace weir::schedule {
 
 enum class Phase : uint8_t { steady, cut, recovering };
+std::string_view to_string(Phase phase);  // journal.cc
 
 // What a cut is for. The order is that of severity among causes found at once.
 enum class Cause : uint8_t {

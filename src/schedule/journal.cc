@@ -93,6 +93,17 @@ std::string_view to_string(Reason reason) {
   return kNames[static_cast<size_t>(reason)];
 }
 
+std::string_view to_string(Detector detector) {
+  constexpr std::string_view kNames[] = {"sequential", "sigma3", "envoy_success_rate",
+                                         "consecutive_errors"};
+  return kNames[static_cast<size_t>(detector)];
+}
+
+std::string_view to_string(Phase phase) {
+  constexpr std::string_view kNames[] = {"steady", "cut", "recovering"};
+  return kNames[static_cast<size_t>(phase)];
+}
+
 std::string_view to_string(Level level) {
   constexpr std::string_view kNames[] = {"endpoint", "host", "zone", "version", "group", "service"};
   return kNames[static_cast<size_t>(level)];
@@ -113,7 +124,11 @@ std::string_view to_string(Detector detector) {
 }
 
 std::string sentence(const Record& r, std::string_view endpoint_name) {
-  std::string out = fmt::format("{} s: {} {} from {} to {}", r.second, endpoint_name,
+  return fmt::format("{} s: {}", r.second, explanation(r, endpoint_name));
+}
+
+std::string explanation(const Record& r, std::string_view endpoint_name) {
+  std::string out = fmt::format("{} {} from {} to {}", endpoint_name,
                                 r.dry_run ? "would go" : "goes", r.old_weight, r.new_weight);
   const bool against = r.reason == Reason::cut || r.reason == Reason::deeper;
   if (against && r.level != Level::endpoint)

@@ -75,6 +75,8 @@ struct Record {
 // One sentence, e.g. "12 s: endpoint 7 goes from 1000 to 500: 31 of 60 requests failed, its 19
 // peers fail 0.1 %; evidence 26.1 where 24.3 is asked. Three sigma would not have seen it."
 std::string sentence(const Record& record, std::string_view endpoint_name);
+// The same without the second in front.
+std::string explanation(const Record& record, std::string_view endpoint_name);
 
 // Names of the gates, with commas between; empty for none.
 std::string gates_text(uint8_t gates);

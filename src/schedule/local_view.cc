@@ -19,7 +19,7 @@ constexpr int kTries = 6;
 constexpr double kRefresh = 0.25;   // seconds
 constexpr double kGuardMost = 0.4;  // of the weight; with more it is not the endpoints
 constexpr double kSamePace = 1.25;
-constexpr uint64_t kUnpaced = 4;  // one choice in so many goes by load alone, for evidence
+constexpr size_t kFew = 3;  // of so few, one left is enough for the guard to stand
 
 }  // namespace
 
@@ -42,15 +42,18 @@ bool LocalView::avoided(uint32_t endpoint, double now) const {
   return e.until > now || e.probing;
 }
 
+bool LocalView::Budget::holds(double now, double wanted) const {
+  if (left < 0 || wanted <= 0) return true;
+  const double still = std::min(limit, left + (now - left_at) * refill) - reserved;
+  return still >= std::min(wanted * kBudgetMargin, limit);
+}
+
 bool LocalView::fits(const Endpoint& e, double now, double tokens) const {
-  if (e.left < 0 || tokens <= 0) return true;
-  const double left = std::min(e.limit, e.left + (now - e.left_at) * e.refill) - e.reserved;
-  return left >= std::min(tokens * kBudgetMargin, e.limit);
+  return e.budgets[0].holds(now, 1) && e.budgets[1].holds(now, tokens);
 }
 
 bool LocalView::usable(uint32_t endpoint, double now, double tokens, uint32_t avoid) const {
-  return endpoint != avoid && !(guarded_ && avoided(endpoint, now)) &&
-         fits(all_[endpoint], now, tokens);
+  return endpoint != avoid && passes(endpoint, now, tokens);
 }
 
 double LocalView::score(uint32_t endpoint, bool paced) const {
@@ -69,16 +72,33 @@ void LocalView::refresh(double now) {
   double sum = 0;
   double known = 0;
   uint64_t avoided_weight = 0;
+  size_t left = 0;
   for (uint32_t i = 0; i < all_.size(); ++i) {
     if (weights_[i] < kProbingShare * most_) continue;
     if (all_[i].pace > 0) {
       sum += std::log(all_[i].pace);
       ++known;
     }
-    if (avoided(i, now)) avoided_weight += weights_[i];
+    if (avoided(i, now))
+      avoided_weight += weights_[i];
+    else
+      ++left;
   }
   pace_ = known > 0 ? std::exp(sum / known) : 0;
-  guarded_ = static_cast<double>(avoided_weight) <= kGuardMost * static_cast<double>(whole_);
+  guarded_ = static_cast<double>(avoided_weight) <= kGuardMost * static_cast<double>(whole_) ||
+             (weights_.size() <= kFew && left > 0);
+}
+
+void LocalView::refresh_if_due(double now) {
+  if (now - refreshed_ >= kRefresh) refresh(now);
+}
+
+uint32_t LocalView::better(uint32_t a, uint32_t b, bool paced) const {
+  // What has little weight gets just its share: comparing would starve it of the evidence that
+  // it needs, or drown it because it is idle.
+  const double little = kProbingShare * most_;
+  if (weights_[a] < little || weights_[b] < little) return a;
+  return score(b, paced) < score(a, paced) ? b : a;
 }
 
 uint32_t LocalView::choose(uint32_t endpoint, double now) {
@@ -91,8 +111,8 @@ uint32_t LocalView::choose(uint32_t endpoint, double now) {
 uint32_t LocalView::pick(uint64_t random, double now, double tokens, uint32_t avoid) {
   if (whole_ == 0) return kNothing;
   if (avoid == kNothing) retries_ = std::min(kRetriesMost, retries_ + kRetryShare);
-  if (now - refreshed_ >= kRefresh) refresh(now);
-  const bool paced = (random >> 20) % kUnpaced != 0;
+  refresh_if_due(now);
+  const bool paced = is_paced(random);
   uint32_t first = kNothing;
   for (int tries = 0; tries < kTries; ++tries) {
     const uint32_t a = picker_.draw(static_cast<uint32_t>(random));
@@ -105,11 +125,7 @@ uint32_t LocalView::pick(uint64_t random, double now, double tokens, uint32_t av
     if (!use_a && !use_b) continue;
     if (!use_b || a == b) return choose(a, now);
     if (!use_a) return choose(b, now);
-    // What has little weight gets just its share: comparing would starve it of the evidence that
-    // it needs, or drown it because it is idle.
-    const double little = kProbingShare * most_;
-    if (weights_[a] < little || weights_[b] < little) return choose(a, now);
-    return choose(score(b, paced) < score(a, paced) ? b : a, now);
+    return choose(better(a, b, paced), now);
   }
   // Nearly everything is avoided, so it is not the endpoints: the weights stand alone.
   if (first == avoid && weights_.size() > 1) {
@@ -121,16 +137,23 @@ uint32_t LocalView::pick(uint64_t random, double now, double tokens, uint32_t av
 
 void LocalView::sent(uint32_t endpoint, double work, double tokens) {
   all_[endpoint].inflight += work;
-  all_[endpoint].reserved += tokens;
+  all_[endpoint].budgets[0].reserved += 1;
+  all_[endpoint].budgets[1].reserved += tokens;
 }
 
 void LocalView::finished(uint32_t endpoint, double now, double seconds, double work, Ended ended,
                          double tokens) {
   Endpoint& e = all_[endpoint];
   e.inflight = std::max(0.0, e.inflight - work);
-  e.reserved = std::max(0.0, e.reserved - tokens);
+  e.budgets[0].reserved = std::max(0.0, e.budgets[0].reserved - 1);
+  e.budgets[1].reserved = std::max(0.0, e.budgets[1].reserved - tokens);
   e.probing = false;
-  if (ended == Ended::throttled) return;
+  if (ended == Ended::throttled || ended == Ended::unknown) return;
+  if (ended == Ended::answered) {
+    e.in_a_row = 0;
+    e.lease = 0;
+    return;
+  }
   if (ended == Ended::good) {
     const double pace = seconds / std::max(work, 1e-9);
     const double memory = e.pace == 0 ? 0 : std::exp(-(now - e.pace_at) / kPaceMemory);
@@ -150,18 +173,21 @@ void LocalView::finished(uint32_t endpoint, double now, double seconds, double w
   e.until = now + e.lease;
 }
 
-void LocalView::budget(uint32_t endpoint, double now, double left, double limit, double reset) {
-  Endpoint& e = all_[endpoint];
-  e.left = left;
-  e.left_at = now;
-  e.limit = limit;
-  e.refill = reset > 0 ? (limit - left) / reset : e.refill;
+void LocalView::budget(uint32_t endpoint, double now, double left, double limit, double reset,
+                       Resource resource) {
+  Budget& budget = all_[endpoint].budgets[static_cast<size_t>(resource)];
+  budget.left = left;
+  budget.left_at = now;
+  budget.limit = limit;
+  budget.refill = reset > 0 ? (limit - left) / reset : budget.refill;
 }
 
 void LocalView::restarted(uint32_t endpoint) {
-  const double inflight = all_[endpoint].inflight;
+  const Endpoint before = all_[endpoint];
   all_[endpoint] = {};
-  all_[endpoint].inflight = inflight;
+  all_[endpoint].inflight = before.inflight;
+  for (size_t i = 0; i < kResources; ++i)
+    all_[endpoint].budgets[i].reserved = before.budgets[i].reserved;
 }
 
 bool LocalView::may_retry() {

@@ -3,12 +3,14 @@
 #pragma once
 
 #include <cstdint>
+#include <string_view>
 
 namespace weir::schedule {
 
 // Which finding may move weights. The others are computed all the same and stand beside each change
 // as what they would have said.
 enum class Detector : uint8_t { sequential, sigma3, envoy_success_rate, consecutive_errors };
+std::string_view to_string(Detector detector);  // journal.cc
 
 struct Policy {
   // Evidence. A sequential test crosses e^h by chance once in e^h endpoint-seconds, so the number

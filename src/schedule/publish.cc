@@ -172,6 +172,7 @@ Result<Verdict> Scheduler::verdict(EndpointId endpoint) const {
   float evidence = std::max(columns.evidence[slot], columns.silence[slot]) / threshold_;
   for (const auto& span : columns.spans)
     evidence = std::max(evidence, span[slot].evidence / needed);
+  const auto pin = pins_.find(endpoint);
   const bool chronic =
       columns.learned[slot] >= policy_.learn_seconds / 2 &&
       columns.spans[0][slot].baseline - group.level > std::log(policy_.latency_ratio);
@@ -187,7 +188,13 @@ Result<Verdict> Scheduler::verdict(EndpointId endpoint) const {
                  .grey = (columns.flags[slot] & kGrey) != 0,
                  .chronic = chronic,
                  .group_cut = group.course.phase != Phase::steady,
-                 .counterfactual = columns.window[slot].verdicts};
+                 .counterfactual = columns.window[slot].verdicts,
+                 .base = columns.base[slot],
+                 .warm = warm_factor(policy_, columns.warm[slot], columns.flags[slot] & kWarmed),
+                 .capacity = columns.throttle[slot] * columns.balance[slot],
+                 .zone = group.course.health,
+                 .pinned = pin == pins_.end() ? std::nullopt : std::optional(pin->second.factor),
+                 .pin_expiry = pin == pins_.end() ? 0 : pin->second.expiry};
 }
 
 std::vector<Verdict> Scheduler::verdicts(ServiceId service) const {

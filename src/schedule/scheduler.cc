@@ -20,6 +20,17 @@ Result<ServiceId> Scheduler::add_service(const ServiceOptions& options) {
   return store_.add_service(options, epoch_);
 }
 
+Result<void> Scheduler::set_options(ServiceId id, const ServiceOptions& options) {
+  if (id >= store_.services.size()) return fail(ErrorCode::not_found, "there is no such service");
+  Service& service = store_.services[id];
+  const bool dry_run = service.options.dry_run;
+  service.options = options;
+  if (options.dry_run == dry_run) return {};
+  // What was told becomes true, or the other way round, at once.
+  for (const GroupId group : service.groups) publish_group(group, Reason::base, Level::service);
+  return {};
+}
+
 Result<GroupId> Scheduler::add_group(ServiceId service, const GroupOptions& options) {
   return store_.add_group(service, options);
 }

@@ -69,6 +69,13 @@ struct Verdict {
   bool chronic = false;  // slower than its group ever since it is known
   bool group_cut = false;
   uint8_t counterfactual = 0;
+  // What its weight is made of, besides health.
+  float base = 1;
+  float warm = 1;
+  float capacity = 1;
+  float zone = 1;
+  std::optional<float> pinned;  // by an operator, to this share of its base
+  uint32_t pin_expiry = 0;
 };
 
 // What a reader of the table wants to know beside the weight.
@@ -88,6 +95,8 @@ class Scheduler {
   Scheduler& operator=(const Scheduler&) = delete;
 
   Result<ServiceId> add_service(const ServiceOptions& options = {});
+  // From the next evaluation on.
+  Result<void> set_options(ServiceId service, const ServiceOptions& options);
   Result<GroupId> add_group(ServiceId service, const GroupOptions& options = {});
   // Gives an empty group to new peers, with what it learned forgotten.
   Result<void> recycle_group(GroupId group, const GroupOptions& options);

@@ -19,6 +19,7 @@
 #include "dialect/conversation.h"
 #include "http/sigv4.h"
 #include "provider/account.h"
+#include "schedule/policy.h"
 
 namespace weir::app {
 
@@ -154,6 +155,7 @@ struct Deployment {
   std::string deployment;  // azure_openai: the deployment's name
   std::string base_model;  // the model to price and to describe it as
   uint32_t weight = 1;
+  uint32_t priority = 0;
   std::optional<dialect::Dialect> dialect;  // absent: the provider's own for the call
 };
 
@@ -175,12 +177,35 @@ struct Defaults {
   Retries retries;
 };
 
+// What moves the weights of a model's deployments.
+struct Schedule {
+  schedule::Detector detector = schedule::Detector::sequential;
+  bool dry_run = false;
+};
+
+// What sends a request where an earlier one like it went.
+struct Affinity {
+  std::string header;  // one that names a session; empty: none
+  bool user = false;
+  bool prompt_cache_key = true;
+  bool prefix = true;
+  Percent slack{2'500};  // above its share of the load, until another one is taken
+};
+
+struct Hedge {
+  std::optional<Milliseconds> after;  // absent: the learned 95th percentile
+  Percent budget{500};
+};
+
 struct Model {
   std::string name;
   std::vector<Deployment> deployments;
   std::vector<std::string> fallbacks;
   Timeouts timeouts;  // what the file leaves out is already taken from `defaults`
   Retries retries;    // likewise
+  Schedule schedule;
+  Affinity affinity;
+  std::optional<Hedge> hedge;
   std::optional<bool> capture;
 };
 

@@ -34,6 +34,12 @@ template <>
 struct Choices<provider::OnAbort> {
   static constexpr std::array kValues{provider::OnAbort::cancel, provider::OnAbort::drain};
 };
+template <>
+struct Choices<schedule::Detector> {
+  static constexpr std::array kValues{schedule::Detector::sequential, schedule::Detector::sigma3,
+                                      schedule::Detector::envoy_success_rate,
+                                      schedule::Detector::consecutive_errors};
+};
 
 namespace {
 
@@ -238,8 +244,8 @@ const ObjectSpec& spec_of<Account>() {
                  "not agree. Without TLS there is nothing to agree by: an `http://` endpoint must "
                  "speak it.")
           .field("limits", &Account::limits,
-                 "The provider's limits of this account. Read and not yet held: Weir goes by the "
-                 "provider's 429 answers.")
+                 "The provider's limits of this account: nothing is sent beyond them, all workers "
+                 "together. What the provider's own headers tell is heeded in any case.")
           .field("stream_usage", &Account::stream_usage,
                  "Ask for token counts in OpenAI streams. false for compatible servers that "
                  "refuse `stream_options`; their streams are then counted by estimate.")
@@ -266,6 +272,10 @@ const ObjectSpec& spec_of<Deployment>() {
           .field("weight", &Deployment::weight,
                  "Share of the requests, relative to the other deployments; 0 takes it out.",
                  {.max = 1'000'000})
+          .field("priority", &Deployment::priority,
+                 "Deployments with a lower number come first; the next number is used for what "
+                 "they have no capacity left for: provisioned throughput before pay-as-you-go.",
+                 {.max = 100})
           .field("dialect", &Deployment::dialect,
                  "The wire format to speak, where the provider has several. bedrock: "
                  "`anthropic_messages` is InvokeModel and the rule for Claude, `bedrock_converse` "
@@ -317,6 +327,53 @@ const ObjectSpec& spec_of<Defaults>() {
 }
 
 template <>
+const ObjectSpec& spec_of<Schedule>() {
+  static const ObjectSpec spec =
+      Table<Schedule>("Schedule", "What moves the weights of a model's deployments.")
+          .field("detector", &Schedule::detector,
+                 "What finds a sick deployment. All are computed; this one acts.")
+          .field("dry_run", &Schedule::dry_run,
+                 "Weights are computed and told, and the configured ones are used.")
+          .done();
+  return spec;
+}
+
+template <>
+const ObjectSpec& spec_of<Affinity>() {
+  static const ObjectSpec spec =
+      Table<Affinity>("Affinity",
+                      "What sends a request where an earlier one like it went, for the provider's "
+                      "prompt cache. The first of these that the request has decides.")
+          .field("header", &Affinity::header, "A header of the client that names its session.",
+                 {.unset = "none"})
+          .field("prompt_cache_key", &Affinity::prompt_cache_key,
+                 "The request's `prompt_cache_key`.")
+          .field("user", &Affinity::user, "The request's `user` or `metadata.user_id`.")
+          .field("prefix", &Affinity::prefix,
+                 "The first 4 KiB of instructions, tools and messages; a shorter prompt is in no "
+                 "provider's cache.")
+          .field("slack", &Affinity::slack,
+                 "How much more than its share of the load a deployment may have until another "
+                 "one is taken.")
+          .done();
+  return spec;
+}
+
+template <>
+const ObjectSpec& spec_of<Hedge>() {
+  static const ObjectSpec spec =
+      Table<Hedge>("Hedge",
+                   "A second attempt beside one that takes long to begin; the first to begin is "
+                   "relayed, the other cancelled. Only for calls that change nothing. What is "
+                   "cancelled is billed by the provider.")
+          .field("after", &Hedge::after, "How long the first is waited for.",
+                 {.min = 10, .max = kHour, .unset = "the learned 95th percentile"})
+          .field("budget", &Hedge::budget, "Most second attempts as a share of requests.")
+          .done();
+  return spec;
+}
+
+template <>
 const ObjectSpec& spec_of<Model>() {
   static const ObjectSpec spec =
       Table<Model>("Model", "What clients ask for, and where it can be served.")
@@ -331,6 +388,10 @@ const ObjectSpec& spec_of<Model>() {
                  {.of_default = "defaults.timeouts"})
           .field("retries", &Model::retries, "How often a failed request is tried again.",
                  {.of_default = "defaults.retries"})
+          .field("schedule", &Model::schedule, "What moves the weights of the deployments.")
+          .field("affinity", &Model::affinity,
+                 "What sends a request where an earlier one like it went.")
+          .field("hedge", &Model::hedge, "A second attempt beside a slow one.", {.unset = "never"})
           .field("capture", &Model::capture, "Keep the messages of this model's requests.",
                  {.of_default = "capture.enabled"})
           .done();

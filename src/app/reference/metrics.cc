@@ -34,6 +34,11 @@ std::string exposition() {
   gateway::Model model;
   model.pool = provider::Pool({std::move(deployment)});
   snapshot.models.push_back(std::move(model));
+  gateway::TrafficControl traffic(std::chrono::seconds(100), 0, 1);
+  traffic.configure(snapshot);
+  schedule::Sample quota;
+  quota.budget = 1;
+  traffic.add({quota});
 
   admin::WorkerSample sample;
   gateway::DeploymentCounters& counters = sample.gateway.deployment(0);
@@ -46,6 +51,7 @@ std::string exposition() {
   return admin::metrics_text({.samples = samples,
                               .names = names,
                               .snapshot = snapshot,
+                              .traffic = traffic,
                               .ledger = {},
                               .state = {},
                               .version = {}});

@@ -1,9 +1,10 @@
-// Health: whether one thing (a credential, a deployment) may be used now. Three states, all in
-// atomics: open; parked until a moment; half open, when that moment has passed and one trial is
-// let through. Shared by all workers; every call is wait-free; time is a parameter (monotonic).
+// Lease: a time for which one thing (a credential, a deployment) is left alone, because its
+// provider said so: 429 with Retry-After, a refused credential, an empty quota. Whether something
+// is sick is not said here but by the scheduler's weights and each worker's guard
+// (gateway/traffic.h). Three states, all in atomics: open; parked until a moment; half open, when
+// that moment has passed and one trial is let through. Shared by all workers; every call is
+// wait-free; time is a parameter (monotonic).
 //
-// Failures that count eject after kFailuresInARow without a success between, for 1 s, 2 s, 4 s ...
-// up to kParkMax; a success forgets. Throttling parks until the moment that the provider named.
 // Attempts that were under way when it was parked say nothing about it any more: a stream that ends
 // well does not cut short the wait that a newer request was told to keep.
 #pragma once
@@ -16,11 +17,8 @@
 
 namespace weir::provider {
 
-class Health {
+class Lease {
  public:
-  static constexpr uint32_t kFailuresInARow = 3;
-  static constexpr Nanoseconds kParkFirst{1'000'000'000};
-  static constexpr Nanoseconds kParkMax{60'000'000'000};
   static constexpr Nanoseconds kTrialMax{30'000'000'000};  // a trial that never reports is over
 
   enum class Gate : uint8_t {
@@ -49,38 +47,29 @@ class Health {
   Nanoseconds parked_until() const {
     return Nanoseconds(parked_until_.load(std::memory_order_relaxed));
   }
-  uint32_t failures_in_a_row() const { return failures_.load(std::memory_order_relaxed); }
-  uint32_t ejections() const { return ejections_.load(std::memory_order_relaxed); }
+  // Whether ask() would let a request through.
+  bool would_open(Nanoseconds now) const {
+    const int64_t until = parked_until_.load(std::memory_order_relaxed);
+    return until == 0 ||
+           (now.count() >= until && now.count() >= trial_until_.load(std::memory_order_relaxed));
+  }
+  uint32_t times() const { return times_.load(std::memory_order_relaxed); }
 
   // An attempt that began at `started` went well.
   void succeeded(Nanoseconds started) {
     // The usual case writes nothing: workers share this cache line.
-    const bool parked = parked_until_.load(std::memory_order_relaxed) != 0;
-    if (!parked && failures_.load(std::memory_order_relaxed) == 0) return;
-    if (parked && began_before_parking(started)) return;
-    open();
+    if (parked_until_.load(std::memory_order_relaxed) == 0) return;
+    if (!began_before_parking(started)) open();
   }
   // What parked it is over: forgets everything.
   void open() {
-    failures_.store(0, std::memory_order_relaxed);
-    ejections_.store(0, std::memory_order_relaxed);
+    times_.store(0, std::memory_order_relaxed);
     parked_until_.store(0, std::memory_order_relaxed);
     trial_until_.store(0, std::memory_order_relaxed);
   }
-  // A failure that counts, of an attempt that began at `started`. True when it parked the thing.
-  bool failed(Nanoseconds started, Nanoseconds now) {
-    const bool was_parked = parked_until_.load(std::memory_order_relaxed) != 0;
-    const uint32_t failures = failures_.fetch_add(1, std::memory_order_relaxed) + 1;
-    if (!was_parked && failures < kFailuresInARow) return false;
-    if (was_parked && began_before_parking(started)) return false;
-    // The least unwell is tried while it is parked: that it still fails is no news either.
-    if (was_parked && now.count() < parked_until_.load(std::memory_order_relaxed)) return false;
-    park_backing_off(now, kParkFirst, kParkMax);
-    return true;
-  }
-  // Parks at once with exponential back-off: for credentials, where one refusal is enough.
+  // Parks for twice as long each time in a row: where the provider names no moment.
   void park_backing_off(Nanoseconds now, Nanoseconds first, Nanoseconds most) {
-    const uint32_t step = std::min(ejections_.fetch_add(1, std::memory_order_relaxed), 20U);
+    const uint32_t step = std::min(times_.fetch_add(1, std::memory_order_relaxed), 20U);
     park_until(now, now + std::min(first * (int64_t{1} << step), most));
   }
   // Parks until the moment the provider named; a later moment that is already set stands.
@@ -104,8 +93,7 @@ class Health {
   std::atomic<int64_t> parked_until_{0};  // monotonic ns; 0 = open
   std::atomic<int64_t> parked_at_{0};     // when it was parked last
   std::atomic<int64_t> trial_until_{0};   // a trial is under way until then
-  std::atomic<uint32_t> failures_{0};
-  std::atomic<uint32_t> ejections_{0};
+  std::atomic<uint32_t> times_{0};        // parked by back-off since it was open
 };
 
 }  // namespace weir::provider
