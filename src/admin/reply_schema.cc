@@ -26,11 +26,22 @@ constexpr NamedSchema kSchemas[] = {
      "ttft_p95_us: [number?], ttft_p99_us: [number?]}}"},
     {"Deployment",
      "{name: text, account: text, provider: text, model: text, priced_as: text, weight: number, "
-     "in_flight: number, open: bool, parked_by: text, parked_ms: number, "
-     "failures_in_a_row: number}"},
+     "in_flight: number, open: bool, parked_by: text, parked_ms: number}"},
     {"Model", "{name: text, fallbacks: [text], deployments: [Deployment]}"},
+    {"DeploymentTraffic",
+     "{name: text, priority: number, in_flight: number, parked_ms: number, weight: number, "
+     "phase?: text, cause?: text, factors?: {base: number, health: number, warm_up: number, "
+     "capacity: number, zone: number}, evidence?: number, latency_ratio?: number, "
+     "held_back?: bool, quota_left?: number?, pinned?: Pin?}"},
+    {"Pin", "{share: number, until: text}"},
+    {"ModelTraffic",
+     "{name: text, detector: text, dry_run: bool, deployments: [DeploymentTraffic]}"},
+    {"WeightChange",
+     "{number: number, time: text, model: text, deployment: text, from: number, to: number, "
+     "dry_run: bool, reason: text, cause: text, sentence: text}"},
     {"Attempt",
-     "{d?: text, why?: text, s?: number, e?: text, ms?: number, abort?: text, said?: text}"},
+     "{d?: text, why?: text, s?: number, e?: text, ms?: number, abort?: text, said?: text, "
+     "lost_race?: bool}"},
     {"Usage",
      "{input: number, cache_read: number, cache_write_5m: number, cache_write_1h: number, "
      "input_audio: number, input_image: number, output: number, output_audio: number, "
@@ -82,6 +93,14 @@ constexpr RouteReply kReplies[] = {
     {"POST", "/api/v1/keys", "Key"},
     {"POST", "/api/v1/keys/{id}/rotate", "Key"},
     {"DELETE", "/api/v1/keys/{id}", "{revoked: bool}"},
+    {"GET", "/api/v1/traffic",
+     "{models: [ModelTraffic], counters: {seconds: number, cuts: number, recoveries: number, "
+     "cuts_denied: number, panics: number}}"},
+    {"GET", "/api/v1/traffic/history", "{changes: [WeightChange], next: number}"},
+    {"POST", "/api/v1/traffic/pin", "{ok: bool}"},
+    {"POST", "/api/v1/traffic/drain", "{ok: bool}"},
+    {"POST", "/api/v1/traffic/unpin", "{ok: bool}"},
+    {"POST", "/api/v1/traffic/dry_run", "{ok: bool}"},
     {"POST", "/api/v1/reload", "{config_generation: number}"},
 };
 

@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "dialect/translate.h"
+#include "gateway/hedge.h"
 #include "gateway/outgoing.h"
 #include "gateway/relay.h"
 #include "gateway/stages.h"
@@ -38,6 +39,11 @@ class InFlight {
     const Traffic::Wish wish = wish_of(x, *x.serving);
     taken_ =
         x_.worker.traffic.sent(x_.attempts.back().ticket, wish, deployment, wish.work, x.stream);
+  }
+  // One that is in the books already.
+  InFlight(Exchange& x, const provider::Deployment& deployment, http::ClientExchange* upstream)
+      : x_(x), deployment_(deployment), taken_(true) {
+    x_.upstream = upstream;
   }
   ~InFlight() {
     x_.upstream = nullptr;
@@ -266,6 +272,71 @@ http::ClientRequest request_of(const Exchange& x, const Outgoing& outgoing) {
   return request;
 }
 
+// An attempt that got no answer.
+Answered fail_attempt(Exchange& x, const provider::Deployment& deployment, FailureClass failure,
+                      std::string_view detail) {
+  x.attempt_detail = detail;
+  x.error = provider::error_of(failure, deployment.name, detail);
+  return conclude(x, deployment, failure);
+}
+
+// What is under way once an answer is awaited.
+struct UnderWay {
+  const provider::Deployment& deployment;
+  const Outgoing& outgoing;
+  http::ClientExchange& upstream;
+  AttemptTimer& timer;
+};
+
+// The second half of an attempt: what has begun is understood, relayed and judged.
+net::Task<Answered> finish(Exchange& x, UnderWay at, Begun begun) {
+  const provider::Deployment& deployment = at.deployment;
+  http::ClientExchange& upstream = at.upstream;
+  AttemptTimer& timer = at.timer;
+  const auto fail_with = [&](FailureClass failure, std::string_view detail) {
+    return fail_attempt(x, deployment, failure, detail);
+  };
+  const Result<const http::ResponseHead*>& response = *begun.head;
+  if (!response) {
+    x.attempts.back().sent = upstream.times().sent != Nanoseconds{0};
+    if (x.client_gone) co_return conclude(x, deployment, FailureClass::cancelled);
+    const FailureClass failure = provider::classify_error(response.error(), true);
+    if (excused(x, timer, failure)) x.attempts.back().excused = true;
+    co_return fail_with(failure, response.error().message());
+  }
+  const http::ResponseHead& head = **response;
+  x.attempts.back().status = head.status;
+  x.worker.traffic.quota(x.attempts.back().ticket, x.now(),
+                         provider::read_rate_limits(head.headers, x.worker.loop.clock().wall_ms()));
+  if (head.status == 101 && wants_upgrade(x)) {
+    timer.cancel();
+    // The streams tell of a client that leaves; the callback's exchange is spent.
+    x.upstream = nullptr;
+    if (!co_await relay_upgraded(x, upstream, head)) {
+      co_return fail_with(FailureClass::protocol, "the upgrade failed");
+    }
+    co_return conclude(x, deployment, FailureClass::none);
+  }
+  if (head.status < 200 || head.status > 299) {
+    const FailureClass failure =
+        co_await take_error(x, deployment, at.outgoing, upstream, head, timer);
+    co_return conclude(x, deployment, x.client_gone ? FailureClass::cancelled : failure);
+  }
+
+  Relay way{x, deployment, at.outgoing, upstream, head, timer, std::move(begun.piece)};
+  RelayEnd end = co_await relay(way);
+  timer.cancel();
+  if (x.client_gone) co_return conclude(x, deployment, FailureClass::none);
+  if (end.failure != FailureClass::none) {
+    if (excused(x, timer, end.failure)) x.attempts.back().excused = true;
+    x.attempt_detail = loggable(end.error, deployment);
+    x.error = end.failure == FailureClass::credential
+                  ? told_error(end.failure, std::move(end.error), deployment)
+                  : std::move(end.error);
+  }
+  co_return conclude(x, deployment, end.failure);
+}
+
 }  // namespace
 
 net::Task<Answered> attempt(Exchange& x, provider::Pick pick) {
@@ -281,9 +352,7 @@ net::Task<Answered> attempt(Exchange& x, provider::Pick pick) {
   x.attempts.push_back({.deployment = &deployment, .choice = pick.choice, .started = x.now()});
   const InFlight in_flight(x, deployment);
   const auto fail_with = [&](FailureClass failure, std::string_view detail) {
-    x.attempt_detail = detail;
-    x.error = provider::error_of(failure, deployment.name, detail);
-    return conclude(x, deployment, failure);
+    return fail_attempt(x, deployment, failure, detail);
   };
 
   if (!in_flight.taken()) {
@@ -332,45 +401,22 @@ net::Task<Answered> attempt(Exchange& x, provider::Pick pick) {
     }
     timer.arm("answer", patience);
   }
-  auto response = co_await upstream.response();
-  if (!response) {
-    x.attempts.back().sent = upstream.times().sent != Nanoseconds{0};
-    if (x.client_gone) co_return conclude(x, deployment, FailureClass::cancelled);
-    const FailureClass failure = provider::classify_error(response.error(), true);
-    if (excused(x, timer, failure)) x.attempts.back().excused = true;
-    co_return fail_with(failure, response.error().message());
-  }
-  const http::ResponseHead& head = **response;
-  x.attempts.back().status = head.status;
-  x.worker.traffic.quota(x.attempts.back().ticket, x.now(),
-                         provider::read_rate_limits(head.headers, x.worker.loop.clock().wall_ms()));
-  if (head.status == 101 && wants_upgrade(x)) {
-    timer.cancel();
-    // The streams tell of a client that leaves; the callback's exchange is spent.
-    x.upstream = nullptr;
-    if (!co_await relay_upgraded(x, upstream, head)) {
-      co_return fail_with(FailureClass::protocol, "the upgrade failed");
+  Begun begun;
+  if (const auto after = hedge_after(x, outgoing)) {
+    if (const auto second = co_await race(x, upstream, *after, begun)) {
+      timer.cancel();
+      started->reset();  // breaks the first one off
+      const InFlight beside(x, *second->deployment, second->upstream.get());
+      AttemptTimer its_timer(x, *second->upstream);
+      its_timer.arm("data", patience);
+      co_return co_await finish(
+          x, {*second->deployment, *second->outgoing, *second->upstream, its_timer},
+          std::move(second->begun));
     }
-    co_return conclude(x, deployment, FailureClass::none);
+  } else {
+    begun.head = co_await upstream.response();
   }
-  if (head.status < 200 || head.status > 299) {
-    const FailureClass failure =
-        co_await take_error(x, deployment, outgoing, upstream, head, timer);
-    co_return conclude(x, deployment, x.client_gone ? FailureClass::cancelled : failure);
-  }
-
-  Relay way{x, deployment, outgoing, upstream, head, timer};
-  RelayEnd end = co_await relay(way);
-  timer.cancel();
-  if (x.client_gone) co_return conclude(x, deployment, FailureClass::none);
-  if (end.failure != FailureClass::none) {
-    if (excused(x, timer, end.failure)) x.attempts.back().excused = true;
-    x.attempt_detail = loggable(end.error, deployment);
-    x.error = end.failure == FailureClass::credential
-                  ? told_error(end.failure, std::move(end.error), deployment)
-                  : std::move(end.error);
-  }
-  co_return conclude(x, deployment, end.failure);
+  co_return co_await finish(x, {deployment, outgoing, upstream, timer}, std::move(begun));
 }
 
 }  // namespace weir::gateway

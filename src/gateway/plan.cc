@@ -115,6 +115,18 @@ Traffic::Wish wish_of(Exchange& x, const Model& model) {
           .affinity = *x.affinity};
 }
 
+provider::Pick plan_beside(Exchange& x) {
+  Traffic::Wish wish = wish_of(x, *x.serving);
+  wish.affinity = {};  // that is where the first one is
+  provider::Pick pick =
+      x.worker.traffic.pick(x.worker.random, wish, [&](const provider::Deployment& deployment) {
+        return serves(x, deployment) && !was_tried(x, deployment) &&
+               provider::parked_until(deployment) == Nanoseconds{0};
+      });
+  if (pick.deployment != nullptr) pick.choice = provider::Choice::hedge;
+  return pick;
+}
+
 bool accounts_are_full(Exchange& x) {
   const Traffic::Wish wish = wish_of(x, *x.asked);
   for (const auto& deployment : x.asked->pool.deployments()) {

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <utility>
 
 #include "gateway/pins.h"
 #include "gateway/stages.h"
@@ -108,6 +109,17 @@ void close_attempt(Exchange& x) {
   }
   attempt.cost = attempt_cost(x, attempt);
   attempt.usage = x.usage;
+}
+
+void close_beside(Exchange& x, AttemptRecord& attempt) {
+  const dialect::Usage usage = std::exchange(x.usage, {});
+  const int64_t generated = std::exchange(x.generated_bytes, 0);
+  attempt.closed = true;
+  if (is_billed(x, attempt)) estimate_usage(x);
+  attempt.cost = attempt_cost(x, attempt);
+  attempt.usage = x.usage;
+  x.usage = usage;
+  x.generated_bytes = generated;
 }
 
 ledger::Cost price(const Exchange& x) {

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -48,6 +49,8 @@ struct Relay {
   http::ClientExchange& upstream;
   const http::ResponseHead& head;  // the provider's
   AttemptTimer& timer;
+  // The first piece of an event stream, where it was read already.
+  std::optional<Result<std::string_view>> first = std::nullopt;
 };
 
 struct RelayEnd {

@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <utility>
+
 #include "dialect/event_stream.h"
 #include "dialect/relay/meter.h"
 #include "dialect/sse.h"
@@ -286,7 +288,8 @@ net::Task<RelayEnd> relay_stream(Relay& r) {
     r.timer.arm(begun ? "data" : "first token",
                 begun ? x.asked->timeouts.idle : x.asked->timeouts.first_token);
     const Nanoseconds asked = x.now();
-    auto piece = co_await r.upstream.read_body();
+    std::optional<Result<std::string_view>> early = std::exchange(r.first, std::nullopt);
+    auto piece = early ? std::move(*early) : co_await r.upstream.read_body();
     if (begun) x.waited_behind += x.now() - asked;
     out.clear();
     const bool ended = piece && piece->empty();

@@ -163,6 +163,7 @@ net::Task<void> walk(Exchange& x) {
     if (x.upstream == nullptr || (x.drain != nullptr && x.drain->begin())) return;
     x.abort_handling = AbortHandling::cancelled;
     x.upstream->cancel({ErrorCode::cancelled, "the client is gone"});
+    if (x.beside != nullptr) x.beside->cancel({ErrorCode::cancelled, "the client is gone"});
   });
   const bool answered = co_await try_deployments(x);
   x.client.on_client_gone({});

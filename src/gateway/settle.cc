@@ -47,6 +47,7 @@ std::string attempts_text(const Exchange& x) {
     if (last && x.outcome == ledger::Outcome::aborted && x.abort_handling != AbortHandling::none) {
       w.member("abort", to_string(x.abort_handling));
     }
+    if (attempt.lost_race) w.member("lost_race", true);
     if (!last && attempt.usage != dialect::Usage{}) {
       w.member("in", attempt.usage.total_input())
           .member("out", attempt.usage.total_output())

@@ -40,6 +40,8 @@ bool resolve_model(Exchange& x);
 provider::Pick plan_next(Exchange& x);
 // What the next attempt asks of a deployment.
 Traffic::Wish wish_of(Exchange& x, const Model& model);
+// One for a second attempt beside the first, or a null one: open, with capacity left, not tried.
+provider::Pick plan_beside(Exchange& x);
 // Whether the configured limits of an account keep a deployment of the model from being asked.
 bool accounts_are_full(Exchange& x);
 // Whether another attempt is allowed after this failure: attempts left, retry budget, rule.
@@ -73,6 +75,8 @@ ledger::Cost price(const Exchange& x);
 // Puts the last attempt's usage (estimated where the provider did not say) and cost into its
 // record. Does nothing the second time.
 void close_attempt(Exchange& x);
+// The same for an attempt beside the one under way, which keeps its usage.
+void close_beside(Exchange& x, AttemptRecord& attempt);
 // False for requests that read or change what is there (files, batches, stored responses): their
 // answers may repeat the usage of an earlier one.
 bool makes_something(const Exchange& x);

@@ -275,6 +275,10 @@ void Traffic::finished(Ticket& ticket, const provider::Deployment& deployment, N
     models_[ticket.model].begins[stream ? 1 : 0].add(
         static_cast<double>((stream ? ending.first : ending.latency).count()));
   }
+  if (ending.outrun && ended == Ended::unknown) {
+    models_[ticket.model].begins[ending.stream ? 1 : 0].add(
+        static_cast<double>((now - started).count()));
+  }
   ticket.model = Ticket::kNone;
 
   Sample& sample = of_it.sample;

@@ -73,7 +73,9 @@ struct Ending {
   Nanoseconds first{0};    // of a stream: to the first content; else 0
   Nanoseconds behind{0};   // of a stream: waited for behind the first content
   int64_t input = 0;       // tokens read, cached ones left out
-  int64_t output = 0;      // tokens generated
+  bool stream = false;
+  bool outrun = false;  // broken off, as another attempt began first
+  int64_t output = 0;   // tokens generated
 };
 
 struct TrafficCounters {
@@ -132,6 +134,9 @@ class Traffic {
   std::vector<schedule::Sample> take_samples(Nanoseconds now);
   const schedule::Sample& sample(uint32_t index) { return seen(index).sample; }
   const TrafficCounters& counters() const { return counters_; }
+  void count_hedge() { ++counters_.hedges; }
+  void count_hedge_won() { ++counters_.hedges_won; }
+  void count_hedge_refused() { ++counters_.hedges_refused; }
   // Whether the account's configured limits let the call through.
   bool account_holds(const provider::Deployment& deployment, const Wish& wish);
   // Whether this worker steps around the deployment at the moment.

@@ -117,12 +117,6 @@ std::string_view to_string(Cause cause) {
   return kNames[static_cast<size_t>(cause)];
 }
 
-std::string_view to_string(Detector detector) {
-  constexpr std::string_view kNames[] = {"sequential", "sigma3", "envoy_success_rate",
-                                         "consecutive_errors"};
-  return kNames[static_cast<size_t>(detector)];
-}
-
 std::string sentence(const Record& r, std::string_view endpoint_name) {
   return fmt::format("{} s: {}", r.second, explanation(r, endpoint_name));
 }

@@ -83,7 +83,6 @@ std::string gates_text(uint8_t gates);
 std::string_view to_string(Reason reason);
 std::string_view to_string(Level level);
 std::string_view to_string(Cause cause);
-std::string_view to_string(Detector detector);
 
 class Journal {
  public:

@@ -66,7 +66,6 @@ export interface components {
             open: boolean;
             parked_by: string;
             parked_ms: number;
-            failures_in_a_row: number;
         };
         Model: {
             name: string;
