@@ -20,7 +20,7 @@ void write_counterfactual(json::Writer& w, uint8_t bits) {
 }
 
 void write_verdict(json::Writer& w, const schedule::Verdict& v) {
-  w.member("phase", to_string(v.phase))
+  w.member("phase", schedule::to_string(v.phase))
       .member("cause", schedule::to_string(v.cause))
       .member("health_factor", double{v.health})
       .member("evidence", double{v.evidence})
