@@ -13,6 +13,10 @@ repeated five times and shown as mean, median and spread. What follows -- goes t
 
 Counts the instructions of whole requests with callgrind and compares them with those recorded.
 
+./dev bench router [OPTIONS]
+
+What clients notice of a sick deployment, beside LiteLLM's router and a round robin; see --help.
+
 ./dev bench gateway [OPTIONS]
 
 What a request and a streamed chunk cost, beside nginx, HAProxy and other gateways; see --help.
