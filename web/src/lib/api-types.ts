@@ -72,6 +72,49 @@ export interface components {
             fallbacks: string[];
             deployments: components["schemas"]["Deployment"][];
         };
+        DeploymentTraffic: {
+            name: string;
+            priority: number;
+            in_flight: number;
+            parked_ms: number;
+            weight: number;
+            phase?: string;
+            cause?: string;
+            factors?: {
+                base: number;
+                health: number;
+                warm_up: number;
+                capacity: number;
+                zone: number;
+            };
+            evidence?: number;
+            latency_ratio?: number;
+            held_back?: boolean;
+            quota_left?: number | null;
+            pinned?: components["schemas"]["Pin"] | null;
+        };
+        Pin: {
+            share: number;
+            until: string;
+        };
+        ModelTraffic: {
+            name: string;
+            detector: string;
+            dry_run: boolean;
+            deployments: components["schemas"]["DeploymentTraffic"][];
+        };
+        WeightChange: {
+            number: number;
+            time: string;
+            model: string;
+            deployment: string;
+            from: number;
+            to: number;
+            dry_run: boolean;
+            reason: string;
+            cause: string;
+            sentence: string;
+        };
         Attempt: {
             d?: string;
             why?: string;
@@ -80,6 +123,7 @@ export interface components {
             ms?: number;
             abort?: string;
             said?: string;
+            lost_race?: boolean;
         };
         Usage: {
             input: number;
