@@ -239,7 +239,10 @@ net::Task<Result<Reply>> list_budgets(Backend& backend, const Request&) {
         .member("usd", standing.rule.limit.to_usd())
         .member("per", ledger::to_string(standing.rule.window));
     if (standing.rule.days > 0) w.member("days", standing.rule.days);
-    w.member("hard", standing.rule.hard).member("spent_usd", standing.spent.to_usd()).end_object();
+    w.member("hard", standing.rule.hard)
+        .member("spent_usd", standing.spent.to_usd())
+        .member("reserved_usd", standing.reserved.to_usd())
+        .end_object();
   }
   w.end_array().end_object();
   co_return reply;

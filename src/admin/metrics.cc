@@ -352,6 +352,12 @@ void write_ledger(Exposition& out, const ledger::LogHealth& health,
       total(samples, [](const auto& s) { return s.gateway.ledger_rows_dropped; }));
   one("weir_ledger_rows_spooled", "gauge", "Ledger rows waiting for the store.",
       health.rows_spooled);
+  one("weir_ledger_journal_ok", "gauge", "1 while requests under way survive a kill.",
+      health.journal_on ? 1 : 0);
+  one("weir_ledger_rows_recovered", "gauge", "Rows that a killed process had left, at the start.",
+      health.rows_recovered);
+  one("weir_ledger_rows_unjournaled_total", "counter",
+      "Requests that found no room in the journal.", health.rows_unjournaled);
   one("weir_ledger_store_errors_total", "counter", "Failed writes to the store.",
       health.store_errors);
   one("weir_log_lines_dropped_total", "counter", "Log lines lost: queue full.", log::dropped());

@@ -66,7 +66,8 @@ constexpr NamedSchema kSchemas[] = {
      "ttft_us: number, ttft_count: number}"},
     {"Budget", "{usd: text, per: text, days?: number, hard: bool}"},
     {"BudgetStanding",
-     "{subject: text, usd: text, per: text, days?: number, hard: bool, spent_usd: text}"},
+     "{subject: text, usd: text, per: text, days?: number, hard: bool, spent_usd: text, "
+     "reserved_usd: text}"},
     {"Key",
      "{id: text, name: text, masked: text, source: text, team: text, project: text, "
      "models: [text], capture: bool, expires: text?, created?: text?, revoked?: text?, "

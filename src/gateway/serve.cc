@@ -103,6 +103,37 @@ void nothing_to_try(Exchange& x) {
                      x.asked->name, x.route.endpoint));
 }
 
+// The row of a request that is about to be sent, as the journal keeps it: should this process be
+// killed, nobody will know what the call used, and all that was reserved counts as spent.
+ledger::RequestRow row_if_killed(const Exchange& x, const provider::Deployment& next) {
+  ledger::RequestRow row;
+  row.id = x.id;
+  row.start_ms = x.start_ms;
+  row.key_id = x.principal->key_id;
+  row.team = x.principal->team;
+  row.project = x.principal->project;
+  row.user = x.user.substr(0, 256);
+  row.dialect = dialect::to_string(x.route.dialect);
+  row.endpoint = x.route.endpoint;
+  row.model_asked = x.model_asked.substr(0, 256);
+  if (x.serving != nullptr) row.model = x.serving->name;
+  row.deployment = next.name;
+  row.account = next.account->name;
+  row.provider = provider::to_string(next.account->kind);
+  row.provider_model = next.model;
+  row.attempts = static_cast<uint32_t>(x.attempts.size() + 1);
+  row.outcome = ledger::Outcome::aborted;
+  row.error_code = "weir_killed";
+  row.streamed = x.stream;
+  row.usage.input = x.input_estimate;
+  row.cost = x.admission.reserved();
+  row.list_cost = row.cost;
+  row.cost_state = row.cost == Money{} ? ledger::CostState::unpriced : ledger::CostState::estimated;
+  row.config_generation = static_cast<int64_t>(x.snapshot->generation);
+  row.bytes_in = x.bytes_in;
+  return row;
+}
+
 // Attempts until one is answered or no further one is allowed. True when the client has its
 // answer.
 net::Task<bool> try_deployments(Exchange& x) {
@@ -124,6 +155,7 @@ net::Task<bool> try_deployments(Exchange& x) {
         co_return true;
       }
     }
+    x.worker.log.note(row_if_killed(x, *pick.deployment));
     if (co_await attempt(x, pick) == Answered::yes) co_return true;
     if (!may_try_again(x, x.attempts.back().failure) || !cover_next_attempt(x)) co_return false;
   }

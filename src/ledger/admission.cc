@@ -220,7 +220,8 @@ std::vector<BudgetStanding> LimitRegistry::standings(int64_t wall_ms) const {
   for (const auto& [subject, entry] : entries_) {
     if (entry.cells.use_count() == 1) continue;
     for (const BudgetRule& rule : entry.budgets) {
-      list.push_back({subject, rule, entry.cells->budgets.spent(rule, wall_ms)});
+      const Budgets& budgets = entry.cells->budgets;
+      list.push_back({subject, rule, budgets.spent(rule, wall_ms), budgets.reserved()});
     }
   }
   return list;

@@ -117,6 +117,7 @@ struct BudgetStanding {
   std::string subject;
   BudgetRule rule;
   Money spent;
+  Money reserved;  // by requests under way
 };
 
 class LimitRegistry {

@@ -106,9 +106,14 @@ struct LogPort::Ring {
   alignas(64) std::atomic<int64_t> bytes{0};
 };
 
-LogPort::LogPort(std::unique_ptr<Ring> ring) : ring_(std::move(ring)) {}
+LogPort::LogPort(std::unique_ptr<Ring> ring, JournalPort& journal)
+    : ring_(std::move(ring)), journal_(journal) {}
 LogPort::~LogPort() = default;
+void LogPort::note(const RequestRow& row) {
+  journal_.note(row);
+}
 bool LogPort::submit(RequestRow&& row) {
+  journal_.finish(row);
   return ring_->push(std::move(row));
 }
 uint64_t LogPort::dropped() const {
@@ -130,6 +135,8 @@ struct RequestLog::Impl {
   const LogOptions options;
   const Clock& clock;
   WakeUp wake_up;
+  std::unique_ptr<Journal> journal;
+  uint64_t recovered = 0;
   std::vector<std::unique_ptr<LogPort>> ports;
   LogWriter writer;
   std::atomic<bool> stopping{false};
@@ -224,6 +231,7 @@ bool RequestLog::Impl::write_pending(bool last) {
       failed(written.error());
       return false;
     }
+    for (const RequestRow& row : batch) journal->release(row.journal_slot);
     spool.erase(spool.begin(), spool.begin() + static_cast<ptrdiff_t>(count));
     spool_bytes = spool.empty() ? 0 : spool_bytes - batch_bytes;
     spooled.store(spool.size(), std::memory_order_relaxed);
@@ -289,9 +297,21 @@ void RequestLog::Impl::run() {
 Result<std::unique_ptr<RequestLog>> RequestLog::open(LogOptions options, const Clock& clock) {
   auto impl = std::make_unique<Impl>(std::move(options), clock);
   WEIR_CHECK_OK(impl->writer.prepare(clock.wall_ms()));
-  for (uint32_t i = 0; i < std::max(impl->options.ports, 1u); ++i) {
-    impl->ports.push_back(std::unique_ptr<LogPort>(new LogPort(std::make_unique<LogPort::Ring>(
-        impl->options.port_rows_max, impl->options.port_bytes_max, impl->wake_up))));
+  const uint32_t port_count = std::max(impl->options.ports, 1u);
+  WEIR_TRY(impl->journal, Journal::open(impl->options.data_dir + "/journal.bin", port_count,
+                                        impl->options.journal_slots / port_count));
+  std::vector<RequestRow> left = impl->journal->take_left();
+  if (!left.empty()) {
+    WEIR_CHECK_OK(impl->writer.write(left));
+    impl->recovered = impl->writer.totals().rows;
+    log::warn("ledger_rows_recovered", {{"rows", impl->recovered}, {"records", left.size()}});
+  }
+  impl->journal->clear();
+  for (uint32_t i = 0; i < port_count; ++i) {
+    impl->ports.push_back(std::unique_ptr<LogPort>(
+        new LogPort(std::make_unique<LogPort::Ring>(impl->options.port_rows_max,
+                                                    impl->options.port_bytes_max, impl->wake_up),
+                    impl->journal->port(i))));
   }
   Impl* running = impl.get();
   impl->thread = std::thread([running] { running->run(); });
@@ -319,6 +339,9 @@ LogHealth RequestLog::health() const {
   health.commits = impl_->commits.load();
   health.store_errors = impl_->store_errors.load();
   health.last_commit_ms = impl_->last_commit_ms.load();
+  health.rows_recovered = impl_->recovered;
+  health.rows_unjournaled = impl_->journal->unjournaled();
+  health.journal_on = impl_->journal->is_on();
   std::lock_guard lock(impl_->mutex);
   health.problem = impl_->problem;
   health.ok = health.problem.empty();

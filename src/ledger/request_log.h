@@ -4,11 +4,13 @@
 // - requests-2026-11-22.db: rows of requests begun then, and their hourly rollups (one transaction)
 // - captures-2026-11-22.db: kept bodies, zstd
 // - meta.db: rollups of days whose file was dropped, and other rooms' tables
+// - journal.bin: requests on their way and rows that are not committed yet (journal.h)
 //
 // A worker hands a row over through its own LogPort: a bounded ring, no lock, no wait, no system
 // call but an occasional wake-up of the writer. Rows that do not fit are dropped and counted. The
-// writer commits at most `commit_interval` after a row came; WAL with synchronous=NORMAL, so a
-// killed process loses at most that, and a power cut loses recent commits but corrupts nothing.
+// writer commits at most `commit_interval` after a row came; WAL with synchronous=NORMAL. A killed
+// process loses nothing: what was not committed is in the journal and becomes rows at the next
+// start. A power cut may lose recent rows, and corrupts nothing.
 // When the disk fails rows wait in a bounded spool and are retried; health() and the process log
 // tell. A day file that is found corrupt is moved aside and a new one begun.
 #pragma once
@@ -20,6 +22,7 @@
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "ledger/journal.h"
 #include "ledger/row.h"
 
 namespace weir::ledger {
@@ -34,6 +37,7 @@ struct LogOptions {
   Milliseconds commit_interval{200};
   uint32_t commit_rows_max = 4096;  // one transaction
   Milliseconds busy_timeout{2000};  // for a file that another process has locked
+  uint32_t journal_slots = 16'384;  // requests under way, all ports together; 0: no journal
   int64_t capture_message_bytes_max = int64_t{1} << 20;  // of a body, before compression
   int capture_level = 3;                                 // zstd
   int32_t retention_days = 90;                           // request files; 0 keeps all
@@ -50,6 +54,9 @@ struct LogHealth {
   uint64_t captures_dropped = 0;
   uint64_t commits = 0;
   uint64_t store_errors = 0;
+  uint64_t rows_recovered = 0;    // at the start: what a killed process had left
+  uint64_t rows_unjournaled = 0;  // requests that found no room in the journal
+  bool journal_on = false;
   int64_t last_commit_ms = 0;  // wall time; 0: none yet
 };
 
@@ -57,15 +64,19 @@ struct LogHealth {
 class LogPort {
  public:
   ~LogPort();
-  // Never waits. False: the queue is full, the row is gone and counted.
+  // Before a request goes out: its row, should the process be killed before the request has ended.
+  void note(const RequestRow& row);
+  // Never waits. False: the queue is full, the row is gone and counted; what the journal has of it
+  // becomes a row at the next start.
   bool submit(RequestRow&& row);
   uint64_t dropped() const;
 
  private:
   friend class RequestLog;
   struct Ring;
-  explicit LogPort(std::unique_ptr<Ring> ring);
+  LogPort(std::unique_ptr<Ring> ring, JournalPort& journal);
   std::unique_ptr<Ring> ring_;
+  JournalPort& journal_;
 };
 
 class RequestLog {

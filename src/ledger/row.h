@@ -77,6 +77,7 @@ struct RequestRow {
   Id corrects{0};
   bool captured = false;  // set by the log when the capture was stored
   std::unique_ptr<Capture> capture;
+  uint32_t journal_slot = UINT32_MAX;  // set by the log; none
 
   // Takes totals and price row over from a cost.
   void set_cost(const Cost& c);
