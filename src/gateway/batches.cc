@@ -82,6 +82,7 @@ void put_cost(Exchange& x, const std::map<std::string, Usage>& by_model, bool co
         usage, x.snapshot->prices,
         {.provider = provider, .model = model, .location = location, .wall_ms = row.start_ms});
     row.cost += cost.total;
+    row.list_cost += cost.total;
     row.cost_state = std::max(row.cost_state, cost.state);
     row.price_row = cost.row_id();
     row.provider_model = model;

@@ -84,7 +84,9 @@ void add(Cost& sum, const Cost& more) {
   sum.tool_calls += more.tool_calls;
   sum.state = std::max(sum.state, more.state);
   sum.unpriced_classes |= more.unpriced_classes;
-  if (more.row != nullptr) sum.row = more.row;
+  if (more.row == nullptr) return;
+  sum.row = more.row;
+  sum.rates = more.rates;
 }
 
 }  // namespace

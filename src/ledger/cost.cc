@@ -59,6 +59,7 @@ Cost cost(const dialect::Usage& usage, const PriceRow& row) {
   Cost result;
   result.row = &row;
   const Rates& rates = row.rates_at(usage.total_input());
+  result.rates = &rates;
   for (size_t i = 0; i < kUsageClasses; ++i) {
     int64_t tokens = tokens_of(usage, static_cast<UsageClass>(i));
     if (tokens <= 0) continue;

@@ -29,6 +29,7 @@ struct Cost {
   CostState state = CostState::unpriced;
   uint16_t unpriced_classes = 0;  // bit per UsageClass; bit kUsageClasses: tool calls
   const PriceRow* row = nullptr;  // lives as long as its price book
+  const Rates* rates = nullptr;   // those of the row that held for so much input
 
   std::string_view row_id() const { return row ? std::string_view(row->id) : std::string_view(); }
 };

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "base/random.h"
+#include "ledger/row.h"
 
 namespace weir::ledger {
 namespace {
@@ -131,6 +132,27 @@ TEST(Cost, PartsSumToTheTotalAndMoreUsageNeverCostsLess) {
     ASSERT_GE(cost(usage, row).total, c.total);
     ASSERT_GE(cost(usage, row).parts[k], c.parts[k]);
   }
+}
+
+TEST(Cost, ARowKeepsTheRatesItWasPricedBy) {
+  PriceRow price;
+  price.id = "p/m@2026-01-01";
+  price.rates[UsageClass::input] = 1'000;
+  price.rates[UsageClass::output] = 4'000;
+  price.nano_per_tool_call = 7;
+  price.context_tiers.push_back({.prompt_tokens_above = 100, .rates = price.rates});
+  price.context_tiers[0].rates[UsageClass::input] = 2'000;
+  dialect::Usage usage;
+  usage.input = 100;
+  RequestRow row;
+  row.set_cost(cost(usage, price));
+  EXPECT_EQ(row.rates, R"({"input":1000,"output":4000,"tool_call":7})");
+  EXPECT_EQ(row.list_cost, row.cost);
+  usage.input = 101;
+  row.set_cost(cost(usage, price));
+  EXPECT_EQ(row.rates, R"({"input":2000,"output":4000,"tool_call":7})");
+  row.set_cost(Cost{});
+  EXPECT_EQ(row.rates, "");
 }
 
 TEST(Cost, ExtremesSaturate) {

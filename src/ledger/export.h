@@ -1,0 +1,35 @@
+// What finance takes away: the ledger's rows as CSV or JSON lines, one a request, and as a FOCUS
+// cost and usage table (FinOps Open Cost and Usage Specification 1.2 or 1.4), one line per day and
+// meter of a key, project, deployment and price: tokens are meters, as FOCUS 1.5 drafts them. Money
+// is exact decimals; the lines of a day add up to its rows' costs. Reads page by page; one day's
+// FOCUS lines are held in memory. For a command or the control plane's thread.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+#include "ledger/log_reader.h"
+
+namespace weir::ledger {
+
+enum class ExportFormat : uint8_t { csv, jsonl, focus_1_2, focus_1_4 };
+std::optional<ExportFormat> export_format_of(std::string_view text);
+
+struct ExportQuery {
+  int64_t since_ms = 0;  // start of a request, inclusive
+  int64_t until_ms = 0;  // exclusive
+  ExportFormat format = ExportFormat::csv;
+  std::string organization = "Weir";  // FOCUS: the billing account's name
+};
+
+// Hands the text over in pieces, its head first. Errors: of the reader, and those `write` gives,
+// which end it.
+using ExportWrite = std::function<Result<void>(std::string_view piece)>;
+Result<void> export_rows(const LogReader& reader, const ExportQuery& query,
+                         const ExportWrite& write);
+
+}  // namespace weir::ledger
