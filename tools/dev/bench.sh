@@ -21,6 +21,10 @@ What clients notice of a sick deployment, beside LiteLLM's router and a round ro
 
 What a request and a streamed chunk cost, beside nginx, HAProxy and other gateways; see --help.
 
+./dev bench affinity [OPTIONS]
+
+How much more of the prompts a provider's cache has when a model has affinity; see --help.
+
 ./dev bench fleet [--minutes 10] [--endpoints N] [OPTIONS]
 
 The full loop of a fleet: samples in over HTTP, evaluation, deltas out to a watcher; see --help.
