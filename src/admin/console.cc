@@ -68,10 +68,14 @@ Result<ConsoleFile> read_line(std::string_view line, std::string_view blob) {
 }
 
 // Pages of the console are paths of its own: /requests, /requests/req_…, /keys. What has a dot is a
-// file, and must be there.
+// file, and must be there; what is encoded is neither.
 bool is_page(std::string_view path) {
-  return !path.starts_with("/api/") && path != "/metrics" && path != "/healthz" &&
-         path.find('.') == std::string_view::npos && path.starts_with('/');
+  const bool plain = std::all_of(path.begin(), path.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '/' ||
+           c == '-' || c == '_';
+  });
+  return plain && !path.starts_with("/api/") && path != "/metrics" && path != "/healthz" &&
+         path.starts_with('/');
 }
 
 }  // namespace

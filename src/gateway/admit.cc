@@ -82,6 +82,11 @@ bool cover_next_attempt(Exchange& x) {
   return x.admission.raise(billed + worst_cost(x));
 }
 
+bool cover_attempt_beside(Exchange& x) {
+  const Money held = x.admission.reserved();
+  return held == Money{} || x.admission.raise(held + worst_cost(x));
+}
+
 bool admit(Exchange& x) {
   const access::Principal& who = *x.principal;
   const auto subjects = who.payers();

@@ -91,6 +91,25 @@ TEST_F(Budgeted, TheDearestDeploymentAndFallbackCount) {
   EXPECT_EQ(post(R"(,"max_tokens":50)").status, 429);
 }
 
+TEST_F(Budgeted, AnAttemptBesideASlowOneNeedsItsOwnRoom) {
+  const std::string_view more = R"(,"max_tokens":50)";
+  const int64_t worst = worst_nano(more, 50);
+  Scripted slow = json_answer(200, kGood);
+  slow.before = std::chrono::seconds(2);
+  serve("one", kDear, slow);
+  serve("two", kDear, slow);
+  world_.model("m", deployments_).hedge = HedgeRules{Milliseconds(500), 1.0};
+  hold(2 * worst - 1'000);
+  EXPECT_EQ(post(more).status, 200);
+  EXPECT_EQ(world_.last_row().attempts, 1u) << "only one of two would have been covered";
+  hold(kGoodNano + 2 * worst + 1'000);
+  EXPECT_EQ(post(more).status, 200);
+  EXPECT_EQ(world_.last_row().attempts, 2u);
+  EXPECT_EQ(world_.last_row().cost.nano(), cells_->budgets.spent_ever().nano() - kGoodNano);
+  EXPECT_LE(cells_->budgets.spent_ever().nano(), kGoodNano + 2 * worst);
+  EXPECT_EQ(cells_->budgets.reserved(), Money{});
+}
+
 TEST_F(Budgeted, AnAttemptBehindABilledOneNeedsItsOwnRoom) {
   // The provider began to answer, and bills: both attempts together may exceed the budget.
   serve("bad", kDear, json_answer(200, kGood.substr(0, 80)));

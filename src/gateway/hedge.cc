@@ -77,7 +77,8 @@ void lose(Exchange& x, AttemptRecord& record, const http::ClientExchange* upstre
 std::unique_ptr<Second> make_second(Exchange& x) {
   const provider::Pick pick = plan_beside(x);
   if (pick.deployment == nullptr) return nullptr;
-  if (!x.worker.hedge_budget(x.asked->slot).spend()) {
+  // Both will be billed: who pays must be able to, and the share of hedges is limited.
+  if (!cover_attempt_beside(x) || !x.worker.hedge_budget(x.asked->slot).spend()) {
     x.worker.traffic.count_hedge_refused();
     return nullptr;
   }
@@ -90,6 +91,7 @@ std::unique_ptr<Second> make_second(Exchange& x) {
   if (!x.worker.traffic.sent(second->record.ticket, wish, *pick.deployment, wish.work, x.stream)) {
     return nullptr;
   }
+  note_attempt(x, *pick.deployment);
   second->outgoing = std::move(*built);
   second->request.head = second->outgoing->head();
   second->request.body = second->outgoing->body();

@@ -155,7 +155,7 @@ net::Task<bool> try_deployments(Exchange& x) {
         co_return true;
       }
     }
-    x.worker.log.note(row_if_killed(x, *pick.deployment));
+    note_attempt(x, *pick.deployment);
     if (co_await attempt(x, pick) == Answered::yes) co_return true;
     if (!may_try_again(x, x.attempts.back().failure) || !cover_next_attempt(x)) co_return false;
   }
@@ -221,6 +221,10 @@ class Settlement {
 };
 
 }  // namespace
+
+void note_attempt(Exchange& x, const provider::Deployment& next) {
+  x.worker.log.note(row_if_killed(x, next));
+}
 
 net::Task<void> serve(Worker& worker, http::ServerExchange& client) {
   Exchange x(worker, client);

@@ -30,6 +30,11 @@ bool admit(Exchange& x);
 Money worst_cost(const Exchange& x);
 // Before another attempt: whether the budgets cover it, too, where those before are billed.
 bool cover_next_attempt(Exchange& x);
+// Before a second attempt beside the one under way: whether the budgets cover both.
+bool cover_attempt_beside(Exchange& x);
+
+// serve.cc: notes in the ledger's journal what is about to be sent, so that a kill loses no call.
+void note_attempt(Exchange& x, const provider::Deployment& next);
 
 // A wait before another attempt, as a provider's Retry-After asks for it, is kept up to here.
 inline constexpr Milliseconds kWaitMax{2'000};

@@ -226,8 +226,12 @@ def metrics_are_prometheus_text_and_count():
 @test
 def the_console_is_served_with_its_safeguards():
     with Upstream() as upstream, Weir(config(upstream)) as weir:
-        for path, kind in [("/", "text/html"), ("/console.js", "text/javascript"),
-                           ("/console.css", "text/css")]:
+        page = ask(weir.admin_port, "/", method="GET", key=None).text()
+        parts = re.findall(r'(?:src|href)="(/[^"]+\.(?:js|css))"', page)
+        check(any(path.endswith(".js") for path in parts), page[:2000])
+        kinds = {"js": "text/javascript", "css": "text/css"}
+        for path, kind in [("/", "text/html"), *((path, kinds[path.rpartition(".")[2]])
+                                                 for path in parts)]:
             answer = ask(weir.admin_port, path, method="GET", key=None)
             equal(answer.status, 200, path)
             check(answer.headers["content-type"].startswith(kind), answer.headers)

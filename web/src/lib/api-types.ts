@@ -223,6 +223,7 @@ export interface components {
             days?: number;
             hard: boolean;
             spent_usd: string;
+            reserved_usd: string;
         };
         Key: {
             id: string;
