@@ -68,6 +68,10 @@ export const tests = {
       await page.getByLabel("Prompt", { exact: true }).inputValue(),
       "Open me in the playground",
     );
+    // The list of models comes a moment after the page.
+    await page.locator(".side select option:checked").getByText("gemini-flash").waitFor({
+      state: "attached",
+    });
     assert.equal(await page.locator(".side select").inputValue(), "gemini-flash");
   },
 
