@@ -2,14 +2,11 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-
 #include "admin/console.h"
 #include "admin/page.h"
 #include "admin/routes.h"
-#include "base/encoding.h"
-#include "base/json/writer.h"
 #include "base/log.h"
+#include "http/management.h"
 
 namespace weir::admin {
 namespace {
@@ -21,104 +18,26 @@ http::ServerConfig server_config() {
   return config;
 }
 
-int status_of(ErrorCode code) {
-  switch (code) {
-    case ErrorCode::invalid_argument:
-      return 400;
-    case ErrorCode::not_found:
-      return 404;
-    case ErrorCode::already_exists:
-      return 409;
-    case ErrorCode::permission_denied:
-      return 403;
-    case ErrorCode::limit_exceeded:
-      return 413;
-    case ErrorCode::timeout:
-      return 504;
-    case ErrorCode::unavailable:
-      return 503;
-    default:
-      return 500;
-  }
-}
-
 Reply error_reply(int status, std::string_view code, std::string_view message) {
-  Reply reply{.status = status, .body = {}};
-  json::Writer(reply.body)
-      .begin_object()
-      .key("error")
-      .begin_object()
-      .member("code", code)
-      .member("message", message)
-      .end_object()
-      .end_object();
-  return reply;
-}
-
-// "host", "host:port" or "[v6]:port" that can only mean this machine.
-bool is_loopback_name(std::string_view host) {
-  if (host.starts_with("[::1]")) return host.size() == 5 || host[5] == ':';
-  host = host.substr(0, host.find(':'));
-  return host == "localhost" || host == "127.0.0.1";
-}
-
-bool is_local_request(const http::RequestHead& head) {
-  if (!is_loopback_name(head.host)) return false;
-  const auto origin = head.headers.find("origin");
-  if (!origin) return true;
-  const size_t scheme = origin->find("://");
-  return scheme != std::string_view::npos && is_loopback_name(origin->substr(scheme + 3));
-}
-
-std::map<std::string, std::string> parse_query(std::string_view query) {
-  std::map<std::string, std::string> pairs;
-  while (!query.empty()) {
-    const size_t end = std::min(query.find('&'), query.size());
-    const std::string_view pair = query.substr(0, end);
-    query.remove_prefix(std::min(end + 1, query.size()));
-    const size_t equals = std::min(pair.find('='), pair.size());
-    const auto name = percent_decode(pair.substr(0, equals));
-    const auto value = percent_decode(pair.substr(std::min(equals + 1, pair.size())));
-    if (name && value && !name->empty()) pairs[*name] = *value;
-  }
-  return pairs;
-}
-
-// Whether the path fits the pattern; what stands for {id} goes to `value`.
-bool fits(std::string_view pattern, std::string_view path, std::string& value) {
-  const size_t open = pattern.find('{');
-  if (open == std::string_view::npos) return pattern == path;
-  const std::string_view tail = pattern.substr(pattern.find('}') + 1);
-  if (!path.starts_with(pattern.substr(0, open)) || !path.ends_with(tail)) return false;
-  if (path.size() <= open + tail.size()) return false;
-  const std::string_view middle = path.substr(open, path.size() - open - tail.size());
-  if (middle.find('/') != std::string_view::npos) return false;
-  value = percent_decode(middle).value_or("");
-  return !value.empty();
+  return {.status = status, .body = http::error_body(code, message)};
 }
 
 struct Match {
   const Route* route = nullptr;
   bool path_known = false;
-  std::string value;
+  std::vector<std::string> names;  // what stood for {...} in the path
 };
 
 Match match(const http::RequestHead& head) {
   Match found;
   for (const Route& route : routes()) {
-    if (!fits(route.path, head.path, found.value)) continue;
+    if (!http::fits(route.path, head.path, found.names)) continue;
     found.path_known = true;
     if (route.method != head.method) continue;
     found.route = &route;
     return found;
   }
   return found;
-}
-
-bool presents_token(const http::RequestHead& head, const Secret& token) {
-  const std::string_view value = head.headers.get("authorization");
-  constexpr std::string_view kBearer = "Bearer ";
-  return value.starts_with(kBearer) && token.equals(value.substr(kBearer.size()));
 }
 
 net::Task<Result<std::string>> read_all(http::ServerExchange& exchange) {
@@ -142,13 +61,13 @@ net::Task<Reply> call(Backend& backend, http::ServerExchange& exchange, const Ma
     }
   }
   const Request request{.method = head.method,
-                        .path_value = found.value,
-                        .query = parse_query(head.query),
+                        .path_value = found.names.empty() ? "" : found.names.front(),
+                        .query = http::parse_query(head.query),
                         .body = document.root()};
   auto reply = co_await found.route->handler(backend, request);
   if (reply) co_return std::move(*reply);
   const Error& error = reply.error();
-  co_return error_reply(status_of(error.code()), to_string(error.code()), error.message());
+  co_return error_reply(http::status_of(error.code()), to_string(error.code()), error.message());
 }
 
 net::Task<void> send_file(http::ServerExchange& exchange, ConsoleReply file) {
@@ -163,7 +82,7 @@ net::Task<void> send_file(http::ServerExchange& exchange, ConsoleReply file) {
 net::Task<Reply> answer(Backend& backend, const Secret& token, http::ServerExchange& exchange) {
   const http::RequestHead& head = exchange.head();
   if (head.path == "/healthz") co_return Reply{.body = R"({"status":"ok"})"};
-  if (token.empty() && !is_local_request(head)) {
+  if (token.empty() && !http::is_local_request(head)) {
     co_return error_reply(403, "forbidden",
                           "Without admin.token the admin API answers only to this machine.");
   }
@@ -171,7 +90,7 @@ net::Task<Reply> answer(Backend& backend, const Secret& token, http::ServerExcha
     co_return Reply{.content_type = std::string(page->content_type),
                     .body = std::string(page->body)};
   }
-  if (!token.empty() && !presents_token(head, token)) {
+  if (!token.empty() && !http::presents_token(head, token)) {
     co_return error_reply(401, "unauthorized",
                           "Send the admin token as \"Authorization: Bearer ...\" (admin.token in "
                           "the configuration).");
@@ -211,7 +130,7 @@ Result<std::unique_ptr<AdminServer>> AdminServer::start(net::Loop& loop,
 
 net::Task<void> AdminServer::serve(http::ServerExchange& exchange) {
   // Files hold no secret and need no token, but only this machine sees them where there is none.
-  if (!token_.empty() || is_local_request(exchange.head())) {
+  if (!token_.empty() || http::is_local_request(exchange.head())) {
     if (auto file = Console::embedded().answer(exchange.head())) {
       co_await send_file(exchange, std::move(*file));
       co_return;
@@ -219,7 +138,7 @@ net::Task<void> AdminServer::serve(http::ServerExchange& exchange) {
   }
   const http::RequestHead& request = exchange.head();
   if (forward_ && request.path.starts_with(kForwardPath) &&
-      (token_.empty() ? is_local_request(request) : presents_token(request, token_))) {
+      (token_.empty() ? http::is_local_request(request) : http::presents_token(request, token_))) {
     co_await forward_->serve(exchange, backend_.public_address());
     co_return;
   }

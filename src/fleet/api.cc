@@ -5,93 +5,15 @@
 #include <algorithm>
 
 #include "base/date.h"
-#include "base/encoding.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "http/management.h"
 
 namespace weir::fleet {
 namespace {
 
-int status_of(ErrorCode code) {
-  switch (code) {
-    case ErrorCode::invalid_argument:
-      return 400;
-    case ErrorCode::not_found:
-      return 404;
-    case ErrorCode::already_exists:
-      return 409;
-    case ErrorCode::permission_denied:
-      return 403;
-    case ErrorCode::limit_exceeded:
-      return 413;
-    case ErrorCode::unavailable:
-      return 503;
-    default:
-      return 500;
-  }
-}
-
 Reply error_reply(int status, std::string_view code, std::string_view message) {
-  Reply reply{.status = status, .body = {}};
-  json::Writer(reply.body)
-      .begin_object()
-      .key("error")
-      .begin_object()
-      .member("code", code)
-      .member("message", message)
-      .end_object()
-      .end_object();
-  return reply;
-}
-
-bool is_loopback_name(std::string_view host) {
-  if (host.starts_with("[::1]")) return host.size() == 5 || host[5] == ':';
-  host = host.substr(0, host.find(':'));
-  return host == "localhost" || host == "127.0.0.1";
-}
-
-// Without a token: no page in a visitor's browser may reach the API under another name.
-bool is_local_request(const http::RequestHead& head) {
-  if (!is_loopback_name(head.host)) return false;
-  const auto origin = head.headers.find("origin");
-  if (!origin) return true;
-  const size_t scheme = origin->find("://");
-  return scheme != std::string_view::npos && is_loopback_name(origin->substr(scheme + 3));
-}
-
-bool presents_token(const http::RequestHead& head, const Secret& token) {
-  const std::string_view value = head.headers.get("authorization");
-  constexpr std::string_view kBearer = "Bearer ";
-  return value.starts_with(kBearer) && token.equals(value.substr(kBearer.size()));
-}
-
-std::map<std::string, std::string> parse_query(std::string_view query) {
-  std::map<std::string, std::string> pairs;
-  for (const std::string_view pair : split(query, '&')) {
-    const size_t equals = std::min(pair.find('='), pair.size());
-    const auto name = percent_decode(pair.substr(0, equals));
-    const auto value = percent_decode(pair.substr(std::min(equals + 1, pair.size())));
-    if (name && value && !name->empty()) pairs[*name] = *value;
-  }
-  return pairs;
-}
-
-// Whether the path fits the pattern, segment by segment; what stands for {...} goes to `names`.
-bool fits(std::string_view pattern, const std::vector<std::string_view>& path,
-          std::vector<std::string>& names) {
-  const auto parts = split(pattern, '/');
-  if (parts.size() != path.size()) return false;
-  names.clear();
-  for (size_t i = 0; i < parts.size(); ++i) {
-    if (!parts[i].starts_with('{')) {
-      if (parts[i] != path[i]) return false;
-      continue;
-    }
-    auto name = percent_decode(path[i]);
-    if (!name || name->empty()) return false;
-    names.push_back(std::move(*name));
-  }
-  return true;
+  return {.status = status, .body = http::error_body(code, message)};
 }
 
 // Keeps the sum of bodies that are being read or worked on.
@@ -117,7 +39,7 @@ net::Task<Reply> call_route(Api& api, http::ServerExchange& exchange, const ApiR
                             std::vector<std::string> names) {
   Call call{.exchange = exchange,
             .names = std::move(names),
-            .query = parse_query(exchange.head().query),
+            .query = http::parse_query(exchange.head().query),
             .body = {}};
   Held held(api);
   const bool mirrors = route.handler == put_mirror || route.handler == post_mirror;
@@ -142,7 +64,7 @@ net::Task<Reply> call_route(Api& api, http::ServerExchange& exchange, const ApiR
   auto reply = co_await route.handler(api, call);
   if (reply) co_return std::move(*reply);
   const Error& error = reply.error();
-  co_return error_reply(status_of(error.code()), to_string(error.code()), error.message());
+  co_return error_reply(http::status_of(error.code()), to_string(error.code()), error.message());
 }
 
 net::Task<Reply> answer(Api& api, http::ServerExchange& exchange) {
@@ -151,9 +73,8 @@ net::Task<Reply> answer(Api& api, http::ServerExchange& exchange) {
   const ApiRoute* found = nullptr;
   bool path_known = false;
   std::vector<std::string> names;
-  const auto path = split(head.path, '/');
   for (const ApiRoute& route : api_routes()) {
-    if (!fits(route.path, path, names)) continue;
+    if (!http::fits(route.path, head.path, names)) continue;
     path_known = true;
     if (route.method != head.method) continue;
     found = &route;
@@ -166,14 +87,14 @@ net::Task<Reply> answer(Api& api, http::ServerExchange& exchange) {
     co_return error_reply(404, "not_found",
                           "No such path. docs/reference/fleet-api.md lists all of them.");
   if (api.options.token.empty()) {
-    if (!is_local_request(head)) {
+    if (!http::is_local_request(head)) {
       ++api.counters.unauthorized;
       co_return error_reply(403, "forbidden",
                             "Without `token` in the configuration the fleet answers only to this "
                             "machine.");
     }
   } else if ((found->writes || api.options.reads_need_token) &&
-             !presents_token(head, api.options.token)) {
+             !http::presents_token(head, api.options.token)) {
     ++api.counters.unauthorized;
     api.complaints.say(api.loop.now(), "fleet_unauthorized", "token", exchange.peer(), head.path);
     co_return error_reply(401, "unauthorized",

@@ -1,60 +1,17 @@
 // Server and client together, as the gateway uses them: what one side does must be felt by the
 // other.
+#include "http/bare_relay/relay.h"
+
 #include <gtest/gtest.h>
 
 #include <memory>
 #include <string>
 #include <utility>
 
-#include "http/client.h"
 #include "http/client_fixture.h"
-#include "http/server.h"
 
 namespace weir::http {
 namespace {
-
-// A proxy in twenty lines: request through, response through, failures cut.
-net::Task<void> relay(Client& client, const Origin& origin, ServerExchange& down) {
-  std::string body;
-  while (true) {
-    const Result<std::string_view> piece = co_await down.read_body();
-    if (!piece) co_return;
-    if (piece->empty()) break;
-    body.append(*piece);
-  }
-  RequestBuilder head(down.head().method, down.head().target, host_field(origin));
-  head.relay(down.head().headers);
-  const std::string_view whole = body;
-  ClientRequest request{.head = head.text()};
-  request.body = {&whole, 1};
-  auto up = co_await client.start(origin, request);
-  if (!up) {
-    ResponseHead refused;
-    refused.status = 502;
-    static_cast<void>(co_await down.respond(refused, to_string(up.error().code())));
-    co_return;
-  }
-  down.on_client_gone([exchange = up->get()] { exchange->cancel(ErrorCode::cancelled); });
-  const auto response = co_await (*up)->response();
-  if (!response) {
-    ResponseHead refused;
-    refused.status = 502;
-    static_cast<void>(co_await down.respond(refused, to_string(response.error().code())));
-    co_return;
-  }
-  static_cast<void>(co_await down.begin(**response));
-  while (true) {
-    const Result<std::string_view> piece = co_await (*up)->read_body();
-    if (!piece) {
-      down.abort();
-      co_return;
-    }
-    if (piece->empty()) break;
-    if (!co_await down.write(*piece)) co_return;
-  }
-  static_cast<void>(co_await down.finish());
-  down.on_client_gone({});
-}
 
 class RelayTest : public ClientTest {
  protected:

@@ -1,21 +1,14 @@
 #include "app/commands/fleet_config.h"
 
-#include <array>
 #include <set>
 
 #include "app/config/codec.h"
+#include "app/config/detectors.h"
 #include "app/config/schema.h"
 #include "net/address.h"
 #include "schedule/journal.h"
 
 namespace weir::app {
-
-template <>
-struct Choices<schedule::Detector> {
-  static constexpr std::array kValues{schedule::Detector::sequential, schedule::Detector::sigma3,
-                                      schedule::Detector::envoy_success_rate,
-                                      schedule::Detector::consecutive_errors};
-};
 
 // In config/tables.cc.
 template <>

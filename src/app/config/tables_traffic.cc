@@ -1,17 +1,10 @@
 // The tables of what moves traffic between the deployments of a model; the others are in tables.cc.
-#include <array>
 
 #include "app/config/codec.h"
+#include "app/config/detectors.h"
 #include "app/config/schema.h"
 
 namespace weir::app {
-
-template <>
-struct Choices<schedule::Detector> {
-  static constexpr std::array kValues{schedule::Detector::sequential, schedule::Detector::sigma3,
-                                      schedule::Detector::envoy_success_rate,
-                                      schedule::Detector::consecutive_errors};
-};
 
 namespace {
 
