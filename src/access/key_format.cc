@@ -34,12 +34,12 @@ std::string checksum_of(std::string_view text) {
 
 }  // namespace
 
-Result<Secret> generate_key() {
-  std::string key(kKeyPrefix);
-  key.reserve(kKeyLength);
+Result<Secret> generate_key(std::string_view prefix) {
+  std::string key(prefix);
+  key.reserve(prefix.size() + kKeyRandomLength + kKeyChecksumLength);
   std::array<uint8_t, 64> bytes{};
   size_t at = bytes.size();
-  while (key.size() < kKeyPrefix.size() + kKeyRandomLength) {
+  while (key.size() < prefix.size() + kKeyRandomLength) {
     if (at == bytes.size()) {
       if (getrandom(bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size())) {
         return fail(ErrorCode::unavailable, fmt::format("the operating system gives no randomness: "
@@ -65,8 +65,8 @@ bool is_well_formed(std::string_view key) {
   return key.substr(body.size()) == checksum_of(body);
 }
 
-std::string mask_key(std::string_view key) {
-  std::string masked(key.starts_with(kKeyPrefix) ? kKeyPrefix : std::string_view());
+std::string mask_key(std::string_view key, std::string_view prefix) {
+  std::string masked(key.starts_with(prefix) ? prefix : std::string_view());
   masked += "...";
   if (key.size() >= 16) masked += key.substr(key.size() - 4);
   return masked;

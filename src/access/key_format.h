@@ -18,12 +18,13 @@ inline constexpr size_t kKeyLength = 46;
 // A presented key longer than this is refused unread.
 inline constexpr size_t kPresentedKeyMax = 512;
 
-// A new key from the operating system's randomness. Errors: unavailable.
-Result<Secret> generate_key();
+// A new key from the operating system's randomness; other secrets of that form have another
+// prefix. Errors: unavailable.
+Result<Secret> generate_key(std::string_view prefix = kKeyPrefix);
 // Prefix, length, alphabet and checksum are right. Keys from configuration need not be.
 bool is_well_formed(std::string_view key);
 // For display: "weir_sk_...abcd" — the prefix when there is one, and the last four characters of
 // keys of 16 characters or more.
-std::string mask_key(std::string_view key);
+std::string mask_key(std::string_view key, std::string_view prefix = kKeyPrefix);
 
 }  // namespace weir::access

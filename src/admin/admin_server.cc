@@ -18,8 +18,13 @@ http::ServerConfig server_config() {
   return config;
 }
 
-Reply error_reply(int status, std::string_view code, std::string_view message) {
-  return {.status = status, .body = http::error_body(code, message)};
+// "ip:port" without the port.
+std::string address_of(std::string_view peer) {
+  const size_t colon = peer.rfind(':');
+  if (colon == std::string_view::npos) return std::string(peer);
+  peer = peer.substr(0, colon);
+  if (peer.starts_with('[') && peer.ends_with(']')) peer = peer.substr(1, peer.size() - 2);
+  return std::string(peer);
 }
 
 struct Match {
@@ -50,7 +55,8 @@ net::Task<Result<std::string>> read_all(http::ServerExchange& exchange) {
   }
 }
 
-net::Task<Reply> call(Backend& backend, http::ServerExchange& exchange, const Match& found) {
+net::Task<Reply> call(Backend& backend, const Door& door, http::ServerExchange& exchange,
+                      const Match& found, identity::Actor actor) {
   const http::RequestHead& head = exchange.head();
   auto body = co_await read_all(exchange);
   if (!body) co_return error_reply(413, "too_large", "The body is over 1 MiB.");
@@ -63,7 +69,11 @@ net::Task<Reply> call(Backend& backend, http::ServerExchange& exchange, const Ma
   const Request request{.method = head.method,
                         .path_value = found.names.empty() ? "" : found.names.front(),
                         .query = http::parse_query(head.query),
-                        .body = document.root()};
+                        .body = document.root(),
+                        .actor = std::move(actor),
+                        .address = address_of(exchange.peer()),
+                        .cookie_name = std::string(door.cookie_name()),
+                        .secure = door.secure()};
   auto reply = co_await found.route->handler(backend, request);
   if (reply) co_return std::move(*reply);
   const Error& error = reply.error();
@@ -79,10 +89,11 @@ net::Task<void> send_file(http::ServerExchange& exchange, ConsoleReply file) {
   (void)co_await exchange.respond(head, file.body);
 }
 
-net::Task<Reply> answer(Backend& backend, const Secret& token, http::ServerExchange& exchange) {
+net::Task<Reply> answer(Backend& backend, const Door& door, http::ServerExchange& exchange,
+                        std::string& who) {
   const http::RequestHead& head = exchange.head();
   if (head.path == "/healthz") co_return Reply{.body = R"({"status":"ok"})"};
-  if (token.empty() && !http::is_local_request(head)) {
+  if (!door.admits(head)) {
     co_return error_reply(403, "forbidden",
                           "Without admin.token the admin API answers only to this machine.");
   }
@@ -90,13 +101,19 @@ net::Task<Reply> answer(Backend& backend, const Secret& token, http::ServerExcha
     co_return Reply{.content_type = std::string(page->content_type),
                     .body = std::string(page->body)};
   }
-  if (!token.empty() && !http::presents_token(head, token)) {
-    co_return error_reply(401, "unauthorized",
-                          "Send the admin token as \"Authorization: Bearer ...\" (admin.token in "
-                          "the configuration).");
-  }
+  auto actor = door.recognize(head, backend.people(), SystemClock().wall_ms());
+  if (!actor) co_return error_reply(503, "unavailable", actor.error().message());
+  who = actor->name;
   const Match found = match(head);
-  if (found.route != nullptr) co_return co_await call(backend, exchange, found);
+  // Whoever is nobody does not learn which paths there are.
+  const auto needed =
+      found.route != nullptr ? found.route->permission : identity::Permission::signed_in;
+  if (auto refused = door.refuse(head, *actor, needed, backend.people())) {
+    co_return std::move(*refused);
+  }
+  if (found.route != nullptr) {
+    co_return co_await call(backend, door, exchange, found, std::move(*actor));
+  }
   if (found.path_known) {
     co_return error_reply(405, "method_not_allowed",
                           fmt::format("{} is not a method of this path.", head.method));
@@ -107,8 +124,12 @@ net::Task<Reply> answer(Backend& backend, const Secret& token, http::ServerExcha
 
 }  // namespace
 
+Reply error_reply(int status, std::string_view code, std::string_view message) {
+  return {.status = status, .body = http::error_body(code, message)};
+}
+
 AdminServer::AdminServer(net::Loop& loop, Secret token, Backend& backend)
-    : token_(std::move(token)),
+    : door_{.token = std::move(token), .public_url = {}},
       backend_(backend),
       server_(loop, server_config(),
               [this](http::ServerExchange& exchange) { return serve(exchange); }) {}
@@ -128,22 +149,30 @@ Result<std::unique_ptr<AdminServer>> AdminServer::start(net::Loop& loop,
   return admin;
 }
 
+// The call is the data plane's: what it may do is the virtual key's affair.
+bool AdminServer::may_forward(const http::RequestHead& head) {
+  if (!door_.admits(head)) return false;
+  const auto actor = door_.recognize(head, backend_.people(), SystemClock().wall_ms());
+  return actor && !door_.refuse(head, *actor, identity::Permission::signed_in, backend_.people());
+}
+
 net::Task<void> AdminServer::serve(http::ServerExchange& exchange) {
+  const http::RequestHead& request = exchange.head();
   // Files hold no secret and need no token, but only this machine sees them where there is none.
-  if (!token_.empty() || http::is_local_request(exchange.head())) {
-    if (auto file = Console::embedded().answer(exchange.head())) {
+  if (door_.admits(request)) {
+    if (auto file = Console::embedded().answer(request)) {
       co_await send_file(exchange, std::move(*file));
       co_return;
     }
   }
-  const http::RequestHead& request = exchange.head();
-  if (forward_ && request.path.starts_with(kForwardPath) &&
-      (token_.empty() ? http::is_local_request(request) : http::presents_token(request, token_))) {
+  if (forward_ && request.path.starts_with(kForwardPath) && may_forward(request)) {
     co_await forward_->serve(exchange, backend_.public_address());
     co_return;
   }
-  const Reply reply = co_await answer(backend_, token_, exchange);
+  std::string who;
+  const Reply reply = co_await answer(backend_, door_, exchange, who);
   http::HeaderMap fields;
+  for (const auto& [name, value] : reply.headers) fields.set(name, value);
   fields.set("content-type", reply.content_type);
   fields.set("cache-control", "no-store");
   fields.set("x-content-type-options", "nosniff");
@@ -153,6 +182,7 @@ net::Task<void> AdminServer::serve(http::ServerExchange& exchange) {
   if (exchange.head().method != "GET") {
     log::info("admin", {{"method", exchange.head().method},
                         {"path", exchange.head().path},
+                        {"by", who},
                         {"status", reply.status}});
   }
   const http::ResponseHead head{.status = reply.status, .reason = {}, .headers = fields.list()};

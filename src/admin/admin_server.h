@@ -3,9 +3,7 @@
 // (/api/v1/openapi.json) is made. Queries of the store run here and may take milliseconds; nothing
 // of the data plane waits for this thread.
 //
-// Who may ask: with a token configured, whoever presents it. Without one only loopback is listened
-// on, and requests whose Host or Origin is not a loopback name are refused, so that no web page can
-// reach it through a visitor's browser.
+// Who may ask: door.h; what each may do: the permission of the route (routes.h).
 #pragma once
 
 #include <memory>
@@ -13,6 +11,7 @@
 #include <utility>
 
 #include "admin/backend.h"
+#include "admin/door.h"
 #include "admin/forward.h"
 #include "base/result.h"
 #include "base/secret.h"
@@ -41,12 +40,15 @@ class AdminServer {
   // the server.
   void set_client(http::Client& client) { forward_ = std::make_unique<Forward>(client); }
   // From the next request on. With an empty one the server must listen on loopback only.
-  void set_token(Secret token) { token_ = std::move(token); }
+  void set_token(Secret token) { door_.token = std::move(token); }
+  // How browsers reach it, where that is not the address it listens on.
+  void set_public_url(std::string url) { door_.public_url = std::move(url); }
 
  private:
   net::Task<void> serve(http::ServerExchange& exchange);
+  bool may_forward(const http::RequestHead& head);
 
-  Secret token_;
+  Door door_;
   std::unique_ptr<Forward> forward_;
   Backend& backend_;
   http::Server server_;

@@ -193,7 +193,7 @@ net::Task<Result<Reply>> get_request(Backend& backend, const Request& request) {
   json::Writer w(reply.body);
   w.begin_object();
   write_row(w, *row);
-  if (row->captured) {
+  if (row->captured && request.actor.may(identity::Permission::content_read)) {
     if (const auto capture = backend.ledger().get_capture(*id)) {
       w.key("capture")
           .begin_object()

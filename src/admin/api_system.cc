@@ -75,6 +75,7 @@ void write_response(json::Writer& w, std::string_view status, std::string_view d
 
 void write_operation(json::Writer& w, const Route& route) {
   w.key(to_lower(route.method)).begin_object().member("summary", route.summary);
+  w.member("x-weir-permission", identity::to_string(route.permission));
   write_parameters(w, route);
   if (!route.body_example.empty()) {
     w.key("requestBody")

@@ -14,6 +14,7 @@
 #include "gateway/traffic_control.h"
 #include "http/client.h"
 #include "http/server.h"
+#include "identity/people.h"
 #include "ledger/alerts.h"
 #include "ledger/log_reader.h"
 #include "ledger/request_log.h"
@@ -62,6 +63,7 @@ class Backend {
   virtual Result<uint64_t> keys_changed() = 0;
 
   virtual access::KeyStore& keys() = 0;
+  virtual identity::People& people() = 0;
   virtual const ledger::LogReader& ledger() const = 0;
   virtual ledger::LogHealth ledger_health() const = 0;
   virtual state::KeeperSample state_sample() const = 0;

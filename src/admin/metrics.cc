@@ -378,6 +378,19 @@ void write_alerts(Exposition& out, const ledger::AlertCounts& counts) {
   out.sample("weir_budget_alerts_pending", {}, counts.pending);
 }
 
+void write_sign_ins(Exposition& out, const identity::SignInCounts& counts) {
+  out.family("weir_sign_ins_total", "counter",
+             "Sign-ins by password, by how they ended; refused ones came while locked.");
+  for (const auto& [result, count] :
+       {std::pair{"ok", counts.succeeded}, std::pair{"failed", counts.failed},
+        std::pair{"refused", counts.refused}}) {
+    out.sample("weir_sign_ins_total", {{"result", result}}, count);
+  }
+  out.family("weir_sign_in_lockouts_total", "counter",
+             "Times that a user's name or an address was locked after failed sign-ins.");
+  out.sample("weir_sign_in_lockouts_total", {}, counts.lockouts);
+}
+
 void write_state(Exposition& out, const state::KeeperSample& sample,
                  const std::vector<WorkerSample>& samples) {
   const auto one = [&](std::string_view name, std::string_view type, std::string_view help,
@@ -431,6 +444,7 @@ std::string metrics_text(const MetricsInput& in) {
   write_http(out, in.samples);
   write_ledger(out, in.ledger, in.samples);
   write_alerts(out, in.alerts);
+  write_sign_ins(out, in.sign_ins);
   write_state(out, in.state, in.samples);
   return out.take();
 }
@@ -445,6 +459,7 @@ net::Task<Result<Reply>> get_metrics(Backend& backend, const Request&) {
                                         .traffic = backend.traffic(),
                                         .ledger = backend.ledger_health(),
                                         .alerts = backend.alert_counts(),
+                                        .sign_ins = backend.people().counts(),
                                         .state = backend.state_sample(),
                                         .version = backend.version(),
                                         .started_ms = backend.started_ms()})};

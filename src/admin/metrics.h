@@ -17,6 +17,7 @@ struct MetricsInput {
   const gateway::TrafficControl& traffic;
   ledger::LogHealth ledger;
   ledger::AlertCounts alerts = {};
+  identity::SignInCounts sign_ins = {};
   state::KeeperSample state;
   std::string version;
   int64_t started_ms = 0;

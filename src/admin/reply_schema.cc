@@ -73,6 +73,16 @@ constexpr NamedSchema kSchemas[] = {
      "models: [text], capture: bool, expires: text?, created?: text?, revoked?: text?, "
      "limits?: {rpm: number?, tpm: number?, concurrency: number?}, budgets?: [Budget], "
      "key?: text}"},
+    {"User",
+     "{id: text, name: text, kind: text, display: text, roles: [text], disabled: bool, "
+     "password: bool, issuer: text, created: text?, signed_in: text?}"},
+    {"Token",
+     "{id: text, user: text, name: text, masked: text, roles: [text], created: text?, "
+     "expires: text?, used: text?, revoked: text?, token?: text}"},
+    {"Me",
+     "{kind: text, name: text, user: User?, roles: [text], permissions: [text], csrf: text?, "
+     "expires: text?}"},
+    {"RoleRow", "{name: text, permissions: [text]}"},
     {"Error", "{error: {code: text, message: text}}"},
 };
 
@@ -94,6 +104,23 @@ constexpr RouteReply kReplies[] = {
     {"POST", "/api/v1/keys", "Key"},
     {"POST", "/api/v1/keys/{id}/rotate", "Key"},
     {"DELETE", "/api/v1/keys/{id}", "{revoked: bool}"},
+    {"GET", "/api/v1/sign_in", "{open: bool, password: bool, token: bool}"},
+    {"POST", "/api/v1/sign_in", "Me"},
+    {"POST", "/api/v1/sign_out", "{ok: bool}"},
+    {"GET", "/api/v1/me", "Me"},
+    {"POST", "/api/v1/me/password", "{ok: bool}"},
+    {"GET", "/api/v1/me/tokens", "{tokens: [Token]}"},
+    {"POST", "/api/v1/me/tokens", "Token"},
+    {"DELETE", "/api/v1/me/tokens/{id}", "{revoked: bool}"},
+    {"GET", "/api/v1/roles", "{roles: [RoleRow], permissions: [{name: text, doc: text}]}"},
+    {"GET", "/api/v1/users", "{users: [User]}"},
+    {"POST", "/api/v1/users", "User"},
+    {"PATCH", "/api/v1/users/{id}", "User"},
+    {"DELETE", "/api/v1/users/{id}", "{removed: bool}"},
+    {"POST", "/api/v1/users/{id}/password", "{ok: bool}"},
+    {"POST", "/api/v1/users/{id}/tokens", "Token"},
+    {"GET", "/api/v1/tokens", "{tokens: [Token]}"},
+    {"DELETE", "/api/v1/tokens/{id}", "{revoked: bool}"},
     {"GET", "/api/v1/traffic",
      "{models: [ModelTraffic], counters: {seconds: number, cuts: number, recoveries: number, "
      "cuts_denied: number, panics: number}}"},

@@ -1,6 +1,7 @@
 // The routes of the admin API: one row each, with what its document says of it. A handler gets the
 // parsed request and answers with a Reply; errors are Result errors and become
-// {"error":{"code":...,"message":...}} with a fitting status.
+// {"error":{"code":...,"message":...}} with a fitting status. Each row names the permission that a
+// request needs; the server asks for it before the handler runs.
 #pragma once
 
 #include <functional>
@@ -8,11 +9,13 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "admin/backend.h"
 #include "base/json/document.h"
 #include "base/result.h"
+#include "identity/people.h"
 #include "net/task.h"
 
 namespace weir::admin {
@@ -22,13 +25,20 @@ struct Request {
   std::string path_value;                    // what stood for {id} in the path
   std::map<std::string, std::string> query;  // decoded
   json::Value body;                          // missing where there was none
+  identity::Actor actor;                     // who asks
+  std::string address;                       // from where, without the port
+  std::string cookie_name;                   // of sessions
+  bool secure = false;                       // whether pages are read over HTTPS
 };
 
 struct Reply {
   int status = 200;
   std::string content_type = "application/json";
   std::string body;
+  std::vector<std::pair<std::string, std::string>> headers = {};
 };
+
+Reply error_reply(int status, std::string_view code, std::string_view message);
 
 using RouteHandler = net::Task<Result<Reply>> (*)(Backend&, const Request&);
 
@@ -40,6 +50,7 @@ struct QueryParameter {
 struct Route {
   std::string_view method;
   std::string_view path;  // "/api/v1/keys/{id}"
+  identity::Permission permission;
   std::string_view summary;
   RouteHandler handler;
   std::vector<QueryParameter> query = {};
@@ -63,6 +74,25 @@ net::Task<Result<Reply>> list_keys(Backend& backend, const Request& request);
 net::Task<Result<Reply>> create_key(Backend& backend, const Request& request);
 net::Task<Result<Reply>> rotate_key(Backend& backend, const Request& request);
 net::Task<Result<Reply>> revoke_key(Backend& backend, const Request& request);
+// api_people.cc
+net::Task<Result<Reply>> get_sign_in(Backend& backend, const Request& request);
+net::Task<Result<Reply>> post_sign_in(Backend& backend, const Request& request);
+net::Task<Result<Reply>> post_sign_out(Backend& backend, const Request& request);
+net::Task<Result<Reply>> get_me(Backend& backend, const Request& request);
+net::Task<Result<Reply>> post_my_password(Backend& backend, const Request& request);
+net::Task<Result<Reply>> list_roles(Backend& backend, const Request& request);
+net::Task<Result<Reply>> list_users(Backend& backend, const Request& request);
+net::Task<Result<Reply>> create_user(Backend& backend, const Request& request);
+net::Task<Result<Reply>> change_user(Backend& backend, const Request& request);
+net::Task<Result<Reply>> remove_user(Backend& backend, const Request& request);
+net::Task<Result<Reply>> post_user_password(Backend& backend, const Request& request);
+// api_tokens.cc
+net::Task<Result<Reply>> list_my_tokens(Backend& backend, const Request& request);
+net::Task<Result<Reply>> create_my_token(Backend& backend, const Request& request);
+net::Task<Result<Reply>> revoke_my_token(Backend& backend, const Request& request);
+net::Task<Result<Reply>> list_tokens(Backend& backend, const Request& request);
+net::Task<Result<Reply>> create_user_token(Backend& backend, const Request& request);
+net::Task<Result<Reply>> revoke_token(Backend& backend, const Request& request);
 // api_system.cc
 net::Task<Result<Reply>> get_status(Backend& backend, const Request& request);
 net::Task<Result<Reply>> list_models(Backend& backend, const Request& request);

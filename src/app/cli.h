@@ -68,6 +68,7 @@ struct Terminal {
   std::ostream& out;
   std::ostream& err;
   Surroundings surroundings;
+  std::istream* in = nullptr;  // what is typed; null: nothing
 };
 
 struct Command {

@@ -15,6 +15,7 @@ Command check_command();
 Command config_command();
 Command import_command();
 Command key_command();
+Command user_command();
 Command ledger_command();
 Command prices_command();
 Command sim_command();

@@ -155,6 +155,8 @@ Result<void> ControlPlane::open_stores() {
   WEIR_TRY(access::KeyHasher hasher, access::KeyHasher::open(config_.data_dir));
   hasher_ = std::make_shared<access::KeyHasher>(std::move(hasher));
   WEIR_TRY(keys_, access::KeyStore::open(config_.data_dir, hasher_));
+  WEIR_TRY(identity::PeopleStore people, identity::PeopleStore::open(config_.data_dir, hasher_));
+  people_ = std::make_unique<identity::People>(loop_, std::move(people));
   reader_.emplace(config_.data_dir);
   WEIR_TRY(alerts_, ledger::AlertBook::open(config_.data_dir));
   ledger::LogOptions options;
@@ -269,7 +271,15 @@ Result<void> ControlPlane::start_admin() {
   WEIR_TRY(const net::Address address, net::Address::parse(config_.admin.listen.to_text()));
   WEIR_TRY(admin_, admin::AdminServer::start(loop_, address, config_.admin.token, *this));
   admin_->set_client(clients_->client({}));
+  configure_admin(config_);
   return {};
+}
+
+void ControlPlane::configure_admin(const Config& config) {
+  admin_->set_token(config.admin.token);
+  admin_->set_public_url(config.admin.public_url);
+  people_->set_session_rules(
+      {.lifetime = config.admin.sessions.lifetime, .idle = config.admin.sessions.idle});
 }
 
 int ControlPlane::run() {
@@ -302,7 +312,7 @@ Result<uint64_t> ControlPlane::reload() {
     log::warn("reload_needs_restart",
               {{"fields", fields}, {"problem", "these take effect when Weir is restarted"}});
   }
-  admin_->set_token(config.admin.token);
+  configure_admin(config);
   log::set_level(config.log.level);
   config_ = std::move(config);
   log::info("reloaded", {{"generation", generation}});

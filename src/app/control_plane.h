@@ -14,6 +14,7 @@
 #include "app/config/config.h"
 #include "app/config/load.h"
 #include "app/data_plane.h"
+#include "identity/people.h"
 #include "ledger/request_log.h"
 #include "net/signals.h"
 #include "net/timer.h"
@@ -58,6 +59,7 @@ class ControlPlane final : public admin::Backend {
   Result<uint64_t> reload() override;
   Result<uint64_t> keys_changed() override;
   access::KeyStore& keys() override { return *keys_; }
+  identity::People& people() override { return *people_; }
   const ledger::LogReader& ledger() const override { return *reader_; }
   ledger::LogHealth ledger_health() const override { return log_->health(); }
   state::KeeperSample state_sample() const override { return keeper_->sample(); }
@@ -79,6 +81,7 @@ class ControlPlane final : public admin::Backend {
   Result<Config> load_config() const;
   Result<void> open_stores();
   Result<void> start_admin();
+  void configure_admin(const Config& config);
   Result<uint64_t> publish(const Config& config);
   Result<std::shared_ptr<const net::TlsServerContext>> load_tls(const Server& server) const;
   void judge_traffic();
@@ -98,6 +101,7 @@ class ControlPlane final : public admin::Backend {
   store::DirectoryLock data_lock_;  // held as long as anything below writes
   std::shared_ptr<access::KeyHasher> hasher_;
   std::optional<access::KeyStore> keys_;
+  std::unique_ptr<identity::People> people_;
   std::unique_ptr<ledger::RequestLog> log_;
   std::unique_ptr<state::Keeper> keeper_;
   std::optional<ledger::LogReader> reader_;

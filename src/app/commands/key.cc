@@ -11,6 +11,7 @@
 
 #include "access/key_store.h"
 #include "app/commands.h"
+#include "app/commands/data_folder.h"
 #include "app/config/load.h"
 #include "app/config/values.h"
 #include "app/nearest.h"
@@ -24,21 +25,8 @@ namespace {
 constexpr std::string_view kTakenUp =
     "A server that runs on this data directory takes it up within a second.\n";
 
-Result<std::string> data_dir(const Arguments& arguments, Terminal& terminal) {
-  if (arguments.has("data-dir")) return arguments.value("data-dir");
-  if (!arguments.has("config")) return Config{}.data_dir;
-  const std::string file = arguments.value("config");
-  const Loaded loaded = load_file(file, terminal.surroundings);
-  if (loaded.config) return loaded.config->data_dir;
-  std::string message;
-  for (const Problem& problem : loaded.problems) {
-    message += (message.empty() ? "" : "\n") + to_text(problem, file);
-  }
-  return fail(ErrorCode::invalid_argument, std::move(message));
-}
-
 Result<access::KeyStore> open_store(const Arguments& arguments, Terminal& terminal) {
-  WEIR_TRY(const std::string folder, data_dir(arguments, terminal));
+  WEIR_TRY(const std::string folder, data_folder(arguments, terminal));
   WEIR_CHECK_OK(store::make_private_directory(folder));
   WEIR_TRY(access::KeyHasher hasher, access::KeyHasher::open(folder));
   return access::KeyStore::open(folder, std::make_shared<access::KeyHasher>(std::move(hasher)));
@@ -211,12 +199,6 @@ int run_rotate(const Arguments& arguments, Terminal& terminal) {
   if (!made) return failed(made.error(), terminal);
   show(*made, terminal);
   return kExitDone;
-}
-
-std::vector<Option> with_store(std::vector<Option> options) {
-  options.push_back({"config", 'c', "FILE", "Use the data_dir of this configuration"});
-  options.push_back({"data-dir", 0, "DIR", "Where the store lies", "./weir-data"});
-  return options;
 }
 
 }  // namespace

@@ -40,6 +40,8 @@ Command reference_command() {
                 {"weir reference metrics | grep ledger", "The ledger's metrics"}),
            page("admin-api", "Paths of the admin API", admin_api_page,
                 {"weir reference admin-api > docs/reference/admin-api.md", "Write the page"}),
+           page("roles", "What each role may do, by route", roles_page,
+                {"weir reference roles > docs/reference/roles.md", "Write the page"}),
            page("commands", "Help of every command", [] { return commands_page(program()); },
                 {"weir reference commands | less", "Read all of it"}),
            page("fleet-configuration", "The file that `weir fleet serve` reads",

@@ -92,9 +92,16 @@ struct Server {
   Milliseconds drain{30'000};  // how long open requests may finish after SIGTERM
 };
 
+struct Sessions {
+  Milliseconds lifetime{12LL * 3'600'000};
+  Milliseconds idle{2LL * 3'600'000};
+};
+
 struct Admin {
   ListenAddress listen{"127.0.0.1", 8081};
-  Secret token;  // empty: none asked for, allowed on loopback only
+  Secret token;            // empty: none asked for, allowed on loopback only
+  std::string public_url;  // how browsers reach it; empty: as it listens
+  Sessions sessions;
 };
 
 struct Log {

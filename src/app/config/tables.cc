@@ -121,17 +121,7 @@ const ObjectSpec& spec_of<Server>() {
 }
 
 template <>
-const ObjectSpec& spec_of<Admin>() {
-  static const ObjectSpec spec =
-      Table<Admin>("Admin", "The listener of the console, the admin API and the metrics.")
-          .field("listen", &Admin::listen, "Address and port.")
-          .field("token", &Admin::token,
-                 "Token that the console and the admin API ask for. Required unless `listen` is a "
-                 "loopback address.",
-                 {.unset = "none asked for"})
-          .done();
-  return spec;
-}
+const ObjectSpec& spec_of<Admin>();
 
 template <>
 const ObjectSpec& spec_of<Log>() {

@@ -46,9 +46,9 @@ std::string_view blamed(provider::Blame blame) {
 std::string admin_api_page() {
   std::string out = heading("Admin API", "admin-api");
   out +=
-      "At `admin.listen`, by default `http://127.0.0.1:8081`. With `admin.token` configured every "
-      "request but\n`/healthz` and the console's own files carries `Authorization: Bearer TOKEN`; "
-      "without one only\nrequests from this machine are answered. Bodies and answers are JSON; an "
+      "At `admin.listen`, by default `http://127.0.0.1:8081`. Who may ask is in "
+      "[people.md](../people.md),\nwhich role may call what in [roles.md](roles.md). Bodies and "
+      "answers are JSON; an "
       "error is\n`{\"error\":{\"code\":\"…\",\"message\":\"…\"}}` with a fitting status. The same "
       "table as an OpenAPI document is\nat `/api/v1/openapi.json`.\n\n"
       "| request | does |\n|---|---|\n";

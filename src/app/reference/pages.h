@@ -12,6 +12,8 @@ namespace weir::app {
 std::string endpoints_page();
 std::string metrics_page();
 std::string admin_api_page();
+// Which role may call which route of the admin API.
+std::string roles_page();
 // Of `weir fleet serve`: its file, its API, its metrics.
 std::string fleet_configuration_page();
 std::string fleet_api_page();

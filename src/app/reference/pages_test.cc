@@ -28,6 +28,7 @@ TEST(ReferencePages, AreUpToDate) {
       {"dialects", dialect::dialects_markdown()},
       {"metrics", metrics_page()},
       {"admin-api", admin_api_page()},
+      {"roles", roles_page()},
       {"commands", commands_page(program())},
       {"fleet-configuration", fleet_configuration_page()},
       {"fleet-api", fleet_api_page()},

@@ -1,0 +1,184 @@
+// The admin API over in-memory connections, with real stores and a real ledger behind it, and a
+// scripted process around them. For tests.
+#pragma once
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "admin/admin_server.h"
+#include "base/json/document.h"
+#include "net/memory_stream.h"
+#include "store/temporary_directory.h"
+
+namespace weir::admin {
+
+class ScriptedProcess : public Backend {
+ public:
+  explicit ScriptedProcess(net::Loop& loop)
+      : hasher_(std::make_shared<access::KeyHasher>(Secret("installation"))) {
+    auto keys = access::KeyStore::open(directory_.path(), hasher_);
+    if (!keys) ADD_FAILURE() << keys.error().message();
+    keys_.emplace(std::move(*keys));
+    auto people = identity::PeopleStore::open(directory_.path(), hasher_);
+    if (!people) ADD_FAILURE() << people.error().message();
+    people_ = std::make_unique<identity::People>(
+        loop, std::move(*people), identity::PasswordCost{.passes = 1, .memory_kib = 8},
+        identity::PasswordThread::Mode::inline_for_tests);
+    ledger::LogOptions options;
+    options.data_dir = directory_.path();
+    options.commit_interval = Milliseconds(1);
+    auto log = ledger::RequestLog::open(options, clock_);
+    if (!log) ADD_FAILURE() << log.error().message();
+    log_ = std::move(*log);
+    names_.models = {"m"};
+    names_.deployments = {{"up/m", "m", "up", "openai"}};
+    EXPECT_TRUE(keys_changed());
+  }
+
+  net::Task<std::vector<WorkerSample>> sample() override { co_return samples; }
+  const SlotNames& slot_names() const override { return names_; }
+  std::shared_ptr<const gateway::Snapshot> snapshot() const override { return snapshot_; }
+  Result<uint64_t> reload() override {
+    ++reloads;
+    if (!problem.empty()) return fail(ErrorCode::invalid_argument, problem);
+    return ++generation;
+  }
+  Result<uint64_t> keys_changed() override {
+    auto next = std::make_shared<gateway::Snapshot>();
+    next->generation = ++generation;
+    next->models.resize(1);
+    next->models[0].name = "m";
+    WEIR_TRY(const auto stored, keys_->list(true));
+    std::vector<access::KeyEntry> entries;
+    access::KeyEntry configured;
+    configured.hash = hasher_->hash("configured-secret");
+    configured.principal.key_id = configured.principal.name = "from-file";
+    configured.principal.masked = "conf...ret";
+    entries.push_back(std::move(configured));
+    for (const auto& key : stored) access::append_entries(key, nullptr, entries);
+    WEIR_TRY(next->keys, access::KeyTable::build(hasher_, std::move(entries)));
+    snapshot_ = std::move(next);
+    return generation;
+  }
+  access::KeyStore& keys() override { return *keys_; }
+  identity::People& people() override { return *people_; }
+  const ledger::LogReader& ledger() const override { return reader_; }
+  ledger::LogHealth ledger_health() const override { return log_->health(); }
+  state::KeeperSample state_sample() const override { return {}; }
+  std::vector<ledger::BudgetStanding> budgets() const override {
+    return {{.subject = "team/t",
+             .rule = {.limit = Money::from_nano(2'000'000'000),
+                      .window = ledger::BudgetWindow::rolling,
+                      .days = 7,
+                      .hard = false},
+             .spent = Money::from_nano(1)}};
+  }
+  ledger::AlertCounts alert_counts() const override { return {.sent = 3}; }
+  gateway::TrafficControl& traffic() override { return traffic_; }
+  void publish_weights() override { ++weights_published; }
+  int64_t started_ms() const override { return 1'780'272'000'000; }
+  std::string version() const override { return "1.2.3"; }
+  std::string public_address() const override { return "http://127.0.0.1:8080"; }
+
+  bool accepts(std::string_view key) const {
+    return snapshot_->keys.find(key, clock_.wall_ms()).principal != nullptr;
+  }
+  ledger::RequestRow row(int64_t start_ms) {
+    ledger::RequestRow row;
+    row.id = ids_.make(start_ms);
+    row.start_ms = start_ms;
+    row.model_asked = "<script>alert(1)</script>\"\n";
+    row.status = 200;
+    row.cost_state = ledger::CostState::final;
+    return row;
+  }
+  void write(ledger::RequestRow row) {
+    EXPECT_TRUE(log_->port(0).submit(std::move(row)));
+    EXPECT_TRUE(log_->flush(std::chrono::seconds(10)));
+  }
+
+  std::vector<WorkerSample> samples{1};
+  std::string problem;
+  int reloads = 0;
+  uint64_t generation = 0;
+  int weights_published = 0;
+
+ private:
+  store::TemporaryDirectory directory_;
+  SystemClock clock_;
+  IdMaker ids_{0};
+  std::shared_ptr<access::KeyHasher> hasher_;
+  std::optional<access::KeyStore> keys_;
+  std::unique_ptr<identity::People> people_;
+  std::unique_ptr<ledger::RequestLog> log_;
+  ledger::LogReader reader_{directory_.path()};
+  SlotNames names_;
+  std::shared_ptr<const gateway::Snapshot> snapshot_;
+  gateway::TrafficControl traffic_{std::chrono::seconds(100), 1'780'272'000'000, 1};
+};
+
+struct Answer {
+  int status = 0;
+  std::string head;
+  std::string body;
+  json::Value root() {
+    EXPECT_TRUE(document.parse(body)) << body;
+    return document.root();
+  }
+  json::Document document;
+};
+
+class AdminTest : public testing::Test {
+ protected:
+  ~AdminTest() override { loop_.destroy_tasks(); }
+
+  std::unique_ptr<Answer> send(std::string_view raw) {
+    auto [ours, theirs] = net::memory_pair(loop_, {.capacity = 4 << 20});
+    server_.server().serve_connection(std::move(theirs));
+    EXPECT_EQ(ours->try_write(raw).bytes, raw.size());
+    loop_.run_until_idle();
+    auto answer = std::make_unique<Answer>();
+    std::string received;
+    std::string room(64 * 1024, '\0');
+    while (true) {
+      const auto got = ours->try_read(room);
+      if (got.bytes == 0) break;
+      received.append(room, 0, got.bytes);
+    }
+    const size_t end = received.find("\r\n\r\n");
+    if (end == std::string::npos) return answer;
+    answer->head = received.substr(0, end + 2);
+    answer->body = received.substr(end + 4);
+    answer->status = std::stoi(received.substr(9, 3));
+    return answer;
+  }
+  std::unique_ptr<Answer> ask(std::string_view method, std::string_view path,
+                              std::string_view body = {}, std::string_view headers = {}) {
+    return send(
+        fmt::format("{} {} HTTP/1.1\r\nhost: localhost:8081\r\n{}content-length: {}\r\n\r\n{}",
+                    method, path, headers, body.size(), body));
+  }
+  // Makes a key with that specification; its id, and the key itself in key_.
+  std::string make(std::string_view spec) {
+    const auto made = ask("POST", "/api/v1/keys", spec);
+    EXPECT_EQ(made->status, 201) << made->body;
+    key_ = made->root()["key"].string_or("");
+    return made->root()["id"].string_or("");
+  }
+
+  // Sessions and tokens are judged by the wall clock.
+  ManualClock clock_{SystemClock().wall_ms()};
+  net::Loop loop_{clock_};
+  ScriptedProcess process_{loop_};
+  AdminServer server_{loop_, Secret(), process_};
+  std::string key_;
+};
+
+}  // namespace weir::admin
