@@ -105,16 +105,6 @@ Result<EventStreamMessage> read_message(std::string_view bytes) {
   return message;
 }
 
-// JSON may hold line ends between its tokens only, where a blank does as well.
-void append_event(std::string& sse, std::string_view name, std::string_view json) {
-  if (json.find_first_of("\r\n") == std::string_view::npos) return append_sse(sse, name, json);
-  std::string line(json);
-  for (char& c : line) {
-    if (c == '\r' || c == '\n') c = ' ';
-  }
-  append_sse(sse, name, line);
-}
-
 // A name from the wire, on its way into an event line.
 std::string line_text(std::string_view text) {
   constexpr size_t kNameMax = 128;
@@ -204,7 +194,7 @@ Result<void> EventStreamToSse::unpack(const EventStreamMessage& message, std::st
     return {};
   }
   if (dialect_ != Dialect::anthropic_messages || message.event_type != "chunk") {
-    append_event(sse, line_text(message.event_type), message.payload);
+    append_sse(sse, line_text(message.event_type), message.payload);
     return {};
   }
   const auto bytes = parsed ? base64_decode(root["bytes"].string_or("")) : std::nullopt;
@@ -215,7 +205,7 @@ Result<void> EventStreamToSse::unpack(const EventStreamMessage& message, std::st
   if (document_.parse(*bytes, {.unique_keys_levels = 0})) {
     name = line_text(document_.root()["type"].string_or(""));
   }
-  append_event(sse, name, *bytes);
+  append_sse(sse, name, *bytes);
   return {};
 }
 

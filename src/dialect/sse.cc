@@ -126,7 +126,16 @@ bool SseReader::in_event() const {
 
 void append_sse(std::string& out, std::string_view event, std::string_view data) {
   if (!event.empty()) out.append("event: ").append(event).push_back('\n');
-  out.append("data: ").append(data).append("\n\n");
+  out.append("data: ");
+  const size_t begin = out.size();
+  out.append(data);
+  join_lines(out, begin);
+  out.append("\n\n");
+}
+
+void join_lines(std::string& out, size_t from) {
+  for (size_t at = find_line_end(out, from); at < out.size(); ++at)
+    if (out[at] == '\r' || out[at] == '\n') out[at] = ' ';
 }
 
 }  // namespace weir::dialect

@@ -52,8 +52,13 @@ class SseReader {
   size_t scanned_ = 0;     // in pending_: no line end before this
 };
 
-// Appends "event: NAME\ndata: DATA\n\n"; no event line for an empty name. `data` holds no line end
-// (JSON text written by json::Writer never does).
+// Appends "event: NAME\ndata: DATA\n\n"; no event line for an empty name. `data` is JSON, or text
+// without a line end.
 void append_sse(std::string& out, std::string_view event, std::string_view data);
+
+// Makes one line of the JSON text that begins at `from`. JSON may hold line ends between its tokens
+// only, where a blank does as well; what a client or a provider laid out over several lines (a
+// schema, say) would otherwise end the event's data in its midst.
+void join_lines(std::string& out, size_t from);
 
 }  // namespace weir::dialect

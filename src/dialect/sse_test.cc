@@ -150,6 +150,12 @@ TEST(Sse, AnEventHasALimit) {
   EXPECT_EQ(result.error().code(), ErrorCode::limit_exceeded);
 }
 
+TEST(AppendSse, JsonLaidOutOverLinesStaysOneEvent) {
+  std::string out = "data: 1\n\n";
+  append_sse(out, "e", "{\"a\":\r\n 1,\n\r\"b\": \"\\n\"}");
+  EXPECT_EQ(out, "data: 1\n\nevent: e\ndata: {\"a\":   1,  \"b\": \"\\n\"}\n\n");
+}
+
 TEST(Sse, WritesWhatItReads) {
   std::string out;
   append_sse(out, "message_stop", R"({"a":1})");

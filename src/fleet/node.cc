@@ -103,9 +103,12 @@ Result<void> Node::declare(const std::vector<Declared>& all) {
   return {};
 }
 
+void Node::scrape(std::vector<ScrapeJob> jobs) {
+  if (scraper_ != nullptr) scraper_->set_jobs(std::move(jobs));
+}
+
 void Node::reach_out(http::Client& client) {
-  if (!options_.scrapes.empty())
-    scraper_ = std::make_unique<Scraper>(loop_, client, *fleet_, options_.scrapes);
+  scraper_ = std::make_unique<Scraper>(loop_, client, *fleet_, options_.scrapes);
   for (const MirrorOptions& to : options_.mirrors) {
     const uint64_t stream = options_.fleet.numbers_id ^ (options_.fleet.epoch << 40) ^
                             static_cast<uint64_t>(loop_.clock().wall_ms());
@@ -188,13 +191,14 @@ void Node::write_metrics(observe::Exposition& e) {
 
 Node::~Node() = default;
 
-Result<net::Address> Node::listen(const net::Address& address) {
+Result<net::Address> Node::listen(const net::Address& address,
+                                  std::shared_ptr<const net::TlsServerContext> tls) {
   net::ListenOptions options;
   options.address = address;
   options.reuse_port = false;
   WEIR_TRY(auto listener, net::Listener::open(loop_, options));
   const net::Address bound = listener->address();
-  server_->listen(std::move(listener));
+  server_->listen(std::move(listener), std::move(tls));
   return bound;
 }
 

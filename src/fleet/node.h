@@ -17,6 +17,7 @@
 #include "http/server.h"
 #include "net/address.h"
 #include "net/loop.h"
+#include "net/tls.h"
 
 namespace weir::fleet {
 
@@ -43,11 +44,14 @@ class Node {
   Node(net::Loop& loop, NodeOptions options);
   ~Node();
 
-  // io_error names the address.
-  Result<net::Address> listen(const net::Address& address);
+  // io_error names the address. HTTPS where a context is given.
+  Result<net::Address> listen(const net::Address& address,
+                              std::shared_ptr<const net::TlsServerContext> tls = nullptr);
   // What the configuration declares: it is put in, and what it declared before and does not any
   // more is taken out.
   Result<void> declare(const std::vector<Declared>& all);
+  // Whom to scrape, from the next second on.
+  void scrape(std::vector<ScrapeJob> jobs);
   // Sends everything to the standbys, and begins to scrape. The client outlives the node.
   void reach_out(http::Client& client);
   // Begins to close seconds.

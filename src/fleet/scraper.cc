@@ -18,13 +18,20 @@ uint32_t key_of(uint32_t number, uint8_t tag) {
 }  // namespace
 
 Scraper::Scraper(net::Loop& loop, http::Client& client, Fleet& fleet, std::vector<ScrapeJob> jobs)
-    : loop_(loop), client_(client), fleet_(fleet), jobs_(std::move(jobs)), tasks_(loop) {}
+    : loop_(loop), client_(client), fleet_(fleet), tasks_(loop) {
+  set_jobs(std::move(jobs));
+}
+
+void Scraper::set_jobs(std::vector<ScrapeJob> jobs) {
+  jobs_.clear();
+  for (ScrapeJob& job : jobs) jobs_.push_back(std::make_shared<const ScrapeJob>(std::move(job)));
+}
 
 void Scraper::scrape() {
   ++round_;
   const auto second = static_cast<uint32_t>(loop_.clock().wall_ms() / 1000);
-  for (const ScrapeJob& job : jobs_) {
-    const auto service = fleet_.registry().find_service(job.service);
+  for (const auto& job : jobs_) {
+    const auto service = fleet_.registry().find_service(job->service);
     if (!service) continue;
     for (const auto& [name, number] : fleet_.registry().service(*service).by_name) {
       const uint8_t tag = fleet_.registry().member(number).tag;
@@ -71,9 +78,10 @@ net::Task<Result<std::string>> Scraper::fetch(std::string host, uint16_t port, s
   }
 }
 
-net::Task<void> Scraper::ask(const ScrapeJob& job, uint32_t number, uint8_t tag, uint32_t second) {
+net::Task<void> Scraper::ask(std::shared_ptr<const ScrapeJob> job, uint32_t number, uint8_t tag,
+                             uint32_t second) {
   const auto info = fleet_.registry().member(number).info;
-  const auto text = co_await fetch(info->address, info->port, job.path);
+  const auto text = co_await fetch(info->address, info->port, job->path);
   Target& target = *targets_.at(key_of(number, tag));
   target.asking = false;
   --asking_;
@@ -82,7 +90,7 @@ net::Task<void> Scraper::ask(const ScrapeJob& job, uint32_t number, uint8_t tag,
     co_return;
   }
   const uint64_t broken = target.scraped.broken();
-  auto sample = target.scraped.take(*text, job.names);
+  auto sample = target.scraped.take(*text, job->names);
   if (target.scraped.broken() > broken) {
     ++counters_.broken;
     co_return;

@@ -40,6 +40,8 @@ class Scraper {
   // All outlive the scraper.
   Scraper(net::Loop& loop, http::Client& client, Fleet& fleet, std::vector<ScrapeJob> jobs);
 
+  // From the next scrape on; questions under way end as they began.
+  void set_jobs(std::vector<ScrapeJob> jobs);
   // Asks everybody once: call it every second.
   void scrape();
   const ScraperCounters& counters() const { return counters_; }
@@ -50,13 +52,14 @@ class Scraper {
     bool asking = false;
     uint64_t round = 0;  // of the last scrape() that saw it
   };
-  net::Task<void> ask(const ScrapeJob& job, uint32_t number, uint8_t tag, uint32_t second);
+  net::Task<void> ask(std::shared_ptr<const ScrapeJob> job, uint32_t number, uint8_t tag,
+                      uint32_t second);
   net::Task<Result<std::string>> fetch(std::string host, uint16_t port, std::string path);
 
   net::Loop& loop_;
   http::Client& client_;
   Fleet& fleet_;
-  std::vector<ScrapeJob> jobs_;
+  std::vector<std::shared_ptr<const ScrapeJob>> jobs_;
   std::map<uint32_t, std::unique_ptr<Target>> targets_;  // by number and tag
   ScraperCounters counters_;
   uint64_t round_ = 0;

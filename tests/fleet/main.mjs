@@ -1,7 +1,8 @@
 // The suite `fleet`; see run.
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import https from "node:https";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -38,7 +39,7 @@ async function serve(name, lines) {
   child.url = await new Promise((resolve, reject) => {
     child.stdout.on("data", (bytes) => {
       said += bytes;
-      const found = /serving at (http:\S+?):? /.exec(said);
+      const found = /serving at (https?:\S+?):? /.exec(said);
       if (found) resolve(found[1].replace(/:$/, ""));
     });
     child.ended.then(() => reject(new Error(`the fleet ended: ${said}`)));
@@ -124,6 +125,53 @@ add("the Node reporter's samples find a sick endpoint, and it is explained", asy
   assert.ok(after.endpoints.find((e) => e.name === "d").weight < 1000);
   again.kill("SIGTERM");
   await again.ended;
+});
+
+add("the API by HTTPS, and the commands trust no certificate that nobody vouches for", async () => {
+  const [cert, key] = ["cert.pem", "key.pem"].map((name) => path.join(folder, name));
+  execFileSync("openssl", ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+    "-nodes", "-days", "1", "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1",
+    "-keyout", key, "-out", cert], { stdio: "ignore" });
+  const fleet = await serve("https", `tls: {certificate: ${cert}, key: ${key}}\n${shop}`);
+  assert.match(fleet.url, /^https:/);
+  const body = await new Promise((resolve, reject) => {
+    https.get(`${fleet.url}/v1/fleet/services/shop/weights`, { ca: readFileSync(cert) }, (reply) => {
+      let text = "";
+      reply.on("data", (bytes) => { text += bytes; });
+      reply.on("end", () => resolve(JSON.parse(text)));
+    }).on("error", reject);
+  });
+  assert.equal(body.endpoints.length, 5);
+  const env = { ...process.env, SSL_CERT_FILE: cert };
+  const words = ["fleet", "status", "--server", fleet.url, "--token", token];
+  assert.match(execFileSync(process.env.WEIR_BIN, words, { encoding: "utf8", env }), /5 endpoints/);
+  assert.throws(() => execFileSync(process.env.WEIR_BIN, words, { stdio: "pipe" }), /certificate/i);
+  fleet.kill("SIGTERM");
+  await fleet.ended;
+});
+
+add("SIGHUP takes up the services of the file, and a mistake changes nothing", async () => {
+  const fleet = await serve("reload", shop);
+  const file = path.join(folder, "reload.yaml");
+  const names = async () => (await weights(fleet.url)).endpoints.map((e) => e.name).join("");
+  assert.equal(await names(), "abcde");
+  await call(`${fleet.url}/v1/fleet/services/shop/endpoints/x`, "PUT",
+    { address: "10.0.1.1", port: 80 });
+  const before = readFileSync(file, "utf8");
+  writeFileSync(file, before.replace(/ +- .name: b,.*\n/, "").replace("10.0.0.5:80", "10.0.9.5:80") +
+    "      - {name: f, address: \"10.0.0.6:80\"}\n");
+  fleet.kill("SIGHUP");
+  await until("the new file", async () => await names() === "acdefx");
+  const moved = (await weights(fleet.url)).endpoints.find((e) => e.name === "e");
+  assert.equal(moved.address, "10.0.9.5");
+  writeFileSync(file, `${before}      - {name: g}\n`);
+  fleet.kill("SIGHUP");
+  const log = () => readFileSync(path.join(folder, "reload.log"), "utf8");
+  await until("the refusal", () => log().includes("fleet_reload_failed"));
+  assert.match(log(), /fleet_reload_problem.*address/);
+  assert.equal(await names(), "acdefx");
+  fleet.kill("SIGTERM");
+  await fleet.ended;
 });
 
 add("the C++ reporter's samples find a sick endpoint", async () => {

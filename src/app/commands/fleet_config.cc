@@ -160,6 +160,7 @@ const ObjectSpec& spec_of<FleetConfig>() {
   static const ObjectSpec spec =
       Table<FleetConfig>("Fleet", "What `weir fleet serve` runs with.")
           .field("listen", &FleetConfig::listen, "Where the API listens.")
+          .field("tls", &FleetConfig::tls, "Serve the API by HTTPS.", {.unset = "HTTP"})
           .field("data_dir", &FleetConfig::data_dir,
                  "Where the state lies that survives a restart.", {.as = FieldKind::path})
           .field("token", &FleetConfig::token,

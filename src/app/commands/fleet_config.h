@@ -60,6 +60,7 @@ struct FleetMirror {
 
 struct FleetConfig {
   ListenAddress listen{"127.0.0.1", 8095};
+  std::optional<ServerTls> tls;
   std::string data_dir = "./weir-fleet-data";
   Secret token;
   bool reads_need_token = false;

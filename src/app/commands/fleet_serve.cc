@@ -5,6 +5,7 @@
 
 #include <csignal>
 #include <exception>
+#include <functional>
 #include <memory>
 #include <ostream>
 #include <random>
@@ -29,6 +30,22 @@ namespace {
 
 constexpr Nanoseconds kDrain = std::chrono::seconds(2);
 
+std::vector<fleet::ScrapeJob> scrapes(const FleetConfig& config) {
+  std::vector<fleet::ScrapeJob> jobs;
+  for (const FleetServiceConfig& service : config.services) {
+    if (!service.scrape) continue;
+    const FleetScrape& scrape = *service.scrape;
+    jobs.push_back({.service = service.name,
+                    .path = scrape.path,
+                    .names = {.requests = scrape.requests,
+                              .status_label = scrape.status_label,
+                              .latency = scrape.latency,
+                              .inflight = scrape.inflight,
+                              .utilization = scrape.utilization}});
+  }
+  return jobs;
+}
+
 Result<fleet::NodeOptions> node_options(const FleetConfig& config) {
   fleet::NodeOptions options;
   options.fleet.policy.false_alarms_per_day = config.false_alarms_per_day;
@@ -51,17 +68,7 @@ Result<fleet::NodeOptions> node_options(const FleetConfig& config) {
   // Numbers that an earlier fleet without its state gave out must not be taken for this one's.
   std::random_device random;
   options.fleet.numbers_id = uint64_t{random()} << 32 | random();
-  for (const FleetServiceConfig& service : config.services) {
-    if (!service.scrape) continue;
-    const FleetScrape& scrape = *service.scrape;
-    options.scrapes.push_back({.service = service.name,
-                               .path = scrape.path,
-                               .names = {.requests = scrape.requests,
-                                         .status_label = scrape.status_label,
-                                         .latency = scrape.latency,
-                                         .inflight = scrape.inflight,
-                                         .utilization = scrape.utilization}});
-  }
+  options.scrapes = scrapes(config);
   for (const FleetMirror& mirror : config.mirror) {
     fleet::MirrorOptions to;
     std::string_view rest;
@@ -117,7 +124,26 @@ struct Outgoing {
   }
 };
 
-Result<void> serve(const FleetConfig& config, bool quiet, std::ostream& out) {
+// Reads the file again and takes up its services; everything else in it is for the next start.
+// A file with a mistake changes nothing.
+void reload(fleet::Node& node, const std::function<LoadedFleet()>& read) {
+  if (node.ticker().paused()) {
+    return log::warn("fleet_reload_left_out", {{"reason", "a standby follows its primary"}});
+  }
+  const LoadedFleet loaded = read();
+  for (const Problem& problem : loaded.problems)
+    log::warn("fleet_reload_problem", {{"problem", to_text(problem, "")}});
+  if (!loaded.config) return log::error("fleet_reload_failed");
+  if (const auto declared_all = node.declare(declared(*loaded.config)); !declared_all) {
+    return log::error("fleet_reload_failed", {{"error", declared_all.error().message()}});
+  }
+  node.scrape(scrapes(*loaded.config));
+  log::info("fleet_reloaded", {{"services", node.fleet().services().size()},
+                               {"endpoints", node.fleet().scheduler().endpoints()}});
+}
+
+Result<void> serve(const FleetConfig& config, const std::function<LoadedFleet()>& read, bool quiet,
+                   std::ostream& out) {
   WEIR_CHECK_OK(log::start({.level = config.log.level, .path = config.log.file}));
   sim::raise_descriptor_limit();
   SystemClock clock;
@@ -129,7 +155,14 @@ Result<void> serve(const FleetConfig& config, bool quiet, std::ostream& out) {
   WEIR_CHECK_OK(node.declare(declared(config)));
   node.reach_out(*outgoing.client);
   WEIR_TRY(const net::Address address, net::Address::parse(config.listen.to_text()));
-  WEIR_TRY(const net::Address bound, node.listen(address));
+  std::shared_ptr<const net::TlsServerContext> tls;
+  if (config.tls) {
+    WEIR_TRY(tls, net::TlsServerContext::load({.certificate_file = config.tls->certificate,
+                                               .key_file = config.tls->key,
+                                               .alpn = {"h2", "http/1.1"}}));
+  }
+  WEIR_TRY(const net::Address bound, node.listen(address, tls));
+  const std::string url = fmt::format("{}://{}", tls ? "https" : "http", bound.to_text());
   WEIR_TRY(const fleet::PublisherOptions publish, publisher_options(config.publish));
   fleet::Publishers publishers(loop, node.fleet(), [&node] { return node.ticker().paused(); });
   WEIR_CHECK_OK(publishers.start(publish));
@@ -137,7 +170,10 @@ Result<void> serve(const FleetConfig& config, bool quiet, std::ostream& out) {
       [&publishers](observe::Exposition& e) { fleet::write_metrics(publishers.figures(), e); });
   bool ending = false;
   const auto signals = net::Signals::open(loop, {SIGINT, SIGTERM, SIGHUP}, [&](int signal) {
-    if (signal == SIGHUP) return log::reopen();
+    if (signal == SIGHUP) {
+      log::reopen();
+      return reload(node, read);
+    }
     if (std::exchange(ending, true)) return loop.stop();
     loop.spawn(
         [](fleet::Node& its, fleet::Publishers& others, net::Loop& its_loop) -> net::Task<void> {
@@ -148,12 +184,10 @@ Result<void> serve(const FleetConfig& config, bool quiet, std::ostream& out) {
   });
   if (!signals) return fail(signals.error());
   if (!quiet) {
-    out << fmt::format("Weir's fleet is serving at http://{}: {} services, {} endpoints.\n\n",
-                       bound.to_text(), node.fleet().services().size(),
-                       node.fleet().scheduler().endpoints())
+    out << fmt::format("Weir's fleet is serving at {}: {} services, {} endpoints.\n\n", url,
+                       node.fleet().services().size(), node.fleet().scheduler().endpoints())
         << "  who is sick and why   weir fleet status\n"
-        << fmt::format("  one service's table   curl http://{}/v1/fleet/services/NAME/weights\n",
-                       bound.to_text());
+        << fmt::format("  one service's table   curl {}/v1/fleet/services/NAME/weights\n", url);
     if (publishers.xds_address()) {
       out << fmt::format("  clients of xDS        {}\n", publishers.xds_address()->to_text());
     }
@@ -173,14 +207,16 @@ Result<void> serve(const FleetConfig& config, bool quiet, std::ostream& out) {
 
 int run_fleet_serve(const Arguments& arguments, Terminal& terminal) {
   net::block_signals({SIGTERM, SIGINT, SIGHUP});
-  LoadedFleet loaded;
   const std::string file = arguments.value("config");
-  loaded = file.empty() ? load_fleet("", terminal.surroundings)
+  const auto read = [&file, &terminal] {
+    return file.empty() ? load_fleet("", terminal.surroundings)
                         : load_fleet_file(file, terminal.surroundings);
+  };
+  const LoadedFleet loaded = read();
   for (const Problem& problem : loaded.problems) terminal.err << to_text(problem, file) << "\n";
   if (!loaded.config) return kExitFailed;
   try {
-    const auto served = serve(*loaded.config, arguments.has("quiet"), terminal.out);
+    const auto served = serve(*loaded.config, read, arguments.has("quiet"), terminal.out);
     log::stop();
     if (served) return kExitDone;
     terminal.err << "weir fleet serve: " << served.error().message() << "\n";

@@ -200,9 +200,12 @@ class GeminiStreamWriter : public StreamWriter {
   void begin_element(std::string& out) {
     out.append(context_.sse ? "data: " : begun_ ? ",\r\n" : "[");
     begun_ = true;
+    element_ = out.size();
   }
   void end_element(std::string& out) const {
-    if (context_.sse) out.append("\r\n\r\n");
+    if (!context_.sse) return;
+    join_lines(out, element_);
+    out.append("\r\n\r\n");
   }
 
   const Context context_;
@@ -210,6 +213,7 @@ class GeminiStreamWriter : public StreamWriter {
   std::string model_;
   Usage usage_;
   std::vector<State> states_;
+  size_t element_ = 0;  // in the text that is being written: where the element begins
   bool begun_ = false;
   bool ended_ = false;
 };
