@@ -158,7 +158,8 @@ add("SIGHUP takes up the services of the file, and a mistake changes nothing", a
   await call(`${fleet.url}/v1/fleet/services/shop/endpoints/x`, "PUT",
     { address: "10.0.1.1", port: 80 });
   const before = readFileSync(file, "utf8");
-  writeFileSync(file, before.replace(/ +- .name: b,.*\n/, "").replace("10.0.0.5:80", "10.0.9.5:80") +
+  const without = before.replace(/ +- .name: b,.*\n/, "");
+  writeFileSync(file, without.replace("10.0.0.5:80", "10.0.9.5:80") +
     "      - {name: f, address: \"10.0.0.6:80\"}\n");
   fleet.kill("SIGHUP");
   await until("the new file", async () => await names() === "acdefx");
