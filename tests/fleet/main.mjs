@@ -135,7 +135,8 @@ add("the API by HTTPS, and the commands trust no certificate that nobody vouches
   const fleet = await serve("https", `tls: {certificate: ${cert}, key: ${key}}\n${shop}`);
   assert.match(fleet.url, /^https:/);
   const body = await new Promise((resolve, reject) => {
-    https.get(`${fleet.url}/v1/fleet/services/shop/weights`, { ca: readFileSync(cert) }, (reply) => {
+    const table = `${fleet.url}/v1/fleet/services/shop/weights`;
+    https.get(table, { ca: readFileSync(cert) }, (reply) => {
       let text = "";
       reply.on("data", (bytes) => { text += bytes; });
       reply.on("end", () => resolve(JSON.parse(text)));
