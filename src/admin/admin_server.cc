@@ -56,7 +56,7 @@ net::Task<Result<std::string>> read_all(http::ServerExchange& exchange) {
 }
 
 net::Task<Reply> call(Backend& backend, const Door& door, http::ServerExchange& exchange,
-                      const Match& found, identity::Actor actor) {
+                      const Match& found, identity::Actor actor, AuditNote& note) {
   const http::RequestHead& head = exchange.head();
   auto body = co_await read_all(exchange);
   if (!body) co_return error_reply(413, "too_large", "The body is over 1 MiB.");
@@ -73,7 +73,8 @@ net::Task<Reply> call(Backend& backend, const Door& door, http::ServerExchange& 
                         .actor = std::move(actor),
                         .address = address_of(exchange.peer()),
                         .cookie_name = std::string(door.cookie_name()),
-                        .secure = door.secure()};
+                        .secure = door.secure(),
+                        .note = &note};
   auto reply = co_await found.route->handler(backend, request);
   if (reply) co_return std::move(*reply);
   const Error& error = reply.error();
@@ -89,8 +90,16 @@ net::Task<void> send_file(http::ServerExchange& exchange, ConsoleReply file) {
   (void)co_await exchange.respond(head, file.body);
 }
 
+// What the audit log is to know of an exchange.
+struct Trail {
+  identity::Actor::Kind kind = identity::Actor::Kind::nobody;
+  std::string who;
+  std::string action;
+  AuditNote note;
+};
+
 net::Task<Reply> answer(Backend& backend, const Door& door, http::ServerExchange& exchange,
-                        std::string& who) {
+                        Trail& trail) {
   const http::RequestHead& head = exchange.head();
   if (head.path == "/healthz") co_return Reply{.body = R"({"status":"ok"})"};
   if (!door.admits(head)) {
@@ -103,8 +112,12 @@ net::Task<Reply> answer(Backend& backend, const Door& door, http::ServerExchange
   }
   auto actor = door.recognize(head, backend.people(), SystemClock().wall_ms());
   if (!actor) co_return error_reply(503, "unavailable", actor.error().message());
-  who = actor->name;
+  trail.who = actor->name;
+  trail.kind = actor->kind;
   const Match found = match(head);
+  trail.action =
+      fmt::format("{} {}", head.method, found.route != nullptr ? found.route->path : head.path);
+  if (!found.names.empty()) trail.note.object = found.names.front();
   // Whoever is nobody does not learn which paths there are.
   const auto needed =
       found.route != nullptr ? found.route->permission : identity::Permission::signed_in;
@@ -112,7 +125,7 @@ net::Task<Reply> answer(Backend& backend, const Door& door, http::ServerExchange
     co_return std::move(*refused);
   }
   if (found.route != nullptr) {
-    co_return co_await call(backend, door, exchange, found, std::move(*actor));
+    co_return co_await call(backend, door, exchange, found, std::move(*actor), trail.note);
   }
   if (found.path_known) {
     co_return error_reply(405, "method_not_allowed",
@@ -120,6 +133,38 @@ net::Task<Reply> answer(Backend& backend, const Door& door, http::ServerExchange
   }
   co_return error_reply(404, "not_found",
                         "No such path. GET /api/v1/openapi.json lists all of them.");
+}
+
+// A record that cannot be written is told by the log in full, and counted.
+void note_down(Backend& backend, Trail& trail, std::string address, int status) {
+  identity::AuditRecord record{.time_ms = SystemClock().wall_ms(),
+                               .actor = trail.who,
+                               .actor_kind = std::string(identity::to_string(trail.kind)),
+                               .address = std::move(address),
+                               .action = trail.action,
+                               .object = std::move(trail.note.object),
+                               .status = status,
+                               .before = std::move(trail.note.before),
+                               .after = std::move(trail.note.after)};
+  const auto done = backend.audit().append(record);
+  if (done && *done % identity::AuditLog::kCheckpointEvery == 0) {
+    // An anchor outside of the file, for who keeps the log elsewhere.
+    if (const auto head = backend.audit().head()) {
+      log::info("audit_checkpoint",
+                {{"anchor", to_text(identity::AuditAnchor{head->number, head->hash})}});
+    }
+  }
+  if (!done) {
+    log::error("audit_unwritten", {{"problem", done.error().message()},
+                                   {"actor", record.actor},
+                                   {"actor_kind", record.actor_kind},
+                                   {"address", record.address},
+                                   {"action", record.action},
+                                   {"object", record.object},
+                                   {"status", record.status},
+                                   {"before", record.before},
+                                   {"after", record.after}});
+  }
 }
 
 }  // namespace
@@ -169,8 +214,8 @@ net::Task<void> AdminServer::serve(http::ServerExchange& exchange) {
     co_await forward_->serve(exchange, backend_.public_address());
     co_return;
   }
-  std::string who;
-  const Reply reply = co_await answer(backend_, door_, exchange, who);
+  Trail trail;
+  const Reply reply = co_await answer(backend_, door_, exchange, trail);
   http::HeaderMap fields;
   for (const auto& [name, value] : reply.headers) fields.set(name, value);
   fields.set("content-type", reply.content_type);
@@ -182,8 +227,17 @@ net::Task<void> AdminServer::serve(http::ServerExchange& exchange) {
   if (exchange.head().method != "GET") {
     log::info("admin", {{"method", exchange.head().method},
                         {"path", exchange.head().path},
-                        {"by", who},
+                        {"by", trail.who},
                         {"status", reply.status}});
+  }
+  // Before the answer: whoever has it finds the record there.
+  const bool changes = request.method != "GET" && request.method != "HEAD";
+  if (!trail.note.actor.empty()) {
+    trail.who = trail.note.actor;
+    trail.kind = identity::Actor::Kind::session;
+  }
+  if (trail.kind != identity::Actor::Kind::nobody && (changes || trail.note.record)) {
+    note_down(backend_, trail, address_of(exchange.peer()), reply.status);
   }
   const http::ResponseHead head{.status = reply.status, .reason = {}, .headers = fields.list()};
   // A client that is gone needs no answer.

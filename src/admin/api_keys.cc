@@ -211,8 +211,27 @@ void write_configured(json::Writer& w, const access::Principal& who) {
   w.end_object();
 }
 
+// For the audit log.
+std::string key_text(const StoredKey& key) {
+  std::string text;
+  json::Writer w(text);
+  w.begin_object();
+  write_key(w, key);
+  w.end_object();
+  return text;
+}
+
+void note_before(Backend& backend, const Request& request) {
+  if (const auto key = backend.keys().get(request.path_value)) {
+    request.note->before = key_text(*key);
+  }
+}
+
 // After a change the next snapshot knows the key; a failure of that is told, the change stands.
-Result<Reply> key_reply(Backend& backend, const access::NewKey& made, int status) {
+Result<Reply> key_reply(Backend& backend, const Request& request, const access::NewKey& made,
+                        int status) {
+  request.note->object = made.stored.id;
+  request.note->after = key_text(made.stored);
   WEIR_CHECK_OK(backend.keys_changed());
   Reply reply{.status = status, .body = {}};
   json::Writer w(reply.body);
@@ -275,7 +294,7 @@ net::Task<Result<Reply>> create_key(Backend& backend, const Request& request) {
   if (!spec) co_return fail(std::move(spec).error());
   auto made = backend.keys().create(*spec, SystemClock().wall_ms());
   if (!made) co_return fail(std::move(made).error());
-  co_return key_reply(backend, *made, 201);
+  co_return key_reply(backend, request, *made, 201);
 }
 
 net::Task<Result<Reply>> rotate_key(Backend& backend, const Request& request) {
@@ -284,12 +303,14 @@ net::Task<Result<Reply>> rotate_key(Backend& backend, const Request& request) {
   if (overlap_s < 0 || overlap_s > kOverlapSecondsMax) {
     co_return fail(wrong("overlap_s", "seconds from 0 to 2592000 (30 days)"));
   }
+  note_before(backend, request);
   auto made = backend.keys().rotate(request.path_value, SystemClock().wall_ms(), overlap_s * 1000);
   if (!made) co_return fail(std::move(made).error());
-  co_return key_reply(backend, *made, 200);
+  co_return key_reply(backend, request, *made, 200);
 }
 
 net::Task<Result<Reply>> revoke_key(Backend& backend, const Request& request) {
+  note_before(backend, request);
   auto revoked = backend.keys().revoke(request.path_value, SystemClock().wall_ms());
   if (!revoked) co_return fail(std::move(revoked).error());
   if (auto generation = backend.keys_changed(); !generation) {

@@ -43,13 +43,10 @@ void write_me(json::Writer& w, const Actor& actor, const std::optional<User>& us
   w.end_object();
 }
 
-Reply user_reply(const User& user, int status) {
-  Reply reply{.status = status, .body = {}};
-  json::Writer w(reply.body);
-  w.begin_object();
-  write_user(w, user);
-  w.end_object();
-  return reply;
+Reply user_reply(const Request& request, const User& user, int status) {
+  request.note->object = user.id;
+  request.note->after = user_text(user);
+  return {.status = status, .body = request.note->after};
 }
 
 Reply ok_reply(std::string_view member = "ok") {
@@ -105,6 +102,8 @@ net::Task<Result<Reply>> post_sign_in(Backend& backend, const Request& request) 
                                              people.session_rules());
   if (!session) co_return fail(std::move(session).error());
   if (!*session) co_return fail(ErrorCode::unavailable, "the session did not last");
+  request.note->actor = (*session)->user.name;
+  request.note->object = (*session)->user.id;
   Actor actor;
   actor.kind = Actor::Kind::session;
   actor.name = (*session)->user.name;
@@ -238,13 +237,16 @@ net::Task<Result<Reply>> create_user(Backend& backend, const Request& request) {
   }
   auto created = backend.people().store().create(std::move(user), hash, SystemClock().wall_ms());
   if (!created) co_return fail(std::move(created).error());
-  co_return user_reply(*created, 201);
+  co_return user_reply(request, *created, 201);
 }
 
 net::Task<Result<Reply>> change_user(Backend& backend, const Request& request) {
   if (auto known = only_fields(request.body, {"display", "roles", "disabled"}); !known) {
     co_return fail(std::move(known).error());
   }
+  auto before = backend.people().store().user(request.path_value);
+  if (!before) co_return fail(std::move(before).error());
+  request.note->before = user_text(*before);
   identity::UserChange change;
   auto display = text_member(request.body, "display");
   if (!display) co_return fail(std::move(display).error());
@@ -257,10 +259,13 @@ net::Task<Result<Reply>> change_user(Backend& backend, const Request& request) {
   change.disabled = *disabled;
   auto changed = backend.people().store().change(request.path_value, change);
   if (!changed) co_return fail(std::move(changed).error());
-  co_return user_reply(*changed, 200);
+  co_return user_reply(request, *changed, 200);
 }
 
 net::Task<Result<Reply>> remove_user(Backend& backend, const Request& request) {
+  auto before = backend.people().store().user(request.path_value);
+  if (!before) co_return fail(std::move(before).error());
+  request.note->before = user_text(*before);
   auto removed = backend.people().store().remove(request.path_value);
   if (!removed) co_return fail(std::move(removed).error());
   co_return ok_reply("removed");

@@ -195,6 +195,8 @@ net::Task<Result<Reply>> get_request(Backend& backend, const Request& request) {
   write_row(w, *row);
   if (row->captured && request.actor.may(identity::Permission::content_read)) {
     if (const auto capture = backend.ledger().get_capture(*id)) {
+      // Who read what people wrote is worth a record.
+      request.note->record = true;
       w.key("capture")
           .begin_object()
           .member("request", capture->request)

@@ -144,9 +144,14 @@ net::Task<Result<Reply>> list_models(Backend& backend, const Request&) {
   co_return reply;
 }
 
-net::Task<Result<Reply>> post_reload(Backend& backend, const Request&) {
+net::Task<Result<Reply>> post_reload(Backend& backend, const Request& request) {
+  const auto generation_text = [&backend] {
+    return fmt::format(R"({{"config_generation":{}}})", backend.snapshot()->generation);
+  };
+  request.note->before = generation_text();
   auto generation = backend.reload();
   if (!generation) co_return fail(std::move(generation).error());
+  request.note->after = generation_text();
   Reply reply;
   json::Writer(reply.body)
       .begin_object()

@@ -28,7 +28,9 @@ Reply list_reply(const std::vector<identity::Token>& tokens,
   return reply;
 }
 
-Result<Reply> make(identity::PeopleStore& store, const identity::User& user, json::Value body) {
+Result<Reply> make(identity::PeopleStore& store, const identity::User& user,
+                   const Request& request) {
+  const json::Value body = request.body;
   WEIR_CHECK_OK(only_fields(body, {"name", "roles", "expires"}));
   WEIR_TRY(const std::string name, required_text(body, "name"));
   WEIR_TRY(const auto roles, roles_member(body));
@@ -37,6 +39,8 @@ Result<Reply> make(identity::PeopleStore& store, const identity::User& user, jso
   WEIR_TRY(const identity::NewToken made,
            store.create_token(user.id, name, roles.value_or(user.roles),
                               expires.value_or(now + kStandardLifetimeMs), now));
+  request.note->object = made.token.id;
+  request.note->after = token_text(made.token, user.name);
   Reply reply{.status = 201, .body = {}};
   json::Writer w(reply.body);
   w.begin_object().member("token", made.secret.reveal());
@@ -65,7 +69,7 @@ net::Task<Result<Reply>> create_my_token(Backend& backend, const Request& reques
   if (request.actor.kind != Actor::Kind::session) {
     co_return fail(ErrorCode::permission_denied, "a token is made by a person who is signed in");
   }
-  co_return make(backend.people().store(), request.actor.session->user, request.body);
+  co_return make(backend.people().store(), request.actor.session->user, request);
 }
 
 net::Task<Result<Reply>> revoke_my_token(Backend& backend, const Request& request) {
@@ -94,7 +98,7 @@ net::Task<Result<Reply>> create_user_token(Backend& backend, const Request& requ
     co_return fail(ErrorCode::permission_denied,
                    "people make their own tokens; this is for service accounts");
   }
-  co_return make(backend.people().store(), *user, request.body);
+  co_return make(backend.people().store(), *user, request);
 }
 
 net::Task<Result<Reply>> revoke_token(Backend& backend, const Request& request) {

@@ -94,7 +94,10 @@ Result<void> only_fields(json::Value body, std::initializer_list<std::string_vie
   return {};
 }
 
-Reply done(Backend& backend) {
+Reply done(Backend& backend, const Request& request) {
+  request.note->object =
+      request.body[request.body["deployment"].exists() ? "deployment" : "model"].string_or("");
+  request.note->after = request.body.raw();
   backend.publish_weights();
   return {.body = R"({"ok":true})"};
 }
@@ -179,7 +182,7 @@ net::Task<Result<Reply>> post_traffic_pin(Backend& backend, const Request& reque
   if (!share) co_return fail(ErrorCode::invalid_argument, "share: expected a number from 0 to 1");
   WEIR_CO_TRY(const int64_t seconds, time_field(request.body));
   WEIR_CO_CHECK_OK(backend.traffic().pin(model, deployment, *share, seconds));
-  co_return done(backend);
+  co_return done(backend, request);
 }
 
 net::Task<Result<Reply>> post_traffic_drain(Backend& backend, const Request& request) {
@@ -188,7 +191,7 @@ net::Task<Result<Reply>> post_traffic_drain(Backend& backend, const Request& req
   WEIR_CO_TRY(const std::string deployment, name_field(request.body, "deployment"));
   WEIR_CO_TRY(const int64_t seconds, time_field(request.body));
   WEIR_CO_CHECK_OK(backend.traffic().pin(model, deployment, 0, seconds));
-  co_return done(backend);
+  co_return done(backend, request);
 }
 
 net::Task<Result<Reply>> post_traffic_unpin(Backend& backend, const Request& request) {
@@ -196,7 +199,7 @@ net::Task<Result<Reply>> post_traffic_unpin(Backend& backend, const Request& req
   WEIR_CO_TRY(const std::string model, name_field(request.body, "model"));
   WEIR_CO_TRY(const std::string deployment, name_field(request.body, "deployment"));
   WEIR_CO_CHECK_OK(backend.traffic().unpin(model, deployment));
-  co_return done(backend);
+  co_return done(backend, request);
 }
 
 net::Task<Result<Reply>> post_traffic_dry_run(Backend& backend, const Request& request) {
@@ -205,7 +208,7 @@ net::Task<Result<Reply>> post_traffic_dry_run(Backend& backend, const Request& r
   const auto on = request.body["on"].as_bool();
   if (!on) co_return fail(ErrorCode::invalid_argument, "on: expected true or false");
   WEIR_CO_CHECK_OK(backend.traffic().dry_run(model, *on));
-  co_return done(backend);
+  co_return done(backend, request);
 }
 
 }  // namespace weir::admin

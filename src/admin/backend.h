@@ -14,6 +14,7 @@
 #include "gateway/traffic_control.h"
 #include "http/client.h"
 #include "http/server.h"
+#include "identity/audit_log.h"
 #include "identity/people.h"
 #include "ledger/alerts.h"
 #include "ledger/log_reader.h"
@@ -64,6 +65,7 @@ class Backend {
 
   virtual access::KeyStore& keys() = 0;
   virtual identity::People& people() = 0;
+  virtual identity::AuditLog& audit() = 0;
   virtual const ledger::LogReader& ledger() const = 0;
   virtual ledger::LogHealth ledger_health() const = 0;
   virtual state::KeeperSample state_sample() const = 0;

@@ -391,6 +391,15 @@ void write_sign_ins(Exposition& out, const identity::SignInCounts& counts) {
   out.sample("weir_sign_in_lockouts_total", {}, counts.lockouts);
 }
 
+void write_audit(Exposition& out, uint64_t records, uint64_t failures) {
+  out.family("weir_audit_records_total", "counter",
+             "Changes by the admin API that the audit log took.");
+  out.sample("weir_audit_records_total", {}, records);
+  out.family("weir_audit_failures_total", "counter",
+             "Changes that it could not take: each is in the log as audit_unwritten.");
+  out.sample("weir_audit_failures_total", {}, failures);
+}
+
 void write_state(Exposition& out, const state::KeeperSample& sample,
                  const std::vector<WorkerSample>& samples) {
   const auto one = [&](std::string_view name, std::string_view type, std::string_view help,
@@ -445,6 +454,7 @@ std::string metrics_text(const MetricsInput& in) {
   write_ledger(out, in.ledger, in.samples);
   write_alerts(out, in.alerts);
   write_sign_ins(out, in.sign_ins);
+  write_audit(out, in.audit_records, in.audit_failures);
   write_state(out, in.state, in.samples);
   return out.take();
 }
@@ -460,6 +470,8 @@ net::Task<Result<Reply>> get_metrics(Backend& backend, const Request&) {
                                         .ledger = backend.ledger_health(),
                                         .alerts = backend.alert_counts(),
                                         .sign_ins = backend.people().counts(),
+                                        .audit_records = backend.audit().appended(),
+                                        .audit_failures = backend.audit().failed(),
                                         .state = backend.state_sample(),
                                         .version = backend.version(),
                                         .started_ms = backend.started_ms()})};

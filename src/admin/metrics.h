@@ -18,6 +18,8 @@ struct MetricsInput {
   ledger::LogHealth ledger;
   ledger::AlertCounts alerts = {};
   identity::SignInCounts sign_ins = {};
+  uint64_t audit_records = 0;
+  uint64_t audit_failures = 0;
   state::KeeperSample state;
   std::string version;
   int64_t started_ms = 0;

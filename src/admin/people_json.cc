@@ -33,6 +33,24 @@ void write_user(json::Writer& w, const identity::User& user) {
   write_time(w, "signed_in", user.signed_in_ms);
 }
 
+std::string user_text(const identity::User& user) {
+  std::string text;
+  json::Writer w(text);
+  w.begin_object();
+  write_user(w, user);
+  w.end_object();
+  return text;
+}
+
+std::string token_text(const identity::Token& token, std::string_view user_name) {
+  std::string text;
+  json::Writer w(text);
+  w.begin_object();
+  write_token(w, token, user_name);
+  w.end_object();
+  return text;
+}
+
 void write_token(json::Writer& w, const identity::Token& token, std::string_view user_name) {
   w.member("id", token.id)
       .member("user", user_name)

@@ -82,6 +82,9 @@ constexpr NamedSchema kSchemas[] = {
     {"Me",
      "{kind: text, name: text, user: User?, roles: [text], permissions: [text], csrf: text?, "
      "expires: text?}"},
+    {"AuditRecord",
+     "{number: number, time: text, actor: text, actor_kind: text, address: text, action: text, "
+     "object: text, status: number, before?: any, after?: any}"},
     {"RoleRow", "{name: text, permissions: [text]}"},
     {"Error", "{error: {code: text, message: text}}"},
 };
@@ -112,6 +115,9 @@ constexpr RouteReply kReplies[] = {
     {"GET", "/api/v1/me/tokens", "{tokens: [Token]}"},
     {"POST", "/api/v1/me/tokens", "Token"},
     {"DELETE", "/api/v1/me/tokens/{id}", "{revoked: bool}"},
+    {"GET", "/api/v1/audit", "{records: [AuditRecord], next: number?}"},
+    {"GET", "/api/v1/audit/head",
+     "{number: number, hash: text, signature: text, anchor: text, public_key: text}"},
     {"GET", "/api/v1/roles", "{roles: [RoleRow], permissions: [{name: text, doc: text}]}"},
     {"GET", "/api/v1/users", "{users: [User]}"},
     {"POST", "/api/v1/users", "User"},

@@ -20,6 +20,15 @@
 
 namespace weir::admin {
 
+// What the audit log is told of a request beyond who, what and when. Never a secret.
+struct AuditNote {
+  bool record = false;  // also a request that changes nothing
+  std::string actor;    // who signed in by this request
+  std::string object;   // what stood for {id}, unless said otherwise
+  std::string before;   // JSON
+  std::string after;
+};
+
 struct Request {
   std::string_view method;
   std::string path_value;                    // what stood for {id} in the path
@@ -29,6 +38,7 @@ struct Request {
   std::string address;                       // from where, without the port
   std::string cookie_name;                   // of sessions
   bool secure = false;                       // whether pages are read over HTTPS
+  AuditNote* note = nullptr;                 // never null in a handler
 };
 
 struct Reply {
@@ -86,6 +96,9 @@ net::Task<Result<Reply>> create_user(Backend& backend, const Request& request);
 net::Task<Result<Reply>> change_user(Backend& backend, const Request& request);
 net::Task<Result<Reply>> remove_user(Backend& backend, const Request& request);
 net::Task<Result<Reply>> post_user_password(Backend& backend, const Request& request);
+// api_audit.cc
+net::Task<Result<Reply>> list_audit(Backend& backend, const Request& request);
+net::Task<Result<Reply>> get_audit_head(Backend& backend, const Request& request);
 // api_tokens.cc
 net::Task<Result<Reply>> list_my_tokens(Backend& backend, const Request& request);
 net::Task<Result<Reply>> create_my_token(Backend& backend, const Request& request);

@@ -31,6 +31,9 @@ class ScriptedProcess : public Backend {
     people_ = std::make_unique<identity::People>(
         loop, std::move(*people), identity::PasswordCost{.passes = 1, .memory_kib = 8},
         identity::PasswordThread::Mode::inline_for_tests);
+    auto audit = identity::AuditLog::open(directory_.path());
+    if (!audit) ADD_FAILURE() << audit.error().message();
+    audit_.emplace(std::move(*audit));
     ledger::LogOptions options;
     options.data_dir = directory_.path();
     options.commit_interval = Milliseconds(1);
@@ -69,6 +72,8 @@ class ScriptedProcess : public Backend {
   }
   access::KeyStore& keys() override { return *keys_; }
   identity::People& people() override { return *people_; }
+  identity::AuditLog& audit() override { return *audit_; }
+  const std::string& folder() const { return directory_.path(); }
   const ledger::LogReader& ledger() const override { return reader_; }
   ledger::LogHealth ledger_health() const override { return log_->health(); }
   state::KeeperSample state_sample() const override { return {}; }
@@ -117,6 +122,7 @@ class ScriptedProcess : public Backend {
   std::shared_ptr<access::KeyHasher> hasher_;
   std::optional<access::KeyStore> keys_;
   std::unique_ptr<identity::People> people_;
+  std::optional<identity::AuditLog> audit_;
   std::unique_ptr<ledger::RequestLog> log_;
   ledger::LogReader reader_{directory_.path()};
   SlotNames names_;

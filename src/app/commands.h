@@ -16,6 +16,7 @@ Command config_command();
 Command import_command();
 Command key_command();
 Command user_command();
+Command audit_command();
 Command ledger_command();
 Command prices_command();
 Command sim_command();

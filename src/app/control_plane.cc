@@ -157,6 +157,7 @@ Result<void> ControlPlane::open_stores() {
   WEIR_TRY(keys_, access::KeyStore::open(config_.data_dir, hasher_));
   WEIR_TRY(identity::PeopleStore people, identity::PeopleStore::open(config_.data_dir, hasher_));
   people_ = std::make_unique<identity::People>(loop_, std::move(people));
+  WEIR_TRY(audit_, identity::AuditLog::open(config_.data_dir));
   reader_.emplace(config_.data_dir);
   WEIR_TRY(alerts_, ledger::AlertBook::open(config_.data_dir));
   ledger::LogOptions options;

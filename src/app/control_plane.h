@@ -60,6 +60,7 @@ class ControlPlane final : public admin::Backend {
   Result<uint64_t> keys_changed() override;
   access::KeyStore& keys() override { return *keys_; }
   identity::People& people() override { return *people_; }
+  identity::AuditLog& audit() override { return *audit_; }
   const ledger::LogReader& ledger() const override { return *reader_; }
   ledger::LogHealth ledger_health() const override { return log_->health(); }
   state::KeeperSample state_sample() const override { return keeper_->sample(); }
@@ -102,6 +103,7 @@ class ControlPlane final : public admin::Backend {
   std::shared_ptr<access::KeyHasher> hasher_;
   std::optional<access::KeyStore> keys_;
   std::unique_ptr<identity::People> people_;
+  std::optional<identity::AuditLog> audit_;
   std::unique_ptr<ledger::RequestLog> log_;
   std::unique_ptr<state::Keeper> keeper_;
   std::optional<ledger::LogReader> reader_;

@@ -12,6 +12,7 @@
 #include "access/key_store.h"
 #include "app/commands.h"
 #include "app/commands/data_folder.h"
+#include "app/commands/shell_audit.h"
 #include "app/config/load.h"
 #include "app/config/values.h"
 #include "app/nearest.h"
@@ -106,6 +107,14 @@ void show(const access::NewKey& made, Terminal& terminal) {
       made.stored.id, kTakenUp);
 }
 
+// With the audit log's record of it.
+void record(const Arguments& arguments, std::string_view action, std::string_view id,
+            Terminal& terminal) {
+  if (const auto folder = data_folder(arguments, terminal)) {
+    record_change(*folder, {.action = action, .object = id}, terminal);
+  }
+}
+
 int run_add(const Arguments& arguments, Terminal& terminal) {
   const auto spec = spec_from(arguments);
   if (!spec) return failed(spec.error(), terminal);
@@ -113,6 +122,7 @@ int run_add(const Arguments& arguments, Terminal& terminal) {
   if (!store) return failed(store.error(), terminal);
   const auto made = store->create(*spec, SystemClock().wall_ms());
   if (!made) return failed(made.error(), terminal);
+  record(arguments, "weir key add", made->stored.id, terminal);
   show(*made, terminal);
   return kExitDone;
 }
@@ -184,6 +194,7 @@ int run_revoke(const Arguments& arguments, Terminal& terminal) {
   if (!key) return failed(key.error(), terminal);
   const auto revoked = store->revoke(key->id, SystemClock().wall_ms());
   if (!revoked) return failed(revoked.error(), terminal);
+  record(arguments, "weir key revoke", key->id, terminal);
   terminal.err << fmt::format("Key \"{}\" is revoked.\n{}", key->spec.name, kTakenUp);
   return kExitDone;
 }
@@ -197,6 +208,7 @@ int run_rotate(const Arguments& arguments, Terminal& terminal) {
   if (!key) return failed(key.error(), terminal);
   const auto made = store->rotate(key->id, SystemClock().wall_ms(), overlap->count());
   if (!made) return failed(made.error(), terminal);
+  record(arguments, "weir key rotate", key->id, terminal);
   show(*made, terminal);
   return kExitDone;
 }

@@ -13,6 +13,7 @@
 #include "admin/people_json.h"
 #include "app/commands.h"
 #include "app/commands/data_folder.h"
+#include "app/commands/shell_audit.h"
 #include "app/config/values.h"
 #include "app/nearest.h"
 #include "base/clock.h"
@@ -44,6 +45,12 @@ Result<identity::User> find_user(identity::PeopleStore& store, const std::string
   }
   return fail(ErrorCode::not_found,
               fmt::format("there is no user \"{}\"{}", wanted, did_you_mean(wanted, names)));
+}
+
+Result<void> record(const Arguments& arguments, Terminal& terminal, const ShellChange& change) {
+  WEIR_TRY(const std::string folder, data_folder(arguments, terminal));
+  record_change(folder, change, terminal);
+  return {};
 }
 
 // One line of standard input, not shown where it is typed.
@@ -100,6 +107,9 @@ Result<void> add(const Arguments& arguments, Terminal& terminal) {
     WEIR_TRY(hash, read_hash(user.name, terminal));
   }
   WEIR_TRY(const identity::User made, store.create(user, hash, SystemClock().wall_ms()));
+  WEIR_CHECK_OK(
+      record(arguments, terminal,
+             {.action = "weir user add", .object = made.id, .after = admin::user_text(made)}));
   terminal.err << fmt::format("{} \"{}\" ({}), roles: {}.\n",
                               made.kind == identity::UserKind::person ? "User" : "Service account",
                               made.name, made.id,
@@ -143,6 +153,11 @@ Result<void> change(const Arguments& arguments, Terminal& terminal) {
   if (arguments.has("disable")) change.disabled = true;
   if (arguments.has("enable")) change.disabled = false;
   WEIR_TRY(const identity::User changed, store.change(user.id, change));
+  WEIR_CHECK_OK(record(arguments, terminal,
+                       {.action = "weir user change",
+                        .object = user.id,
+                        .before = admin::user_text(user),
+                        .after = admin::user_text(changed)}));
   terminal.err << fmt::format("\"{}\", roles: {}{}.\n", changed.name,
                               changed.roles.empty() ? "none" : to_text(changed.roles),
                               changed.disabled ? ", disabled" : "");
@@ -154,6 +169,7 @@ Result<void> password(const Arguments& arguments, Terminal& terminal) {
   WEIR_TRY(const identity::User user, find_user(store, arguments.argument(0)));
   WEIR_TRY(const std::string hash, read_hash(user.name, terminal));
   WEIR_CHECK_OK(store.set_password(user.id, hash));
+  WEIR_CHECK_OK(record(arguments, terminal, {.action = "weir user password", .object = user.id}));
   terminal.err << fmt::format("\"{}\" has a new password; its sessions are over.\n", user.name);
   return {};
 }
@@ -171,6 +187,10 @@ Result<void> token(const Arguments& arguments, Terminal& terminal) {
   WEIR_TRY(const identity::NewToken made,
            store.create_token(user.id, arguments.argument(1), roles.empty() ? user.roles : roles,
                               expires_ms, now));
+  WEIR_CHECK_OK(record(arguments, terminal,
+                       {.action = "weir user token",
+                        .object = made.token.id,
+                        .after = admin::token_text(made.token, user.name)}));
   terminal.out << made.secret.reveal() << "\n";
   terminal.err << fmt::format(
       "Token \"{}\" of \"{}\", roles: {}, until {}. It is shown this once: only its hash is "
@@ -183,6 +203,9 @@ Result<void> remove(const Arguments& arguments, Terminal& terminal) {
   WEIR_TRY(identity::PeopleStore store, open_store(arguments, terminal));
   WEIR_TRY(const identity::User user, find_user(store, arguments.argument(0)));
   WEIR_CHECK_OK(store.remove(user.id));
+  WEIR_CHECK_OK(
+      record(arguments, terminal,
+             {.action = "weir user remove", .object = user.id, .before = admin::user_text(user)}));
   terminal.err << fmt::format("\"{}\" is gone, with its sessions and tokens.\n", user.name);
   return {};
 }
