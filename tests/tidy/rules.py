@@ -69,8 +69,9 @@ def rooms_include_only_lower_rooms(tree):
 
 # A third-party header, and the rooms that may see it. Everything else goes through those rooms.
 HOMES = [
-    (r"openssl/", {"net", "http", "access", "provider", "sim"},
+    (r"openssl/", {"net", "http", "access", "identity", "provider", "sim"},
      "TLS is net's; signatures, keys and JWTs need digests"),
+    (r"argon2.h$", {"identity"}, "passwords are hashed in identity"),
     (r"(ares|ares_\w+)\.h$", {"net"}, "the resolver lives in net"),
     (r"nghttp2/", {"http"}, "HTTP/2 lives in http"),
     (r"sys/epoll\.h$", {"net"}, "the event loop lives in net"),
