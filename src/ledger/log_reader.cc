@@ -3,10 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <bitset>
+#include <chrono>
 #include <limits>
 #include <map>
 
 #include "ledger/admission.h"
+#include "ledger/log_files.h"
 #include "ledger/log_schema.h"
 #include "store/day.h"
 #include "store/zstd.h"
@@ -18,35 +21,167 @@ namespace {
 constexpr uint32_t kPageMax = 1000;
 constexpr size_t kContentMax = size_t{256} << 20;
 
-// Conditions of a WHERE with the texts to bind, so that no value is ever part of the SQL.
-class Where {
+using Steady = std::chrono::steady_clock;
+
+int64_t us_since(Steady::time_point begin) {
+  return std::chrono::duration_cast<std::chrono::microseconds>(Steady::now() - begin).count();
+}
+
+// Looks for rows from the newest on, hour by hour where a tally says that there are any, in pieces
+// whose length follows how long the last one took: a search can end in time between two of them.
+class Search {
  public:
-  void number(std::string_view condition, int64_t value) {
-    add(fmt::format("{}{}", condition, value));
-  }
-  void text(std::string_view column, const std::string& value) {
-    if (value.empty()) return;
-    texts_.push_back(&value);
-    add(fmt::format("{}=?{}", column, texts_.size()));
-  }
-  const std::string& sql() const { return sql_; }
-  void bind(store::Statement& statement) const {
-    for (size_t i = 0; i < texts_.size(); ++i) {
-      statement.bind(static_cast<int>(i + 1), std::string_view(*texts_[i]));
+  Search(const std::string& data_dir, const RowFilter& filter)
+      : data_dir_(data_dir),
+        filter_(filter),
+        limit_(std::clamp<uint32_t>(filter.limit, 1, kPageMax)) {
+    const auto text = [&](std::string_view column, std::string_view dimension,
+                          const std::string& value) {
+      where_.text(column, value);
+      if (!value.empty() && !dimension.empty()) tallied_.emplace_back(dimension, &value);
+    };
+    text("key_id", "key", filter.key_id);
+    text("team", "team", filter.team);
+    text("project", "project", filter.project);
+    text("model", "model", filter.model);
+    text("deployment", "deployment", filter.deployment);
+    text("provider", "provider", filter.provider);
+    text("endpoint", "", filter.endpoint);
+    text("dialect", "", filter.dialect);
+    // A partial index serves a condition that has its own, word for word.
+    text("user", "", filter.user);
+    if (!filter.user.empty()) where_.add("user<>''");
+    text("error_code", "", filter.error_code);
+    if (!filter.error_code.empty()) where_.add("error_code<>''");
+    if (filter.outcome) {
+      where_.number("outcome=", static_cast<int64_t>(*filter.outcome));
+      if (*filter.outcome != Outcome::ok) where_.add("outcome<>0");
     }
+    if (filter.status_class >= 4) where_.add("status>=400");
+    if (filter.status_class > 0) where_.number("status/100=", filter.status_class);
+    if (filter.total_us_min > 0) where_.number("total_us>=", filter.total_us_min);
+  }
+
+  Result<RowPage> run() {
+    int64_t end_ms = std::numeric_limits<int64_t>::max();
+    if (filter_.until_ms > 0) end_ms = filter_.until_ms;
+    if (filter_.before) end_ms = std::min(end_ms, filter_.before->wall_ms() + 1);
+    const std::vector<int64_t> days = store::days_on_disk(data_dir_, kRequestsPrefix);
+    for (auto day = days.rbegin(); day != days.rend(); ++day) {
+      const int64_t begin_ms = *day * store::kDayMs;
+      if (begin_ms >= end_ms) continue;
+      if (begin_ms + store::kDayMs <= filter_.since_ms) break;
+      WEIR_CHECK_OK(search_day(*day, std::max(begin_ms, filter_.since_ms),
+                               std::min(begin_ms + store::kDayMs, end_ms)));
+      if (page_.next) break;
+    }
+    return std::move(page_);
   }
 
  private:
-  void add(const std::string& condition) {
-    sql_ += (sql_.empty() ? " WHERE " : " AND ") + condition;
+  Result<void> search_day(int64_t day, int64_t from_ms, int64_t to_ms) {
+    WEIR_TRY(auto connection,
+             open_log_file(store::day_file(data_dir_, kRequestsPrefix, day), "request"));
+    if (!connection) return {};
+    WEIR_TRY(const std::bitset<24> hours, hours_of(*connection, day));
+    WEIR_TRY(store::Statement query,
+             connection->prepare(
+                 fmt::format("{}{} ORDER BY id DESC LIMIT ?3", select_request_sql(), where_sql())));
+    const int64_t day_ms = day * store::kDayMs;
+    const auto hour_of = [&](int64_t ms) { return static_cast<size_t>((ms - day_ms) / kHourMs); };
+    while (to_ms > from_ms && !page_.next) {
+      size_t hour = hour_of(to_ms - 1);
+      if (!hours[hour]) {
+        to_ms = day_ms + static_cast<int64_t>(hour) * kHourMs;
+        continue;
+      }
+      while (hour > 0 && hours[hour - 1]) --hour;
+      int64_t begin = std::max(from_ms, day_ms + static_cast<int64_t>(hour) * kHourMs);
+      if (filter_.budget_us > 0) begin = std::max(begin, to_ms - piece_ms_);
+      WEIR_CHECK_OK(search_piece(query, begin, to_ms));
+      to_ms = begin;
+    }
+    return {};
   }
-  std::string sql_;
-  std::vector<const std::string*> texts_;
+
+  std::string where_sql() const {
+    return " WHERE id>=?1 AND id<?2" +
+           (where_.sql().empty() ? "" : " AND " + where_.sql().substr(7));
+  }
+
+  // The hours of a day in which there is anything to find.
+  Result<std::bitset<24>> hours_of(store::Connection& connection, int64_t day) {
+    std::bitset<24> hours;
+    hours.flip();
+    for (const auto& [dimension, value] : tallied_) {
+      WEIR_TRY(store::Statement any,
+               connection.prepare("SELECT 1 FROM tally WHERE dimension=?1 AND level=0 AND at=?2 "
+                                  "AND value=?3"));
+      any.bind(1, dimension).bind(2, day).bind(3, std::string_view(*value));
+      WEIR_TRY(const bool found, any.step());
+      if (!found) return std::bitset<24>();
+      WEIR_TRY(store::Statement lines,
+               connection.prepare("SELECT at FROM tally WHERE dimension=?1 AND level=1 AND "
+                                  "value=?2"));
+      lines.bind(1, dimension).bind(2, std::string_view(*value));
+      std::bitset<24> there;
+      for (;;) {
+        WEIR_TRY(const bool more, lines.step());
+        if (!more) break;
+        there.set(
+            static_cast<size_t>(std::clamp<int64_t>(lines.column_int64(0) - day * 24, 0, 23)));
+      }
+      hours &= there;
+    }
+    return hours;
+  }
+
+  Result<void> search_piece(store::Statement& query, int64_t from_ms, int64_t to_ms) {
+    const Steady::time_point begin = Steady::now();
+    const Id first = Id::first_at(from_ms);
+    Id end = Id::first_at(to_ms);
+    if (filter_.before) end = std::min(end, *filter_.before);
+    query.reset();
+    // One more than asked for tells whether there is a next page.
+    query.bind(1, first.value())
+        .bind(2, end.value())
+        .bind(3, static_cast<int64_t>(limit_ + 1 - page_.rows.size()));
+    where_.bind(query);
+    for (;;) {
+      WEIR_TRY(const bool more, query.step());
+      if (!more) break;
+      page_.rows.push_back(read_request(query));
+    }
+    if (page_.rows.size() > limit_) {
+      page_.rows.resize(limit_);
+      page_.next = page_.rows.back().id;
+      return {};
+    }
+    const int64_t took_us = us_since(begin);
+    if (took_us < kPieceUs / 4) piece_ms_ = std::min(piece_ms_ * 4, store::kDayMs);
+    if (took_us > kPieceUs) piece_ms_ = std::max<int64_t>(piece_ms_ / 2, 1000);
+    if (filter_.budget_us > 0 && us_since(begin_) >= filter_.budget_us) {
+      page_.next = first;
+      page_.partial = true;
+    }
+    return {};
+  }
+
+  static constexpr int64_t kPieceUs = 10'000;
+
+  const std::string& data_dir_;
+  const RowFilter& filter_;
+  const uint32_t limit_;
+  const Steady::time_point begin_ = Steady::now();
+  Where where_{4};
+  std::vector<std::pair<std::string_view, const std::string*>> tallied_;
+  int64_t piece_ms_ = 15 * 60'000;
+  RowPage page_;
 };
 
-// Opens a file of the log. A file that is not there (retention took it meanwhile), or whose writer
-// has not made the tables yet, is not an error.
-Result<std::optional<store::Connection>> open_if_there(const std::string& path,
+}  // namespace
+
+Result<std::optional<store::Connection>> open_log_file(const std::string& path,
                                                        std::string_view table) {
   auto connection = store::Connection::open(path, store::OpenMode::read_only);
   if (!connection) {
@@ -59,112 +194,13 @@ Result<std::optional<store::Connection>> open_if_there(const std::string& path,
   return std::optional<store::Connection>(std::move(*connection));
 }
 
-std::string_view column_of(SumBy by) {
-  switch (by) {
-    case SumBy::none:
-      return "''";
-    case SumBy::key:
-      return "key_id";
-    case SumBy::team:
-      return "team";
-    case SumBy::project:
-      return "project";
-    case SumBy::model:
-      return "model";
-    case SumBy::deployment:
-      return "deployment";
-    case SumBy::provider:
-      return "provider";
-    case SumBy::hour:
-      return "hour";
-    case SumBy::day:
-      return "hour/24";
-  }
-  return "''";
-}
-
-// The text of a group: hours and days as ISO, the rest as it is.
-std::string group_text(SumBy by, const store::Statement& statement, int column) {
-  if (by == SumBy::day) return store::day_text(statement.column_int64(column));
-  if (by == SumBy::hour) {
-    int64_t hour = statement.column_int64(column);
-    return fmt::format("{}T{:02}:00:00Z", store::day_text(hour / 24), hour % 24);
-  }
-  return std::string(statement.column_text(column));
-}
-
-void add(Sums& sums, const RollupSums& more) {
-  sums.requests += more.requests;
-  sums.errors += more.errors;
-  sums.aborted += more.aborted;
-  sums.denied += more.denied;
-  sums.unpriced += more.unpriced;
-  sums.estimated += more.estimated;
-  sums.input_tokens += more.input_tokens;
-  sums.cache_read_tokens += more.cache_read_tokens;
-  sums.cache_write_tokens += more.cache_write_tokens;
-  sums.output_tokens += more.output_tokens;
-  sums.reasoning_tokens += more.reasoning_tokens;
-  sums.cost += Money::from_nano(more.cost_nano);
-  sums.total_us += more.total_us;
-  sums.ttft_us += more.ttft_us;
-  sums.ttft_count += more.ttft_count;
-}
-
-}  // namespace
-
 Result<RowPage> LogReader::list(const RowFilter& filter) const {
-  uint32_t limit = std::clamp<uint32_t>(filter.limit, 1, kPageMax);
-  int64_t last_ms = filter.until_ms > 0 ? filter.until_ms - 1 : std::numeric_limits<int64_t>::max();
-  if (filter.before) last_ms = std::min(last_ms, filter.before->wall_ms());
-  Where where;
-  if (filter.since_ms > 0) where.number("id>=", Id::first_at(filter.since_ms).value());
-  if (filter.until_ms > 0) where.number("id<", Id::first_at(filter.until_ms).value());
-  if (filter.before) where.number("id<", filter.before->value());
-  where.text("key_id", filter.key_id);
-  where.text("team", filter.team);
-  where.text("project", filter.project);
-  where.text("model", filter.model);
-  where.text("deployment", filter.deployment);
-  where.text("provider", filter.provider);
-  where.text("user", filter.user);
-  where.text("endpoint", filter.endpoint);
-  where.text("dialect", filter.dialect);
-  where.text("error_code", filter.error_code);
-  if (filter.total_us_min > 0) where.number("total_us>=", filter.total_us_min);
-  if (filter.outcome) where.number("outcome=", static_cast<int64_t>(*filter.outcome));
-  if (filter.status_class > 0) where.number("status/100=", filter.status_class);
-
-  RowPage page;
-  std::vector<int64_t> days = store::days_on_disk(data_dir_, kRequestsPrefix);
-  for (auto day = days.rbegin(); day != days.rend(); ++day) {
-    if (*day > store::day_of(last_ms)) continue;
-    if (filter.since_ms > 0 && *day < store::day_of(filter.since_ms)) break;
-    WEIR_TRY(auto connection,
-             open_if_there(store::day_file(data_dir_, kRequestsPrefix, *day), "request"));
-    if (!connection) continue;
-    // One more than asked for tells whether there is a next page.
-    WEIR_TRY(store::Statement query,
-             connection->prepare(fmt::format("{}{} ORDER BY id DESC LIMIT {}", select_request_sql(),
-                                             where.sql(), limit + 1 - page.rows.size())));
-    where.bind(query);
-    for (;;) {
-      WEIR_TRY(bool more, query.step());
-      if (!more) break;
-      page.rows.push_back(read_request(query));
-    }
-    if (page.rows.size() > limit) {
-      page.rows.resize(limit);
-      page.next = page.rows.back().id;
-      break;
-    }
-  }
-  return page;
+  return Search(data_dir_, filter).run();
 }
 
 Result<RequestRow> LogReader::get(Id id) const {
   std::string path = store::day_file(data_dir_, kRequestsPrefix, store::day_of(id.wall_ms()));
-  WEIR_TRY(auto connection, open_if_there(path, "request"));
+  WEIR_TRY(auto connection, open_log_file(path, "request"));
   if (connection) {
     WEIR_TRY(store::Statement query, connection->prepare(select_request_sql() + " WHERE id=?1"));
     query.bind(1, id.value());
@@ -176,7 +212,7 @@ Result<RequestRow> LogReader::get(Id id) const {
 
 Result<StoredCapture> LogReader::get_capture(Id id) const {
   std::string path = store::day_file(data_dir_, kCapturesPrefix, store::day_of(id.wall_ms()));
-  WEIR_TRY(auto connection, open_if_there(path, "capture"));
+  WEIR_TRY(auto connection, open_log_file(path, "capture"));
   if (connection) {
     WEIR_TRY(store::Statement query,
              connection->prepare("SELECT request, response, request_content_type, "
@@ -197,61 +233,6 @@ Result<StoredCapture> LogReader::get_capture(Id id) const {
   }
   return fail(ErrorCode::not_found,
               fmt::format("no bodies are kept for the request {}", id.to_text()));
-}
-
-Result<std::vector<Sums>> LogReader::sums(const SumQuery& query) const {
-  int64_t from = query.since_ms / kHourMs;
-  int64_t to = query.until_ms > 0 ? (query.until_ms + kHourMs - 1) / kHourMs
-                                  : std::numeric_limits<int64_t>::max();
-  std::map<std::pair<std::string, std::string>, Sums> groups;
-  auto collect = [&](store::Connection& connection, const std::string& more) -> Result<void> {
-    Where where;
-    where.number("hour>=", from);
-    where.number("hour<", to);
-    where.text("key_id", query.key_id);
-    where.text("team", query.team);
-    where.text("project", query.project);
-    where.text("model", query.model);
-    where.text("provider", query.provider);
-    WEIR_TRY(store::Statement statement,
-             connection.prepare(fmt::format("SELECT {}, {}, {} FROM rollup{}{} GROUP BY 1, 2",
-                                            column_of(query.by), column_of(query.then_by),
-                                            sum_rollup_columns(), where.sql(), more)));
-    where.bind(statement);
-    for (;;) {
-      WEIR_TRY(bool found, statement.step());
-      if (!found) return {};
-      std::string group = group_text(query.by, statement, 0);
-      std::string then_group = group_text(query.then_by, statement, 1);
-      Sums& sums = groups[{group, then_group}];
-      sums.group = std::move(group);
-      sums.then_group = std::move(then_group);
-      add(sums, read_rollup_sums(statement, 2));
-    }
-  };
-
-  std::vector<int64_t> days = store::days_on_disk(data_dir_, kRequestsPrefix);
-  std::string on_disk;
-  size_t opened = 0;
-  for (auto day = days.rbegin(); day != days.rend(); ++day) {
-    on_disk += fmt::format("{}{}", on_disk.empty() ? "" : ",", *day);
-    if (*day < from / 24 || *day > (to - 1) / 24) continue;
-    if (++opened > query.days_max) break;
-    WEIR_TRY(auto connection,
-             open_if_there(store::day_file(data_dir_, kRequestsPrefix, *day), "rollup"));
-    if (connection) WEIR_CHECK_OK(collect(*connection, ""));
-  }
-  // Days whose file is still there are counted from it alone: a drop that was interrupted leaves
-  // them in both places.
-  WEIR_TRY(auto meta, open_if_there(data_dir_ + "/meta.db", "rollup"));
-  if (meta) WEIR_CHECK_OK(collect(*meta, fmt::format(" AND hour/24 NOT IN ({})", on_disk)));
-
-  std::vector<Sums> list;
-  for (auto& [key, sums] : groups) {
-    if (list.size() >= query.limit) break;
-    list.push_back(std::move(sums));
-  }
-  return list;
 }
 
 Result<void> remember_spending(const LogReader& reader, int64_t wall_ms, LimitRegistry& registry) {

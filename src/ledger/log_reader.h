@@ -1,6 +1,7 @@
 // Reads the request log for the admin API and for seeding budgets: read-only connections, opened
 // per call, beside the running writer (WAL readers never block it). For control-plane threads; a
-// query may take milliseconds. Limits: 1,000 rows per page, 400 days per query.
+// query may take milliseconds. Limits: 1,000 rows per page, 400 days per query; a search among rows
+// is given its time (RowFilter::budget_us).
 #pragma once
 
 #include <cstdint>
@@ -33,20 +34,35 @@ struct RowFilter {
   int64_t until_ms = 0;  // exclusive; 0: now and later
   uint32_t limit = 100;
   std::optional<Id> before = std::nullopt;  // cursor: rows older than this one
+  // A search that has taken longer ends with what it has found, and `next` where it stopped.
+  int64_t budget_us = 0;  // 0: to the end
 };
 
 struct RowPage {
   std::vector<RequestRow> rows;  // newest first
   std::optional<Id> next;        // cursor of the next page; none: this was the last
+  bool partial = false;          // the budget was used up; rows before `next` were not looked at
 };
 
-enum class SumBy : uint8_t { none, key, team, project, model, deployment, provider, hour, day };
+enum class SumBy : uint8_t {
+  none,
+  key,
+  team,
+  project,
+  model,
+  deployment,
+  provider,
+  tag,
+  hour,
+  day
+};
 
 struct SumQuery {
   int64_t since_ms = 0;  // whole hours: rounded down
   int64_t until_ms = 0;  // exclusive, rounded up to an hour
   SumBy by = SumBy::none;
   SumBy then_by = SumBy::none;
+  std::string tag = {};     // by tag: its name; then no other grouping or filter but time
   std::string key_id = {};  // filters, empty: all
   std::string team = {};
   std::string project = {};
@@ -97,7 +113,10 @@ class LogReader {
   Result<RowPage> list(const RowFilter& filter) const;
   Result<RequestRow> get(Id id) const;             // not_found
   Result<StoredCapture> get_capture(Id id) const;  // not_found
+  // invalid_argument: by tag and by something else.
   Result<std::vector<Sums>> sums(const SumQuery& query) const;
+  // The names of the tags that occurred on those days.
+  Result<std::vector<std::string>> tag_names(int64_t since_ms, int64_t until_ms) const;
 
  private:
   std::string data_dir_;

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "ledger/tally.h"
+
 namespace weir::ledger {
 
 namespace {
@@ -105,8 +107,18 @@ class Reader {
 }  // namespace
 
 std::span<const store::Migration> requests_migrations() {
-  static const store::Migration kMigrations[] = {
-      {1, kRequestTable}, {2, kRollupTable}, {3, kRequestMore}, {4, kRollupWithProject}};
+  // Who asks for the requests of a user, or with an error code, finds few: by an index. What is in
+  // the file already is tallied by whoever opens it (TallyWriter::open).
+  static const std::string kTallies =
+      tally_tables_sql() +
+      "CREATE INDEX request_user ON request(user) WHERE user<>'';"
+      "CREATE INDEX request_error_code ON request(error_code) WHERE error_code<>'';"
+      "CREATE INDEX request_failed ON request(status/100) WHERE status>=400";
+  static const store::Migration kMigrations[] = {{1, kRequestTable},
+                                                 {2, kRollupTable},
+                                                 {3, kRequestMore},
+                                                 {4, kRollupWithProject},
+                                                 {5, kTallies.c_str()}};
   return kMigrations;
 }
 
@@ -121,7 +133,9 @@ std::span<const store::Migration> captures_migrations() {
 }
 
 std::span<const store::Migration> meta_migrations() {
-  static const store::Migration kMigrations[] = {{1, kRollupTable}, {2, kRollupWithProject}};
+  static const std::string kTallies = tally_tables_sql() + tally_from_rollup_sql();
+  static const store::Migration kMigrations[] = {
+      {1, kRollupTable}, {2, kRollupWithProject}, {3, kTallies.c_str()}};
   return kMigrations;
 }
 
@@ -260,6 +274,24 @@ void RollupSums::add(const RequestRow& row) {
   ttft_count += row.ttft_us > 0 ? 1 : 0;
 }
 
+void RollupSums::add(const RollupSums& more) {
+  requests += more.requests;
+  errors += more.errors;
+  aborted += more.aborted;
+  denied += more.denied;
+  unpriced += more.unpriced;
+  estimated += more.estimated;
+  input_tokens += more.input_tokens;
+  cache_read_tokens += more.cache_read_tokens;
+  cache_write_tokens += more.cache_write_tokens;
+  output_tokens += more.output_tokens;
+  reasoning_tokens += more.reasoning_tokens;
+  cost_nano = (Money::from_nano(cost_nano) + Money::from_nano(more.cost_nano)).nano();
+  total_us += more.total_us;
+  ttft_us += more.ttft_us;
+  ttft_count += more.ttft_count;
+}
+
 RollupKey rollup_key(const RequestRow& row) {
   return {row.id.wall_ms() / kHourMs,
           row.key_id,
@@ -271,7 +303,7 @@ RollupKey rollup_key(const RequestRow& row) {
           row.status / 100};
 }
 
-std::string upsert_rollup_sql() {
+std::string upsert_sums_sql(std::string_view table, std::string_view key_columns, int keys) {
   std::string columns;
   std::string updates;
   for (std::string_view column : kSumColumns) {
@@ -279,11 +311,14 @@ std::string upsert_rollup_sql() {
     updates +=
         fmt::format("{}{}={}+excluded.{}", updates.empty() ? "" : ", ", column, column, column);
   }
-  return fmt::format(
-      "INSERT INTO rollup(hour, key_id, team, project, model, deployment, provider, "
-      "status_class{}) "
-      "VALUES({}) ON CONFLICT DO UPDATE SET {}",
-      columns, parameters(8 + static_cast<int>(std::size(kSumColumns))), updates);
+  return fmt::format("INSERT INTO {}({}{}) VALUES({}) ON CONFLICT DO UPDATE SET {}", table,
+                     key_columns, columns,
+                     parameters(keys + static_cast<int>(std::size(kSumColumns))), updates);
+}
+
+std::string upsert_rollup_sql(std::string_view table) {
+  return upsert_sums_sql(
+      table, "hour, key_id, team, project, model, deployment, provider, status_class", 8);
 }
 
 void bind_rollup(store::Statement& statement, const RollupKey& key, const RollupSums& sums) {
@@ -295,13 +330,21 @@ void bind_rollup(store::Statement& statement, const RollupKey& key, const Rollup
       .bind(6, key.deployment)
       .bind(7, key.provider)
       .bind(8, key.status_class);
-  int at = 8;
+  bind_sums(statement, 9, sums);
+}
+
+void bind_sums(store::Statement& statement, int first, const RollupSums& sums) {
+  int at = first;
   for (int64_t value :
        {sums.requests, sums.errors, sums.aborted, sums.denied, sums.unpriced, sums.estimated,
         sums.input_tokens, sums.cache_read_tokens, sums.cache_write_tokens, sums.output_tokens,
         sums.reasoning_tokens, sums.cost_nano, sums.total_us, sums.ttft_us, sums.ttft_count}) {
-    statement.bind(++at, value);
+    statement.bind(at++, value);
   }
+}
+
+std::span<const std::string_view> sum_columns() {
+  return kSumColumns;
 }
 
 std::string sum_rollup_columns() {

@@ -60,12 +60,17 @@ struct RollupSums {
   int64_t ttft_count = 0;
 
   void add(const RequestRow& row);
+  void add(const RollupSums& more);
 };
 
 RollupKey rollup_key(const RequestRow& row);
-// Adds the sums to the line of that key, in the requests file.
-std::string upsert_rollup_sql();
+// Adds the sums to the line of that key, in the requests file: in the table rollup, or rollup_day.
+std::string upsert_rollup_sql(std::string_view table = "rollup");
 void bind_rollup(store::Statement& statement, const RollupKey& key, const RollupSums& sums);
+// The same for any table with the sum columns behind the `keys` columns named.
+std::string upsert_sums_sql(std::string_view table, std::string_view key_columns, int keys);
+void bind_sums(store::Statement& statement, int first, const RollupSums& sums);
+std::span<const std::string_view> sum_columns();
 // The sum columns as "sum(requests), sum(errors), ..." and reading them, from `first` on.
 std::string sum_rollup_columns();
 RollupSums read_rollup_sums(const store::Statement& statement, int first);

@@ -48,6 +48,7 @@ Result<LogWriter::DayFile*> LogWriter::requests_of(int64_t day) {
   WEIR_TRY(file.connection, open_day(file.path, requests_migrations(), busy_ms()));
   WEIR_TRY(file.insert, file.connection.prepare(insert_request_sql()));
   WEIR_TRY(file.upsert, file.connection.prepare(upsert_rollup_sql()));
+  WEIR_TRY(file.tallies, TallyWriter::open(file.connection));
   return &requests_.emplace(day, std::move(file)).first->second;
 }
 
@@ -69,8 +70,10 @@ Result<void> LogWriter::prepare(int64_t wall_ms) {
   // Files of an older version are read beside the new ones, by the same statements.
   for (int64_t day : store::days_on_disk(options_.data_dir, kRequestsPrefix)) {
     const std::string path = store::day_file(options_.data_dir, kRequestsPrefix, day);
-    if (auto ready = open_day(path, requests_migrations(), busy_ms()); !ready) {
-      log::warn("ledger_file_unreadable", {{"file", path}, {"reason", ready.error().message()}});
+    auto ready = open_day(path, requests_migrations(), busy_ms());
+    const auto tallied = ready ? TallyWriter::open(*ready) : fail(ready.error());
+    if (!tallied) {
+      log::warn("ledger_file_unreadable", {{"file", path}, {"reason", tallied.error().message()}});
     }
   }
   WEIR_TRY(store::Connection meta,
@@ -136,6 +139,7 @@ Result<void> LogWriter::write_rows(int64_t day, std::span<RequestRow*> rows) {
   WEIR_TRY(DayFile * file, requests_of(day));
   WEIR_TRY(store::Transaction transaction, store::Transaction::begin(file->connection));
   std::map<RollupKey, RollupSums> sums;
+  file->tallies.clear();  // of a batch that failed
   uint64_t inserted = 0;
   uint64_t unusable = 0;
   for (RequestRow* row : rows) {
@@ -149,12 +153,15 @@ Result<void> LogWriter::write_rows(int64_t day, std::span<RequestRow*> rows) {
     WEIR_CHECK_OK(std::move(done));
     if (file->connection.changes() == 0) continue;  // written before: it is in the rollup too
     sums[rollup_key(*row)].add(*row);
+    file->tallies.add(*row);
     ++inserted;
   }
   for (const auto& [key, sum] : sums) {
     bind_rollup(file->upsert, key, sum);
     WEIR_CHECK_OK(file->upsert.run());
+    file->tallies.add(key, sum);
   }
+  WEIR_CHECK_OK(file->tallies.write());
   WEIR_CHECK_OK(transaction.commit());
   totals_.rows += inserted;
   totals_.unusable += unusable;
@@ -173,7 +180,11 @@ Result<void> LogWriter::archive(int64_t day) {
     WEIR_CHECK_OK(attach.run());
   }
   // Replacing, not adding: a crash between this and the removal of the file repeats both.
-  WEIR_CHECK_OK(meta.execute("INSERT OR REPLACE INTO main.rollup SELECT * FROM day.rollup"));
+  WEIR_CHECK_OK(
+      meta.execute("INSERT OR REPLACE INTO main.rollup SELECT * FROM day.rollup;"
+                   "INSERT OR REPLACE INTO main.rollup_day SELECT * FROM day.rollup_day;"
+                   "INSERT OR REPLACE INTO main.tally SELECT * FROM day.tally WHERE level<2;"
+                   "INSERT OR REPLACE INTO main.times SELECT * FROM day.times WHERE level<2"));
   return meta.execute("DETACH day");
 }
 

@@ -13,6 +13,7 @@
 #include "base/result.h"
 #include "ledger/log_schema.h"
 #include "ledger/request_log.h"
+#include "ledger/tally.h"
 #include "store/sqlite.h"
 #include "store/zstd.h"
 
@@ -49,6 +50,7 @@ class LogWriter {
     store::Connection connection;
     store::Statement insert;
     store::Statement upsert;
+    TallyWriter tallies;
     std::string path;
   };
 

@@ -3,12 +3,16 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
+#include <map>
 #include <string_view>
 #include <utility>
 
 #include "base/date.h"
 #include "base/id.h"
+#include "ledger/log_files.h"
 #include "ledger/log_schema.h"
+#include "ledger/tally.h"
 #include "store/day.h"
 #include "store/sqlite.h"
 
@@ -20,11 +24,38 @@ constexpr int64_t kRangeMsMax = 400 * store::kDayMs;
 // A step's sample: so many places spread over it, so many rows from each on.
 constexpr int64_t kSamplePlaces = 4;
 constexpr int64_t kSampleRows = 100;
+constexpr int64_t kMinuteMs = 60'000;
+// Up to this range steps are of minutes: longer ones would read too many lines.
+constexpr int64_t kMinutesRangeMs = 36 * kHourMs;
+constexpr size_t kBuckets = 1024;
 
 // What was measured in one step.
 struct Times {
   std::vector<int64_t> total;
   std::vector<int64_t> ttft;
+};
+
+// The same as histograms, by tally.h's buckets.
+struct Histogram {
+  std::vector<int64_t> counts;
+  int64_t count = 0;
+
+  void add(int64_t bucket, int64_t more) {
+    if (counts.empty()) counts.resize(kBuckets);
+    counts[static_cast<size_t>(std::clamp<int64_t>(bucket, 0, kBuckets - 1))] += more;
+    count += more;
+  }
+  int64_t percentile(int64_t percent) const {
+    int64_t left = std::max<int64_t>((count * percent + 99) / 100, 1);
+    for (size_t bucket = 0; bucket < counts.size(); ++bucket) {
+      left -= counts[bucket];
+      if (left <= 0) return bucket_middle(static_cast<int64_t>(bucket));
+    }
+    return 0;
+  }
+  Percentiles percentiles() const {
+    return {.p50 = percentile(50), .p95 = percentile(95), .p99 = percentile(99), .count = count};
+  }
 };
 
 // The value below which the share lies: the smallest of the ceil(share * n)-th. Reorders.
@@ -51,7 +82,13 @@ class SeriesReader {
   Result<Series> read() {
     WEIR_TRY(const int64_t rows, rows_about());
     series_.exact = rows <= query_.rows_max;
-    lay_out(series_.exact ? 1000 : kHourMs);
+    const bool all = query_.key_id.empty() && query_.team.empty() && query_.model.empty();
+    const bool minutes = all && query_.until_ms - query_.since_ms <= kMinutesRangeMs;
+    lay_out(series_.exact ? 1000 : minutes ? kMinuteMs : kHourMs);
+    if (!series_.exact && query_.key_id.empty() && query_.team.empty()) {
+      WEIR_CHECK_OK(read_tallies(minutes ? TallyLevel::minute : TallyLevel::hour));
+      return std::move(series_);
+    }
     WEIR_CHECK_OK(series_.exact ? read_rows() : read_hours());
     for (size_t i = 0; i < series_.points.size(); ++i) {
       Times& times = times_[i];
@@ -106,7 +143,7 @@ class SeriesReader {
     return &series_.points[static_cast<size_t>(at)];
   }
 
-  Result<void> read_hours() {
+  void take_hours() {
     for (const Sums& hour : hours_) {
       SeriesPoint* point = point_at(parse_rfc3339(hour.group).value_or(0));
       if (point == nullptr) continue;
@@ -117,11 +154,94 @@ class SeriesReader {
       point->output_tokens += hour.output_tokens;
       point->cost += hour.cost;
     }
-    const int64_t places = static_cast<int64_t>(series_.points.size()) * kSamplePlaces;
+  }
+
+  // Sums and histograms, of all requests or of one model.
+  Result<void> read_tallies(TallyLevel level) {
+    if (level == TallyLevel::hour) take_hours();
+    std::vector<std::pair<Histogram, Histogram>> steps(series_.points.size());
+    std::pair<Histogram, Histogram> all;
+    const auto read = [&](store::Connection& file, int64_t from_ms, int64_t to_ms) -> Result<void> {
+      const int64_t unit = level == TallyLevel::minute ? kMinuteMs : kHourMs;
+      if (level == TallyLevel::minute) WEIR_CHECK_OK(read_minutes(file, from_ms, to_ms));
+      WEIR_TRY(store::Statement lines,
+               file.prepare("SELECT at, bucket, total, ttft FROM times WHERE value=?1 AND "
+                            "level=?2 AND at>=?3 AND at<?4"));
+      lines.bind(1, std::string_view(query_.model))
+          .bind(2, static_cast<int64_t>(level))
+          .bind(3, from_ms / unit)
+          .bind(4, (to_ms + unit - 1) / unit);
+      for (;;) {
+        WEIR_TRY(const bool more, lines.step());
+        if (!more) return {};
+        const SeriesPoint* point = point_at(lines.column_int64(0) * unit);
+        if (point == nullptr) continue;
+        auto& step = steps[static_cast<size_t>(point - series_.points.data())];
+        for (auto* histograms : {&step, &all}) {
+          histograms->first.add(lines.column_int64(1), lines.column_int64(2));
+          histograms->second.add(lines.column_int64(1), lines.column_int64(3));
+        }
+      }
+    };
+    const std::vector<int64_t> days = store::days_on_disk(reader_.data_dir(), kRequestsPrefix);
+    const int64_t first = days.empty() ? 0 : days.front() * store::kDayMs;
+    if (series_.since_ms < first || days.empty()) {  // days whose file was dropped
+      WEIR_TRY(auto meta, open_log_file(reader_.data_dir() + "/meta.db", "times"));
+      if (meta) {
+        WEIR_CHECK_OK(read(*meta, series_.since_ms,
+                           days.empty() ? query_.until_ms : std::min(query_.until_ms, first)));
+      }
+    }
+    for (const int64_t day : days) {
+      const int64_t from = std::max(day * store::kDayMs, series_.since_ms);
+      const int64_t to = std::min((day + 1) * store::kDayMs, query_.until_ms);
+      if (from >= to) continue;
+      WEIR_TRY(store::Connection * file, open(day));
+      if (file != nullptr) WEIR_CHECK_OK(read(*file, from, to));
+    }
+    for (size_t i = 0; i < steps.size(); ++i) {
+      series_.points[i].total = steps[i].first.percentiles();
+      series_.points[i].ttft = steps[i].second.percentiles();
+      add(series_.whole, series_.points[i]);
+    }
+    series_.whole.total = all.first.percentiles();
+    series_.whole.ttft = all.second.percentiles();
+    return {};
+  }
+
+  Result<void> read_minutes(store::Connection& file, int64_t from_ms, int64_t to_ms) {
+    WEIR_TRY(store::Statement lines,
+             file.prepare("SELECT at, requests, errors, denied, input_tokens, output_tokens, "
+                          "cost_nano FROM tally WHERE dimension='all' AND level=2 AND at>=?1 "
+                          "AND at<?2"));
+    lines.bind(1, from_ms / kMinuteMs).bind(2, (to_ms + kMinuteMs - 1) / kMinuteMs);
+    for (;;) {
+      WEIR_TRY(const bool more, lines.step());
+      if (!more) return {};
+      SeriesPoint* point = point_at(lines.column_int64(0) * kMinuteMs);
+      if (point == nullptr) continue;
+      point->requests += lines.column_int64(1);
+      point->errors += lines.column_int64(2);
+      point->denied += lines.column_int64(3);
+      point->input_tokens += lines.column_int64(4);
+      point->output_tokens += lines.column_int64(5);
+      point->cost += Money::from_nano(lines.column_int64(6));
+    }
+  }
+
+  // Sums by the hour, and a sample of the rows: evenly spread however early its time is over.
+  Result<void> read_hours() {
+    take_hours();
+    const int64_t steps = static_cast<int64_t>(series_.points.size());
     const int64_t apart = series_.step_ms / kSamplePlaces;
-    for (int64_t i = 0; i < places; ++i) {
-      const int64_t from = series_.since_ms + i * apart;
-      WEIR_CHECK_OK(scan(from, from + apart, kSampleRows, false));
+    const auto begin = std::chrono::steady_clock::now();
+    for (int64_t place = 0; place < kSamplePlaces; ++place) {
+      for (int64_t step = 0; step < steps; ++step) {
+        const auto took = std::chrono::steady_clock::now() - begin;
+        if (took > std::chrono::microseconds(SeriesQuery::kSampleUs) && place > 0) return {};
+        const int64_t from = series_.since_ms + step * series_.step_ms + place * apart;
+        WEIR_CHECK_OK(scan(from, from + apart, kSampleRows, false));
+      }
     }
     return {};
   }
@@ -134,8 +254,7 @@ class SeriesReader {
   // Rows begun in [from, until), at most `rows_max` of a day: their times, and where `sums` is set
   // everything else.
   Result<void> scan(int64_t from, int64_t until, int64_t rows_max, bool sums) {
-    for (const int64_t day : store::days_on_disk(reader_.data_dir(), kRequestsPrefix)) {
-      if (day < store::day_of(from) || day > store::day_of(until - 1)) continue;
+    for (int64_t day = store::day_of(from); day <= store::day_of(until - 1); ++day) {
       WEIR_TRY(store::Connection * connection, open(day));
       if (connection != nullptr) {
         WEIR_CHECK_OK(scan_day(*connection, from, until, rows_max, sums));
@@ -144,20 +263,15 @@ class SeriesReader {
     return {};
   }
 
-  // The day's file; one stays open for the next call. nullptr: it has no table yet, or is gone.
+  // The day's file, which stays open for the next call. nullptr: it has no table yet, or is gone.
   Result<store::Connection*> open(int64_t day) {
-    if (open_ && open_day_ == day) return &*open_;
-    open_.reset();
-    auto opened = store::Connection::open(store::day_file(reader_.data_dir(), kRequestsPrefix, day),
-                                          store::OpenMode::read_only);
-    if (!opened && opened.error().code() == ErrorCode::not_found) return nullptr;
-    if (!opened) return fail(std::move(opened).error());
-    WEIR_TRY(const auto table, opened->query_int64("SELECT 1 FROM sqlite_master WHERE "
-                                                   "type='table' AND name='request'"));
-    if (!table) return nullptr;
-    open_.emplace(std::move(*opened));
-    open_day_ = day;
-    return &*open_;
+    auto& file = open_[day];
+    if (!file.looked) {
+      WEIR_TRY(file.connection,
+               open_log_file(store::day_file(reader_.data_dir(), kRequestsPrefix, day), "times"));
+      file.looked = true;
+    }
+    return file.connection ? &*file.connection : nullptr;
   }
 
   Result<void> scan_day(store::Connection& connection, int64_t from, int64_t until,
@@ -227,26 +341,28 @@ class SeriesReader {
   std::vector<Sums> hours_;
   std::vector<Times> times_;
   Times all_;
-  std::optional<store::Connection> open_;
-  int64_t open_day_ = 0;
+  struct File {
+    bool looked = false;
+    std::optional<store::Connection> connection;
+  };
+  std::map<int64_t, File> open_;  // by day; as many as the range has
 };
 
 }  // namespace
 
 int64_t series_step_ms(int64_t range_ms, int64_t points, int64_t least_ms) {
-  constexpr int64_t kMinute = 60'000;
   constexpr int64_t kSteps[] = {1000,
                                 2000,
                                 5000,
                                 10'000,
                                 15'000,
                                 30'000,
-                                kMinute,
-                                2 * kMinute,
-                                5 * kMinute,
-                                10 * kMinute,
-                                15 * kMinute,
-                                30 * kMinute,
+                                kMinuteMs,
+                                2 * kMinuteMs,
+                                5 * kMinuteMs,
+                                10 * kMinuteMs,
+                                15 * kMinuteMs,
+                                30 * kMinuteMs,
                                 kHourMs,
                                 2 * kHourMs,
                                 3 * kHourMs,

@@ -1,9 +1,10 @@
 // Series: what the overview plots. Requests, errors, tokens, cost and percentiles of times, in
 // equal steps over a range. Read from the rows while they are few (kRowsMax), so that every number
-// is exact; beyond that the sums come from the hourly rollups, the range is widened to whole hours,
-// and percentiles are those of a sample spread evenly over each step. The answer tells which.
+// is exact; beyond that from the tallies (tally.h), by whole minutes or hours. Sums stay exact;
+// percentiles come from histograms, or with a filter by key or team from a sample that is spread
+// evenly over the range. The answer tells which.
 //
-// For control-plane threads: some 100 ms at most. Limits: kRowsMax rows, kPointsMax steps.
+// For control-plane threads: some 50 ms. Limits: kRowsMax rows, kPointsMax steps, kSampleUs.
 #pragma once
 
 #include <cstdint>
@@ -18,7 +19,8 @@ namespace weir::ledger {
 
 struct SeriesQuery {
   static constexpr int64_t kPointsMax = 400;
-  static constexpr int64_t kRowsMax = 100'000;
+  static constexpr int64_t kRowsMax = 20'000;
+  static constexpr int64_t kSampleUs = 40'000;
 
   int64_t since_ms = 0;  // inclusive; rounded down to a step
   int64_t until_ms = 0;  // exclusive
@@ -51,7 +53,7 @@ struct SeriesPoint {
 struct Series {
   int64_t since_ms = 0;  // of the first step
   int64_t step_ms = 0;
-  bool exact = true;  // percentiles of all rows, not of a sample
+  bool exact = true;  // of the rows themselves
   std::vector<SeriesPoint> points;
   SeriesPoint whole;  // the range in one
 };

@@ -1,0 +1,90 @@
+// Tallies: sums kept ready in each day's file, so that a page over a month reads some thousand
+// lines whatever the number of requests. A tally is of one dimension alone ("all", "key", "model",
+// ..., "tag:NAME"), by the day, by the hour and, of all requests together, by the minute; beside
+// them stand a rollup of whole days and histograms of times, whose buckets are 1/16 of an octave
+// wide (a percentile read from them is off by 3 % at most).
+//
+// Written by the log's writer in the transaction of the rows; read by LogReader and Series. Limits:
+// kTagsPerRow tags of a row and kTagsPerDay different ones a day, values of kTagBytes; further ones
+// are in no tally of their own.
+#pragma once
+
+#include <compare>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <unordered_set>
+
+#include "base/result.h"
+#include "ledger/log_schema.h"
+#include "ledger/row.h"
+#include "store/sqlite.h"
+
+namespace weir::ledger {
+
+enum class TallyLevel : uint8_t { day = 0, hour = 1, minute = 2 };
+
+// "CREATE TABLE ..." of all of them.
+std::string tally_tables_sql();
+// Fills tallies and day rollups from the table rollup, without tags, minutes and times.
+std::string tally_from_rollup_sql();
+
+// The bucket of a time in microseconds, and the middle of a bucket.
+int64_t time_bucket(int64_t us);
+int64_t bucket_middle(int64_t bucket);
+
+// What one day's file remembers between batches: the statements, and which tags it knows.
+class TallyWriter {
+ public:
+  static constexpr size_t kTagsPerRow = 16;
+  static constexpr size_t kTagsPerDay = 10'000;
+  static constexpr size_t kTagBytes = 128;
+
+  TallyWriter() = default;
+  // Tallies what is in the file already where nobody has (a file of an older version).
+  static Result<TallyWriter> open(store::Connection& connection);
+
+  // A row that was inserted.
+  void add(const RequestRow& row);
+  // The batch's lines of the hourly rollup.
+  void add(const RollupKey& key, const RollupSums& sums);
+  // Writes what was added since the last write; within the batch's transaction.
+  Result<void> write();
+  // Forgets what was added: the batch failed.
+  void clear();
+
+ private:
+  struct Key {
+    std::string dimension;
+    TallyLevel level = TallyLevel::day;
+    int64_t at = 0;  // days, hours or minutes since the epoch
+    std::string value;
+    auto operator<=>(const Key&) const = default;
+  };
+  struct TimesKey {
+    std::string value;  // a model; empty: all
+    TallyLevel level = TallyLevel::hour;
+    int64_t at = 0;
+    int64_t bucket = 0;
+    auto operator<=>(const TimesKey&) const = default;
+  };
+  struct Times {
+    int64_t total = 0;
+    int64_t ttft = 0;
+  };
+
+  Result<void> tally_all(store::Connection& connection);
+  void add_tags(const RequestRow& row);
+  void add_times(const RequestRow& row);
+
+  store::Statement upsert_;
+  store::Statement upsert_times_;
+  store::Statement upsert_day_;
+  std::unordered_set<std::string> tags_;
+  std::map<Key, RollupSums> sums_;
+  std::map<TimesKey, Times> times_;
+  std::map<RollupKey, RollupSums> days_;
+};
+
+}  // namespace weir::ledger
