@@ -56,8 +56,8 @@ double weight_of(int64_t hour) {
 
 // Few are large: the product of two evens.
 int64_t skewed(Random& random, int64_t most) {
-  return 1 + static_cast<int64_t>(random.below(static_cast<uint64_t>(most)) * random.below(1000) /
-                                  1000);
+  return 1 + static_cast<int64_t>(random.below(static_cast<uint32_t>(most)) * int64_t{1} *
+                                  random.below(1000) / 1000);
 }
 
 RequestRow row_at(Id id, Random& random) {
@@ -76,7 +76,7 @@ RequestRow row_at(Id id, Random& random) {
   const size_t at = static_cast<size_t>(skewed(random, 10) - 1 + key) % kModels.size();
   const ModelKind& model = kModels[at];
   row.model = row.model_asked = row.provider_model = model.name;
-  const uint64_t which = random.below(static_cast<uint64_t>(model.deployments));
+  const uint64_t which = random.below(static_cast<uint32_t>(model.deployments));
   row.account = fmt::format("{}-{}", model.provider, which);
   row.deployment = fmt::format("{}/{}", row.account, model.name);
   row.provider = model.provider;

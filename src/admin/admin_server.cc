@@ -176,6 +176,7 @@ Reply error_reply(int status, std::string_view code, std::string_view message) {
 AdminServer::AdminServer(net::Loop& loop, Secret token, Backend& backend)
     : door_{.token = std::move(token), .public_url = {}},
       backend_(backend),
+      events_(loop, backend),
       server_(loop, server_config(),
               [this](http::ServerExchange& exchange) { return serve(exchange); }) {}
 
@@ -195,7 +196,7 @@ Result<std::unique_ptr<AdminServer>> AdminServer::start(net::Loop& loop,
 }
 
 // The call is the data plane's: what it may do is the virtual key's affair.
-bool AdminServer::may_forward(const http::RequestHead& head) {
+bool AdminServer::may_ask(const http::RequestHead& head) {
   if (!door_.admits(head)) return false;
   const auto actor = door_.recognize(head, backend_.people(), SystemClock().wall_ms());
   return actor && !door_.refuse(head, *actor, identity::Permission::signed_in, backend_.people());
@@ -210,8 +211,12 @@ net::Task<void> AdminServer::serve(http::ServerExchange& exchange) {
       co_return;
     }
   }
-  if (forward_ && request.path.starts_with(kForwardPath) && may_forward(request)) {
+  if (forward_ && request.path.starts_with(kForwardPath) && may_ask(request)) {
     co_await forward_->serve(exchange, backend_.public_address());
+    co_return;
+  }
+  if (request.path == kEventsPath && request.method == "GET" && may_ask(request)) {
+    co_await events_.serve(exchange);
     co_return;
   }
   Trail trail;

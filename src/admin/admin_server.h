@@ -12,6 +12,7 @@
 
 #include "admin/backend.h"
 #include "admin/door.h"
+#include "admin/events.h"
 #include "admin/forward.h"
 #include "base/result.h"
 #include "base/secret.h"
@@ -46,11 +47,12 @@ class AdminServer {
 
  private:
   net::Task<void> serve(http::ServerExchange& exchange);
-  bool may_forward(const http::RequestHead& head);
+  bool may_ask(const http::RequestHead& head);
 
   Door door_;
   std::unique_ptr<Forward> forward_;
   Backend& backend_;
+  Events events_;
   http::Server server_;
   net::Address address_;
 };

@@ -224,5 +224,63 @@ TEST_F(AdminTest, ABodyOverTheLimitIsRefused) {
   EXPECT_EQ(ask("POST", "/api/v1/keys", body)->status, 413);
 }
 
+// A page that listens for events.
+class Listener {
+ public:
+  Listener(net::Loop& loop, AdminServer& server) : loop_(loop) {
+    auto [ours, theirs] = net::memory_pair(loop);
+    server.server().serve_connection(std::move(theirs));
+    stream_ = std::move(ours);
+    const std::string_view ask =
+        "GET /api/v1/events HTTP/1.1\r\nhost: localhost:8081\r\ncontent-length: 0\r\n\r\n";
+    EXPECT_EQ(stream_->try_write(ask).bytes, ask.size());
+  }
+  // What came meanwhile.
+  std::string heard() {
+    loop_.run_until_idle();
+    std::string received;
+    std::string room(64 * 1024, '\0');
+    for (auto got = stream_->try_read(room); got.bytes > 0; got = stream_->try_read(room)) {
+      received.append(room, 0, got.bytes);
+    }
+    return received;
+  }
+
+ private:
+  net::Loop& loop_;
+  std::unique_ptr<net::Stream> stream_;
+};
+
+TEST_F(AdminTest, EventsTellWhatMovedAndNothingElse) {
+  auto page = std::make_unique<Listener>(loop_, server_);
+  const std::string first = page->heard();
+  EXPECT_THAT(first, HasSubstr("content-type: text/event-stream"));
+  EXPECT_THAT(first, HasSubstr("event: changed\ndata: {\"rows\":0,"));
+  loop_.advance(5 * Events::kPause);
+  EXPECT_EQ(page->heard(), "");
+  process_.write(process_.row(SystemClock().wall_ms()));
+  loop_.advance(Events::kPause);
+  EXPECT_THAT(page->heard(), HasSubstr("\"rows\":1,"));
+  EXPECT_TRUE(process_.keys_changed());
+  loop_.advance(Events::kPause);
+  EXPECT_THAT(page->heard(),
+              HasSubstr(fmt::format("\"config_generation\":{}", process_.generation)));
+  loop_.advance(Events::kPausesPerComment * Events::kPause);
+  EXPECT_THAT(page->heard(), HasSubstr(": here\n\n"));
+
+  std::vector<std::unique_ptr<Listener>> more;
+  for (uint32_t i = 0; i < Events::kStreamsMax; ++i) {
+    more.push_back(std::make_unique<Listener>(loop_, server_));
+    const std::string answer = more.back()->heard();
+    EXPECT_THAT(answer, HasSubstr(i + 1 < Events::kStreamsMax ? "200" : "503")) << i;
+  }
+  // Whoever leaves makes room.
+  more.clear();
+  page.reset();
+  loop_.run_until_idle();
+  loop_.advance(2 * Events::kPause);
+  EXPECT_THAT(Listener(loop_, server_).heard(), HasSubstr("200 OK"));
+}
+
 }  // namespace
 }  // namespace weir::admin

@@ -64,6 +64,7 @@ void write_series(json::Writer& w, const ledger::Series& series) {
   w.key("series").begin_object();
   write_column(w, "requests", series, [](const SeriesPoint& p) { return p.requests; });
   write_column(w, "errors", series, [](const SeriesPoint& p) { return p.errors; });
+  write_column(w, "denied", series, [](const SeriesPoint& p) { return p.denied; });
   write_column(w, "input_tokens", series, [](const SeriesPoint& p) { return p.input_tokens; });
   write_column(w, "output_tokens", series, [](const SeriesPoint& p) { return p.output_tokens; });
   write_column(w, "cost_nano_usd", series, [](const SeriesPoint& p) { return p.cost.nano(); });

@@ -13,6 +13,7 @@ namespace {
 using ledger::RequestRow;
 
 constexpr int64_t kDayMs = 86'400'000;
+constexpr int64_t kSearchUs = 40'000;                // the control plane has other things to do
 constexpr int64_t kTimeMsMax = 253'402'300'799'999;  // 9999-12-31: later is a mistake
 
 std::string text_of(const Request& request, const std::string& name) {
@@ -117,6 +118,7 @@ Result<ledger::SumBy> sum_by(const std::string& text) {
                                                                   {"model", SumBy::model},
                                                                   {"deployment", SumBy::deployment},
                                                                   {"provider", SumBy::provider},
+                                                                  {"tag", SumBy::tag},
                                                                   {"hour", SumBy::hour},
                                                                   {"day", SumBy::day}};
   for (const auto& [name, by] : kNames) {
@@ -125,7 +127,7 @@ Result<ledger::SumBy> sum_by(const std::string& text) {
   return fail(
       ErrorCode::invalid_argument,
       fmt::format(
-          "by: expected none, key, team, project, model, deployment, provider, hour or day, "
+          "by: expected none, key, team, project, model, deployment, provider, tag, hour or day, "
           "got \"{}\"",
           text.substr(0, 40)));
 }
@@ -168,6 +170,7 @@ net::Task<Result<Reply>> list_requests(Backend& backend, const Request& request)
       co_return fail(ErrorCode::invalid_argument, "before: expected a request id");
     }
   }
+  filter.budget_us = kSearchUs;
   auto page = backend.ledger().list(filter);
   if (!page) co_return fail(std::move(page).error());
   Reply reply;
@@ -180,6 +183,8 @@ net::Task<Result<Reply>> list_requests(Backend& backend, const Request& request)
   }
   w.end_array().key("next");
   page->next ? w.string("req_" + page->next->to_text()) : w.null();
+  w.member("partial", page->partial).key("searched_to_ms");
+  page->next ? w.number(page->next->wall_ms()) : w.null();
   w.end_object();
   co_return reply;
 }
@@ -231,6 +236,11 @@ net::Task<Result<Reply>> list_usage(Backend& backend, const Request& request) {
   query.team = text_of(request, "team");
   query.project = text_of(request, "project");
   query.model = text_of(request, "model");
+  query.provider = text_of(request, "provider");
+  query.tag = text_of(request, "tag");
+  const auto limit = number_of(request, "limit", 1000, 1, 20'000);
+  if (!limit) co_return fail(limit.error());
+  query.limit = static_cast<uint32_t>(*limit);
   auto sums = backend.ledger().sums(query);
   if (!sums) co_return fail(std::move(sums).error());
   Reply reply;
@@ -258,6 +268,22 @@ net::Task<Result<Reply>> list_usage(Backend& backend, const Request& request) {
         .member("ttft_count", sum.ttft_count)
         .end_object();
   }
+  w.end_array().end_object();
+  co_return reply;
+}
+
+net::Task<Result<Reply>> list_tags(Backend& backend, const Request& request) {
+  const int64_t now_ms = SystemClock().wall_ms();
+  const auto since = number_of(request, "since", now_ms - kDayMs, 0, kTimeMsMax);
+  if (!since) co_return fail(since.error());
+  const auto until = number_of(request, "until", now_ms, 0, kTimeMsMax);
+  if (!until) co_return fail(until.error());
+  const auto names = backend.ledger().tag_names(*since, *until);
+  if (!names) co_return fail(names.error());
+  Reply reply;
+  json::Writer w(reply.body);
+  w.begin_object().key("tags").begin_array();
+  for (const std::string& name : *names) w.string(name);
   w.end_array().end_object();
   co_return reply;
 }

@@ -20,7 +20,7 @@ constexpr NamedSchema kSchemas[] = {
      "config_generation: number, ledger_ok: bool, ledger_problem: text, "
      "totals: {requests: number, errors: number, denied: number, input_tokens: number, "
      "output_tokens: number, cost_usd: text, total_us: Percentiles, ttft_us: Percentiles}, "
-     "series: {requests: [number], errors: [number], input_tokens: [number], "
+     "series: {requests: [number], errors: [number], denied: [number], input_tokens: [number], "
      "output_tokens: [number], cost_nano_usd: [number], total_p50_us: [number?], "
      "total_p95_us: [number?], total_p99_us: [number?], ttft_p50_us: [number?], "
      "ttft_p95_us: [number?], ttft_p99_us: [number?]}}"},
@@ -99,9 +99,11 @@ constexpr RouteReply kReplies[] = {
     {"GET", "/api/v1/status", "Status"},
     {"GET", "/api/v1/overview", "Overview"},
     {"GET", "/api/v1/models", "{models: [Model]}"},
-    {"GET", "/api/v1/requests", "{requests: [Row], next: text?}"},
+    {"GET", "/api/v1/requests",
+     "{requests: [Row], next: text?, partial: bool, searched_to_ms: number?}"},
     {"GET", "/api/v1/requests/{id}", "Row"},
     {"GET", "/api/v1/usage", "{usage: [Sums]}"},
+    {"GET", "/api/v1/tags", "{tags: [text]}"},
     {"GET", "/api/v1/budgets", "{budgets: [BudgetStanding]}"},
     {"GET", "/api/v1/keys", "{keys: [Key]}"},
     {"POST", "/api/v1/keys", "Key"},

@@ -75,6 +75,7 @@ std::span<const Route> routes();
 net::Task<Result<Reply>> list_requests(Backend& backend, const Request& request);
 net::Task<Result<Reply>> get_request(Backend& backend, const Request& request);
 net::Task<Result<Reply>> list_usage(Backend& backend, const Request& request);
+net::Task<Result<Reply>> list_tags(Backend& backend, const Request& request);
 // api_overview.cc
 net::Task<Result<Reply>> get_overview(Backend& backend, const Request& request);
 

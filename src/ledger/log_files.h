@@ -1,10 +1,15 @@
-// What the readers of the log share: opening a file that may not be there, and conditions whose
-// values are bound and never part of the SQL. For control-plane threads.
+// What the readers of the log share: the files, held open from one question to the next, and
+// conditions whose values are bound and never part of the SQL. Any thread; a file that is lent
+// belongs to who has it until it is given back. Limits: kOpenMax files are kept open.
 #pragma once
 
 #include <fmt/format.h>
+#include <sys/types.h>
 
-#include <optional>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -14,10 +19,58 @@
 
 namespace weir::ledger {
 
-// A file that is not there (retention took it meanwhile), or whose writer has not made that table
-// yet, is not an error but nullopt.
-Result<std::optional<store::Connection>> open_log_file(const std::string& path,
-                                                       std::string_view table);
+class LogFiles;
+
+// A file on loan; empty where there is none.
+class LogFile {
+ public:
+  LogFile() = default;
+  ~LogFile();
+  LogFile(LogFile&& other) noexcept = default;
+  LogFile& operator=(LogFile&& other) noexcept;
+
+  explicit operator bool() const { return connection_ != nullptr; }
+  store::Connection* get() const { return connection_.get(); }
+  store::Connection* operator->() const { return connection_.get(); }
+  store::Connection& operator*() const { return *connection_; }
+
+ private:
+  friend class LogFiles;
+  std::shared_ptr<LogFiles> files_;
+  std::string path_;
+  ino_t inode_ = 0;
+  std::unique_ptr<store::Connection> connection_;
+};
+
+class LogFiles : public std::enable_shared_from_this<LogFiles> {
+ public:
+  static constexpr size_t kOpenMax = 48;
+
+  explicit LogFiles(std::string data_dir) : data_dir_(std::move(data_dir)) {}
+
+  // A day's requests or captures, and the sums of days that were dropped. A file that is not there
+  // (retention took it meanwhile), or whose writer has not made its tables yet, is no error but
+  // empty.
+  Result<LogFile> requests(int64_t day);
+  Result<LogFile> captures(int64_t day);
+  Result<LogFile> meta();
+
+ private:
+  friend class LogFile;
+  struct Kept {
+    std::unique_ptr<store::Connection> connection;
+    ino_t inode = 0;
+    uint64_t used = 0;
+  };
+
+  Result<LogFile> open(std::string path, std::string_view table);
+  void keep(LogFile&& file);
+
+  const std::string data_dir_;
+  std::mutex mutex_;
+  std::map<std::string, Kept> kept_;
+  uint64_t uses_ = 0;
+};
 
 // Conditions of a WHERE, with the texts to bind from ?`first` on. The texts must outlive it.
 class Where {

@@ -9,7 +9,6 @@
 #include <map>
 
 #include "ledger/admission.h"
-#include "ledger/log_files.h"
 #include "ledger/log_schema.h"
 #include "store/day.h"
 #include "store/zstd.h"
@@ -31,8 +30,9 @@ int64_t us_since(Steady::time_point begin) {
 // whose length follows how long the last one took: a search can end in time between two of them.
 class Search {
  public:
-  Search(const std::string& data_dir, const RowFilter& filter)
-      : data_dir_(data_dir),
+  Search(const LogReader& reader, const RowFilter& filter)
+      : data_dir_(reader.data_dir()),
+        files_(reader.files()),
         filter_(filter),
         limit_(std::clamp<uint32_t>(filter.limit, 1, kPageMax)) {
     const auto text = [&](std::string_view column, std::string_view dimension,
@@ -65,7 +65,10 @@ class Search {
   Result<RowPage> run() {
     int64_t end_ms = std::numeric_limits<int64_t>::max();
     if (filter_.until_ms > 0) end_ms = filter_.until_ms;
-    if (filter_.before) end_ms = std::min(end_ms, filter_.before->wall_ms() + 1);
+    if (filter_.before) {
+      const int64_t ms = filter_.before->wall_ms();
+      end_ms = std::min(end_ms, Id::first_at(ms) < *filter_.before ? ms + 1 : ms);
+    }
     const std::vector<int64_t> days = store::days_on_disk(data_dir_, kRequestsPrefix);
     for (auto day = days.rbegin(); day != days.rend(); ++day) {
       const int64_t begin_ms = *day * store::kDayMs;
@@ -80,8 +83,7 @@ class Search {
 
  private:
   Result<void> search_day(int64_t day, int64_t from_ms, int64_t to_ms) {
-    WEIR_TRY(auto connection,
-             open_log_file(store::day_file(data_dir_, kRequestsPrefix, day), "request"));
+    WEIR_TRY(const LogFile connection, files_.requests(day));
     if (!connection) return {};
     WEIR_TRY(const std::bitset<24> hours, hours_of(*connection, day));
     WEIR_TRY(store::Statement query,
@@ -167,9 +169,10 @@ class Search {
     return {};
   }
 
-  static constexpr int64_t kPieceUs = 10'000;
+  static constexpr int64_t kPieceUs = 5'000;
 
   const std::string& data_dir_;
+  LogFiles& files_;
   const RowFilter& filter_;
   const uint32_t limit_;
   const Steady::time_point begin_ = Steady::now();
@@ -181,26 +184,12 @@ class Search {
 
 }  // namespace
 
-Result<std::optional<store::Connection>> open_log_file(const std::string& path,
-                                                       std::string_view table) {
-  auto connection = store::Connection::open(path, store::OpenMode::read_only);
-  if (!connection) {
-    if (connection.error().code() == ErrorCode::not_found) return std::nullopt;
-    return fail(std::move(connection).error());
-  }
-  WEIR_TRY(auto found, connection->query_int64(fmt::format(
-                           "SELECT 1 FROM sqlite_master WHERE type='table' AND name='{}'", table)));
-  if (!found) return std::nullopt;
-  return std::optional<store::Connection>(std::move(*connection));
-}
-
 Result<RowPage> LogReader::list(const RowFilter& filter) const {
-  return Search(data_dir_, filter).run();
+  return Search(*this, filter).run();
 }
 
 Result<RequestRow> LogReader::get(Id id) const {
-  std::string path = store::day_file(data_dir_, kRequestsPrefix, store::day_of(id.wall_ms()));
-  WEIR_TRY(auto connection, open_log_file(path, "request"));
+  WEIR_TRY(const LogFile connection, files_->requests(store::day_of(id.wall_ms())));
   if (connection) {
     WEIR_TRY(store::Statement query, connection->prepare(select_request_sql() + " WHERE id=?1"));
     query.bind(1, id.value());
@@ -211,8 +200,7 @@ Result<RequestRow> LogReader::get(Id id) const {
 }
 
 Result<StoredCapture> LogReader::get_capture(Id id) const {
-  std::string path = store::day_file(data_dir_, kCapturesPrefix, store::day_of(id.wall_ms()));
-  WEIR_TRY(auto connection, open_log_file(path, "capture"));
+  WEIR_TRY(const LogFile connection, files_->captures(store::day_of(id.wall_ms())));
   if (connection) {
     WEIR_TRY(store::Statement query,
              connection->prepare("SELECT request, response, request_content_type, "

@@ -1,10 +1,11 @@
-// Reads the request log for the admin API and for seeding budgets: read-only connections, opened
-// per call, beside the running writer (WAL readers never block it). For control-plane threads; a
-// query may take milliseconds. Limits: 1,000 rows per page, 400 days per query; a search among rows
-// is given its time (RowFilter::budget_us).
+// Reads the request log for the admin API and for seeding budgets: read-only connections, kept
+// open between calls, beside the running writer (WAL readers never block it). For control-plane
+// threads; a query may take milliseconds. Limits: 1,000 rows per page, 400 days per query; a search
+// among rows is given its time (RowFilter::budget_us).
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -12,6 +13,7 @@
 #include "base/id.h"
 #include "base/money.h"
 #include "base/result.h"
+#include "ledger/log_files.h"
 #include "ledger/row.h"
 
 namespace weir::ledger {
@@ -105,9 +107,11 @@ class LimitRegistry;
 
 class LogReader {
  public:
-  explicit LogReader(std::string data_dir) : data_dir_(std::move(data_dir)) {}
+  explicit LogReader(std::string data_dir)
+      : data_dir_(std::move(data_dir)), files_(std::make_shared<LogFiles>(data_dir_)) {}
 
   const std::string& data_dir() const { return data_dir_; }
+  LogFiles& files() const { return *files_; }
 
   // Errors of all: io_error, corrupt. Days without a file are skipped.
   Result<RowPage> list(const RowFilter& filter) const;
@@ -120,6 +124,7 @@ class LogReader {
 
  private:
   std::string data_dir_;
+  std::shared_ptr<LogFiles> files_;  // copies of a reader share them
 };
 
 // Tells the registry what every key, project, team and all together have spent, day by day as far

@@ -1,13 +1,13 @@
 // LogReader::sums: by the tallies of one dimension where that is all that is asked for, else by the
 // rollups; whole days by their own lines, the hours at the ends one by one.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <limits>
 #include <map>
 #include <set>
 
-#include "ledger/log_files.h"
 #include "ledger/log_reader.h"
 #include "ledger/log_schema.h"
 #include "ledger/tally.h"
@@ -78,8 +78,8 @@ struct Part {
 
 class Summing {
  public:
-  Summing(const std::string& data_dir, const SumQuery& query)
-      : data_dir_(data_dir), query_(query) {}
+  Summing(const LogReader& reader, const SumQuery& query)
+      : data_dir_(reader.data_dir()), files_(reader.files()), query_(query) {}
 
   Result<std::vector<Sums>> read() {
     WEIR_CHECK_OK(choose_table());
@@ -91,8 +91,7 @@ class Summing {
       on_disk += fmt::format("{}{}", on_disk.empty() ? "" : ",", *day);
       if (*day < from_ / 24 || *day > (to_ - 1) / 24) continue;
       if (++opened > query_.days_max) break;
-      WEIR_TRY(auto file,
-               open_log_file(store::day_file(data_dir_, kRequestsPrefix, *day), "tally"));
+      WEIR_TRY(const LogFile file, files_.requests(*day));
       for (const Part& part : parts_) {
         const int64_t unit = part.level == TallyLevel::day ? 1 : 24;
         if (!file || part.from >= (*day + 1) * unit || part.to <= *day * unit) continue;
@@ -101,7 +100,7 @@ class Summing {
     }
     // Days whose file is still there are counted from it alone: a drop that was interrupted leaves
     // them in both places.
-    WEIR_TRY(auto meta, open_log_file(data_dir_ + "/meta.db", "tally"));
+    WEIR_TRY(const LogFile meta, files_.meta());
     for (const Part& part : parts_) {
       if (!meta) break;
       WEIR_CHECK_OK(collect(*meta, part, on_disk));
@@ -180,6 +179,9 @@ class Summing {
     Where where;
     const bool day = part.level == TallyLevel::day;
     std::string_view table = "tally";
+    // Lines of a tally are few: they are added up here. Those of a rollup, there.
+    const std::string columns =
+        by_tally_ ? fmt::format("{}", fmt::join(sum_columns(), ", ")) : sum_rollup_columns();
     if (by_tally_) {
       where.equals("dimension", dimension_);
       where.number("level=", static_cast<int64_t>(part.level));
@@ -216,6 +218,7 @@ class Summing {
   }
 
   const std::string& data_dir_;
+  LogFiles& files_;
   const SumQuery& query_;
   bool by_tally_ = true;
   std::string dimension_;
@@ -229,13 +232,12 @@ class Summing {
 }  // namespace
 
 Result<std::vector<Sums>> LogReader::sums(const SumQuery& query) const {
-  return Summing(data_dir_, query).read();
+  return Summing(*this, query).read();
 }
 
 Result<std::vector<std::string>> LogReader::tag_names(int64_t since_ms, int64_t until_ms) const {
   std::set<std::string> names;
-  const auto read = [&](const std::string& path) -> Result<void> {
-    WEIR_TRY(auto file, open_log_file(path, "tally"));
+  const auto read = [&](const LogFile& file) -> Result<void> {
     if (!file) return {};
     WEIR_TRY(store::Statement statement,
              file->prepare("SELECT DISTINCT dimension FROM tally WHERE dimension>='tag:' AND "
@@ -249,9 +251,11 @@ Result<std::vector<std::string>> LogReader::tag_names(int64_t since_ms, int64_t 
   };
   for (const int64_t day : store::days_on_disk(data_dir_, kRequestsPrefix)) {
     if (day < store::day_of(since_ms) || day > store::day_of(until_ms)) continue;
-    WEIR_CHECK_OK(read(store::day_file(data_dir_, kRequestsPrefix, day)));
+    WEIR_TRY(const LogFile file, files_->requests(day));
+    WEIR_CHECK_OK(read(file));
   }
-  WEIR_CHECK_OK(read(data_dir_ + "/meta.db"));
+  WEIR_TRY(const LogFile meta, files_->meta());
+  WEIR_CHECK_OK(read(meta));
   return std::vector<std::string>(names.begin(), names.end());
 }
 

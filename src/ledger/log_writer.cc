@@ -40,6 +40,19 @@ Result<store::Connection> open_day(const std::string& path,
 LogWriter::LogWriter(const LogOptions& options)
     : options_(options), compressor_(options.capture_level) {}
 
+LogWriter::~LogWriter() {
+  for (auto* files : {&requests_, &captures_}) {
+    for (auto& [day, file] : *files) settle(file);
+  }
+}
+
+// Closing brings everything into the one file only when nobody reads it: readers keep theirs open.
+void LogWriter::settle(DayFile& file) {
+  if (auto done = file.connection.execute("PRAGMA wal_checkpoint(PASSIVE)"); !done) {
+    log::debug("ledger_checkpoint_failed", {{"reason", done.error().message()}});
+  }
+}
+
 Result<LogWriter::DayFile*> LogWriter::requests_of(int64_t day) {
   auto found = requests_.find(day);
   if (found != requests_.end()) return &found->second;
@@ -217,7 +230,10 @@ Result<void> LogWriter::drop_old(int64_t wall_ms) {
 
 void LogWriter::close_unused() {
   for (auto* files : {&requests_, &captures_}) {
-    while (files->size() > kFilesOpenMax) files->erase(files->begin());
+    while (files->size() > kFilesOpenMax) {
+      settle(files->begin()->second);
+      files->erase(files->begin());
+    }
     // Rows written to a file that was unlinked would be lost without an error.
     std::erase_if(*files,
                   [](const auto& entry) { return ::access(entry.second.path.c_str(), F_OK) != 0; });

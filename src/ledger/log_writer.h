@@ -22,6 +22,9 @@ namespace weir::ledger {
 class LogWriter {
  public:
   explicit LogWriter(const LogOptions& options);
+  ~LogWriter();
+  LogWriter(const LogWriter&) = delete;
+  LogWriter& operator=(const LogWriter&) = delete;
 
   // Since the start, failed batches included as far as they came.
   struct Totals {
@@ -59,6 +62,7 @@ class LogWriter {
   Result<void> write_rows(int64_t day, std::span<RequestRow*> rows);
   Result<void> write_captures(int64_t day, std::span<RequestRow*> rows);
   Result<void> archive(int64_t day);
+  static void settle(DayFile& file);
   int busy_ms() const { return static_cast<int>(options_.busy_timeout.count()); }
 
   const LogOptions options_;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 #include <map>
+#include <numeric>
 #include <string_view>
 #include <utility>
 
@@ -27,7 +28,6 @@ constexpr int64_t kSampleRows = 100;
 constexpr int64_t kMinuteMs = 60'000;
 // Up to this range steps are of minutes: longer ones would read too many lines.
 constexpr int64_t kMinutesRangeMs = 36 * kHourMs;
-constexpr size_t kBuckets = 1024;
 
 // What was measured in one step.
 struct Times {
@@ -35,28 +35,12 @@ struct Times {
   std::vector<int64_t> ttft;
 };
 
-// The same as histograms, by tally.h's buckets.
-struct Histogram {
-  std::vector<int64_t> counts;
-  int64_t count = 0;
-
-  void add(int64_t bucket, int64_t more) {
-    if (counts.empty()) counts.resize(kBuckets);
-    counts[static_cast<size_t>(std::clamp<int64_t>(bucket, 0, kBuckets - 1))] += more;
-    count += more;
-  }
-  int64_t percentile(int64_t percent) const {
-    int64_t left = std::max<int64_t>((count * percent + 99) / 100, 1);
-    for (size_t bucket = 0; bucket < counts.size(); ++bucket) {
-      left -= counts[bucket];
-      if (left <= 0) return bucket_middle(static_cast<int64_t>(bucket));
-    }
-    return 0;
-  }
-  Percentiles percentiles() const {
-    return {.p50 = percentile(50), .p95 = percentile(95), .p99 = percentile(99), .count = count};
-  }
-};
+Percentiles percentiles(const Histogram& times) {
+  return {.p50 = times.percentile(50),
+          .p95 = times.percentile(95),
+          .p99 = times.percentile(99),
+          .count = times.count()};
+}
 
 // The value below which the share lies: the smallest of the ceil(share * n)-th. Reorders.
 int64_t percentile(std::vector<int64_t>& values, int64_t percent) {
@@ -81,8 +65,9 @@ class SeriesReader {
 
   Result<Series> read() {
     WEIR_TRY(const int64_t rows, rows_about());
-    series_.exact = rows <= query_.rows_max;
     const bool all = query_.key_id.empty() && query_.team.empty() && query_.model.empty();
+    // Rows of one key or team lie far apart: each is a page of the file to read.
+    series_.exact = rows <= (all ? query_.rows_max : query_.rows_max / 4);
     const bool minutes = all && query_.until_ms - query_.since_ms <= kMinutesRangeMs;
     lay_out(series_.exact ? 1000 : minutes ? kMinuteMs : kHourMs);
     if (!series_.exact && query_.key_id.empty() && query_.team.empty()) {
@@ -165,7 +150,7 @@ class SeriesReader {
       const int64_t unit = level == TallyLevel::minute ? kMinuteMs : kHourMs;
       if (level == TallyLevel::minute) WEIR_CHECK_OK(read_minutes(file, from_ms, to_ms));
       WEIR_TRY(store::Statement lines,
-               file.prepare("SELECT at, bucket, total, ttft FROM times WHERE value=?1 AND "
+               file.prepare("SELECT at, total, ttft FROM times WHERE value=?1 AND "
                             "level=?2 AND at>=?3 AND at<?4"));
       lines.bind(1, std::string_view(query_.model))
           .bind(2, static_cast<int64_t>(level))
@@ -177,16 +162,14 @@ class SeriesReader {
         const SeriesPoint* point = point_at(lines.column_int64(0) * unit);
         if (point == nullptr) continue;
         auto& step = steps[static_cast<size_t>(point - series_.points.data())];
-        for (auto* histograms : {&step, &all}) {
-          histograms->first.add(lines.column_int64(1), lines.column_int64(2));
-          histograms->second.add(lines.column_int64(1), lines.column_int64(3));
-        }
+        step.first.add(lines.column_blob(1));
+        step.second.add(lines.column_blob(2));
       }
     };
     const std::vector<int64_t> days = store::days_on_disk(reader_.data_dir(), kRequestsPrefix);
     const int64_t first = days.empty() ? 0 : days.front() * store::kDayMs;
     if (series_.since_ms < first || days.empty()) {  // days whose file was dropped
-      WEIR_TRY(auto meta, open_log_file(reader_.data_dir() + "/meta.db", "times"));
+      WEIR_TRY(const LogFile meta, reader_.files().meta());
       if (meta) {
         WEIR_CHECK_OK(read(*meta, series_.since_ms,
                            days.empty() ? query_.until_ms : std::min(query_.until_ms, first)));
@@ -200,12 +183,14 @@ class SeriesReader {
       if (file != nullptr) WEIR_CHECK_OK(read(*file, from, to));
     }
     for (size_t i = 0; i < steps.size(); ++i) {
-      series_.points[i].total = steps[i].first.percentiles();
-      series_.points[i].ttft = steps[i].second.percentiles();
+      all.first.add(steps[i].first);
+      all.second.add(steps[i].second);
+      series_.points[i].total = percentiles(steps[i].first);
+      series_.points[i].ttft = percentiles(steps[i].second);
       add(series_.whole, series_.points[i]);
     }
-    series_.whole.total = all.first.percentiles();
-    series_.whole.ttft = all.second.percentiles();
+    series_.whole.total = percentiles(all.first);
+    series_.whole.ttft = percentiles(all.second);
     return {};
   }
 
@@ -229,19 +214,20 @@ class SeriesReader {
     }
   }
 
-  // Sums by the hour, and a sample of the rows: evenly spread however early its time is over.
+  // Sums by the hour, and a sample of the rows: evenly spread however early its time is over, for
+  // the places are gone through in large steps.
   Result<void> read_hours() {
     take_hours();
-    const int64_t steps = static_cast<int64_t>(series_.points.size());
+    const int64_t places = static_cast<int64_t>(series_.points.size()) * kSamplePlaces;
     const int64_t apart = series_.step_ms / kSamplePlaces;
+    int64_t stride = places * 5 / 8 + 1;
+    while (std::gcd(stride, places) != 1) ++stride;
     const auto begin = std::chrono::steady_clock::now();
-    for (int64_t place = 0; place < kSamplePlaces; ++place) {
-      for (int64_t step = 0; step < steps; ++step) {
-        const auto took = std::chrono::steady_clock::now() - begin;
-        if (took > std::chrono::microseconds(SeriesQuery::kSampleUs) && place > 0) return {};
-        const int64_t from = series_.since_ms + step * series_.step_ms + place * apart;
-        WEIR_CHECK_OK(scan(from, from + apart, kSampleRows, false));
-      }
+    for (int64_t i = 0; i < places; ++i) {
+      const auto took = std::chrono::steady_clock::now() - begin;
+      if (took > std::chrono::microseconds(SeriesQuery::kSampleUs)) return {};
+      const int64_t from = series_.since_ms + i * stride % places * apart;
+      WEIR_CHECK_OK(scan(from, from + apart, kSampleRows, false));
     }
     return {};
   }
@@ -263,15 +249,13 @@ class SeriesReader {
     return {};
   }
 
-  // The day's file, which stays open for the next call. nullptr: it has no table yet, or is gone.
+  // The day's file, which stays with us. nullptr: it has no table yet, or is gone.
   Result<store::Connection*> open(int64_t day) {
     auto& file = open_[day];
-    if (!file.looked) {
-      WEIR_TRY(file.connection,
-               open_log_file(store::day_file(reader_.data_dir(), kRequestsPrefix, day), "times"));
-      file.looked = true;
+    if (!file) {
+      WEIR_TRY(file, reader_.files().requests(day));
     }
-    return file.connection ? &*file.connection : nullptr;
+    return file->get();
   }
 
   Result<void> scan_day(store::Connection& connection, int64_t from, int64_t until,
@@ -341,11 +325,7 @@ class SeriesReader {
   std::vector<Sums> hours_;
   std::vector<Times> times_;
   Times all_;
-  struct File {
-    bool looked = false;
-    std::optional<store::Connection> connection;
-  };
-  std::map<int64_t, File> open_;  // by day; as many as the range has
+  std::map<int64_t, std::optional<LogFile>> open_;  // by day; as many as the range has
 };
 
 }  // namespace

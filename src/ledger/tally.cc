@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <bit>
+#include <optional>
 #include <utility>
 
 #include "base/json/document.h"
@@ -52,8 +54,7 @@ std::string tally_tables_sql() {
       "PRIMARY KEY(hour, key_id, team, project, model, deployment, provider, status_class)) "
       "WITHOUT ROWID;"
       "CREATE TABLE times(value TEXT NOT NULL, level INTEGER NOT NULL, at INTEGER NOT NULL, "
-      "bucket INTEGER NOT NULL, total INTEGER NOT NULL, ttft INTEGER NOT NULL, "
-      "PRIMARY KEY(value, level, at, bucket)) WITHOUT ROWID;",
+      "total BLOB NOT NULL, ttft BLOB NOT NULL, PRIMARY KEY(value, level, at)) WITHOUT ROWID;",
       sum_columns_declared());
 }
 
@@ -87,15 +88,75 @@ int64_t bucket_middle(int64_t bucket) {
   return low + ((int64_t{1} << exponent) >> 1);
 }
 
+void Histogram::add(int64_t bucket, int64_t count) {
+  if (counts_.empty()) counts_.resize(kBuckets);
+  counts_[static_cast<size_t>(std::clamp<int64_t>(bucket, 0, kBuckets - 1))] += count;
+  count_ += count;
+}
+
+void Histogram::add(const Histogram& more) {
+  for (size_t bucket = 0; bucket < more.counts_.size(); ++bucket) {
+    if (more.counts_[bucket] != 0) add(static_cast<int64_t>(bucket), more.counts_[bucket]);
+  }
+}
+
+void Histogram::add(std::string_view bytes) {
+  const auto number = [&]() -> std::optional<int64_t> {
+    int64_t value = 0;
+    for (int shift = 0; shift < 56 && !bytes.empty(); shift += 7) {
+      const auto byte = static_cast<unsigned char>(bytes.front());
+      bytes.remove_prefix(1);
+      value |= int64_t{byte & 0x7F} << shift;
+      if ((byte & 0x80) == 0) return value;
+    }
+    return std::nullopt;
+  };
+  int64_t bucket = 0;
+  for (;;) {
+    const auto distance = number();
+    const auto count = distance ? number() : std::nullopt;
+    if (!count || *distance > static_cast<int64_t>(kBuckets)) return;
+    bucket += *distance;
+    add(bucket, *count);
+  }
+}
+
+std::string Histogram::bytes() const {
+  std::string text;
+  const auto number = [&](int64_t value) {
+    for (; value >= 0x80; value >>= 7) text += static_cast<char>((value & 0x7F) | 0x80);
+    text += static_cast<char>(value);
+  };
+  size_t before = 0;
+  for (size_t bucket = 0; bucket < counts_.size(); ++bucket) {
+    if (counts_[bucket] == 0) continue;
+    number(static_cast<int64_t>(bucket - before));
+    number(counts_[bucket]);
+    before = bucket;
+  }
+  return text;
+}
+
+int64_t Histogram::percentile(int64_t percent) const {
+  int64_t left = std::max<int64_t>((count_ * percent + 99) / 100, 1);
+  for (size_t bucket = 0; bucket < counts_.size(); ++bucket) {
+    left -= counts_[bucket];
+    if (left <= 0) return bucket_middle(static_cast<int64_t>(bucket));
+  }
+  return 0;
+}
+
 Result<TallyWriter> TallyWriter::open(store::Connection& connection) {
   TallyWriter writer;
   WEIR_TRY(writer.upsert_,
            connection.prepare(upsert_sums_sql("tally", "dimension, level, at, value", 4)));
   WEIR_TRY(writer.upsert_day_, connection.prepare(upsert_rollup_sql("rollup_day")));
-  WEIR_TRY(writer.upsert_times_,
-           connection.prepare("INSERT INTO times(value, level, at, bucket, total, ttft) "
-                              "VALUES(?1,?2,?3,?4,?5,?6) ON CONFLICT DO UPDATE SET "
-                              "total=total+excluded.total, ttft=ttft+excluded.ttft"));
+  WEIR_TRY(writer.select_times_,
+           connection.prepare("SELECT total, ttft FROM times WHERE value=?1 AND level=?2 AND "
+                              "at=?3"));
+  WEIR_TRY(writer.replace_times_,
+           connection.prepare("INSERT OR REPLACE INTO times(value, level, at, total, ttft) "
+                              "VALUES(?1,?2,?3,?4,?5)"));
   WEIR_TRY(const auto empty, connection.query_int64("SELECT NOT EXISTS(SELECT 1 FROM tally) AND "
                                                     "EXISTS(SELECT 1 FROM request)"));
   if (empty.value_or(0) != 0) WEIR_CHECK_OK(writer.tally_all(connection));
@@ -160,11 +221,13 @@ void TallyWriter::add_tags(const RequestRow& row) {
 void TallyWriter::add_times(const RequestRow& row) {
   const int64_t hour = row.id.wall_ms() / kHourMs;
   const int64_t minute = row.id.wall_ms() / kMinuteMs;
-  const auto at = [&](int64_t us, int64_t Times::* count) {
+  const auto at = [&](int64_t us, Histogram Times::* histogram) {
     const int64_t bucket = time_bucket(us);
-    times_[{"", TallyLevel::minute, minute, bucket}].*count += 1;
-    times_[{"", TallyLevel::hour, hour, bucket}].*count += 1;
-    if (!row.model.empty()) times_[{row.model, TallyLevel::hour, hour, bucket}].*count += 1;
+    (times_[{"", TallyLevel::minute, minute}].*histogram).add(bucket, 1);
+    (times_[{"", TallyLevel::hour, hour}].*histogram).add(bucket, 1);
+    if (!row.model.empty()) {
+      (times_[{row.model, TallyLevel::hour, hour}].*histogram).add(bucket, 1);
+    }
   };
   at(row.total_us, &Times::total);
   if (row.streamed && row.ttft_us > 0) at(row.ttft_us, &Times::ttft);
@@ -195,14 +258,23 @@ Result<void> TallyWriter::write() {
     bind_rollup(upsert_day_, key, sums);
     WEIR_CHECK_OK(upsert_day_.run());
   }
-  for (const auto& [key, times] : times_) {
-    upsert_times_.bind(1, key.value)
+  for (auto& [key, times] : times_) {
+    select_times_.reset();
+    select_times_.bind(1, key.value).bind(2, static_cast<int64_t>(key.level)).bind(3, key.at);
+    WEIR_TRY(const bool there, select_times_.step());
+    if (there) {
+      times.total.add(select_times_.column_blob(0));
+      times.ttft.add(select_times_.column_blob(1));
+    }
+    select_times_.reset();
+    const std::string total = times.total.bytes();
+    const std::string ttft = times.ttft.bytes();
+    replace_times_.bind(1, key.value)
         .bind(2, static_cast<int64_t>(key.level))
         .bind(3, key.at)
-        .bind(4, key.bucket)
-        .bind(5, times.total)
-        .bind(6, times.ttft);
-    WEIR_CHECK_OK(upsert_times_.run());
+        .bind_blob(4, total)
+        .bind_blob(5, ttft);
+    WEIR_CHECK_OK(replace_times_.run());
   }
   clear();
   return {};

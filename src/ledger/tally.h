@@ -15,6 +15,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_set>
+#include <vector>
 
 #include "base/result.h"
 #include "ledger/log_schema.h"
@@ -33,6 +34,26 @@ std::string tally_from_rollup_sql();
 // The bucket of a time in microseconds, and the middle of a bucket.
 int64_t time_bucket(int64_t us);
 int64_t bucket_middle(int64_t bucket);
+
+// How often each bucket was met. As bytes: pairs of the distance to the next bucket and its count,
+// LEB128.
+class Histogram {
+ public:
+  static constexpr size_t kBuckets = 1024;
+
+  void add(int64_t bucket, int64_t count);
+  void add(const Histogram& more);
+  // Adds what bytes() gave; bytes that are none add as far as they can be read.
+  void add(std::string_view bytes);
+  std::string bytes() const;
+  int64_t count() const { return count_; }
+  // The middle of the bucket in which that share of a hundred is reached; 0 when empty.
+  int64_t percentile(int64_t percent) const;
+
+ private:
+  std::vector<int64_t> counts_;
+  int64_t count_ = 0;
+};
 
 // What one day's file remembers between batches: the statements, and which tags it knows.
 class TallyWriter {
@@ -66,12 +87,11 @@ class TallyWriter {
     std::string value;  // a model; empty: all
     TallyLevel level = TallyLevel::hour;
     int64_t at = 0;
-    int64_t bucket = 0;
     auto operator<=>(const TimesKey&) const = default;
   };
   struct Times {
-    int64_t total = 0;
-    int64_t ttft = 0;
+    Histogram total;
+    Histogram ttft;
   };
 
   Result<void> tally_all(store::Connection& connection);
@@ -79,7 +99,8 @@ class TallyWriter {
   void add_times(const RequestRow& row);
 
   store::Statement upsert_;
-  store::Statement upsert_times_;
+  store::Statement select_times_;
+  store::Statement replace_times_;
   store::Statement upsert_day_;
   std::unordered_set<std::string> tags_;
   std::map<Key, RollupSums> sums_;

@@ -28,6 +28,10 @@ How much more of the prompts a provider's cache has when a model has affinity; s
 ./dev bench fleet [--minutes 10] [--endpoints N] [OPTIONS]
 
 The full loop of a fleet: samples in over HTTP, evaluation, deltas out to a watcher; see --help.
+
+./dev bench console [--rows N] [OPTIONS]
+
+What the console asks of a ledger of ten million requests, and how long it takes; see --help.
 EOF
 }
 
@@ -35,7 +39,7 @@ cmd_bench() {
   if [ -n "${1:-}" ] && [ -x "bench/$1/run" ]; then
     local measure=$1
     shift
-    build_preset release weir weir-bare-relay || die "the release build failed"
+    build_preset release weir weir-bare-relay weir-bench-ledger || die "the release build failed"
     WEIR_BIN=$root/build/release/weir "bench/$measure/run" "$@"
     return
   fi

@@ -48,8 +48,9 @@ export const tests = {
     const page = await world.go("/");
     await page.getByText("live", { exact: true }).waitFor();
     await page.route("**/api/**", (route) => route.abort());
+    await page.getByRole("link", { name: "Traffic", exact: true }).click();
     await page.getByText("control plane does not answer").waitFor({ timeout: 30_000 });
-    await page.getByRole("heading", { name: "Overview" }).waitFor();
+    await page.getByRole("heading", { name: "Traffic" }).waitFor();
     await page.unroute("**/api/**");
     await page
       .getByText("control plane does not answer")

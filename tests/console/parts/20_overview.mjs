@@ -20,10 +20,18 @@ export const tests = {
       .getByText(String(sum.requests), { exact: true })
       .first()
       .waitFor();
+    const failed = sum.errors - sum.denied;
+    const share = (100 * failed) / (sum.requests - sum.denied);
     assert.match(
-      await figure("Errors"),
-      new RegExp(`${sum.errors - sum.denied} failed\\n${sum.denied} refused`),
+      await figure("Failed"),
+      new RegExp(`${failed} requests\\n${sum.denied} refused by Weir`),
     );
+    const text = share < 0.1 ? share.toFixed(2) : share.toFixed(share < 10 ? 1 : 0);
+    assert.ok((await figure("Failed")).includes(`${text} %`), text);
+    // Failures are in the list; what Weir refused is not.
+    const listed = await page.locator(".failures a").count();
+    const [{ bad }] = world.sql("select sum(outcome in (1,3)) bad from request");
+    assert.equal(listed, Math.min(bad, 8));
     assert.match(await figure("Tokens"), new RegExp(`${sum.input.toLocaleString("en-US")} in`));
     assert.match(await figure("Tokens"), new RegExp(`${sum.output.toLocaleString("en-US")} out`));
     assert.match(await figure("Cost"), new RegExp(`\\$${(sum.nano / 1e9).toFixed(4)}`));

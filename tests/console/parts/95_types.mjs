@@ -1,5 +1,9 @@
 // The document's shapes are those of real answers, and the console's types are made from it.
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
 
 function check(schema, value, schemas, at) {
   if (schema.$ref) return check(schemas[schema.$ref.split("/").at(-1)], value, schemas, at);
@@ -45,5 +49,28 @@ export const tests = {
       seen += 1;
     }
     assert.ok(seen >= 6, `${seen} routes`);
+  },
+
+  async "the console's types are those of the document, and its sources are sound"(world) {
+    const web = path.resolve(import.meta.dirname, "../../../web");
+    if (!existsSync(path.join(web, "node_modules"))) return "the console was not built here";
+    const folder = mkdtempSync(path.join(tmpdir(), "weir-types-"));
+    try {
+      const document = path.join(folder, "openapi.json");
+      const made = path.join(folder, "api-types.ts");
+      writeFileSync(
+        document,
+        JSON.stringify(await world.gateway.admin("/api/v1/openapi.json")),
+      );
+      execFileSync("node", ["types.mjs", document, made], { cwd: web });
+      assert.equal(
+        readFileSync(made, "utf8"),
+        readFileSync(path.join(web, "src/lib/api-types.ts"), "utf8"),
+        "web/src/lib/api-types.ts is old: npm run types (docs/console.md)",
+      );
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+    execFileSync("npm", ["run", "--silent", "check"], { cwd: web, stdio: "pipe" });
   },
 };

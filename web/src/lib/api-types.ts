@@ -44,6 +44,7 @@ export interface components {
             series: {
                 requests: number[];
                 errors: number[];
+                denied: number[];
                 input_tokens: number[];
                 output_tokens: number[];
                 cost_nano_usd: number[];

@@ -1,25 +1,11 @@
-// Keeps a page's data fresh by one question at a time: the next is asked a while after the last was
-// answered, later and later while there is no answer, and none while the page is hidden.
+// Keeps a page's data fresh: one question at a time, and the next when the feed of events says that
+// something changed, `everyMs` after the last answer at the earliest. Without the feed it asks by
+// itself, later and later while there is no answer; a hidden page asks nothing.
 import { untrack } from "svelte";
 import { ApiError } from "./api";
+import { contact, feed } from "./events.svelte";
 
 const slowestMs = 30_000;
-
-// Whether the control plane answers at all: every Live tells it, the shell shows it.
-class Contact {
-  lostAt = $state(0); // 0: it answers
-  retryAt = $state(0);
-  wake = 0; // counts "try again now"
-  told(answers: boolean, retryMs: number): void {
-    if (answers) {
-      this.lostAt = 0;
-    } else {
-      if (this.lostAt === 0) this.lostAt = Date.now();
-      this.retryAt = Date.now() + retryMs;
-    }
-  }
-}
-export const contact = new Contact();
 
 export class Live<T> {
   data = $state.raw<T | undefined>(undefined);
@@ -29,6 +15,8 @@ export class Live<T> {
   private timer: ReturnType<typeof setTimeout> | undefined;
   private abort: AbortController | undefined;
   private failures = 0;
+  private stamp = 0; // of the feed, when the last question was asked
+  private due = false; // its time has come, and nothing has changed
   private again: () => void = () => {};
 
   // To be made while a component starts. `ask` is asked anew whenever state that it reads before
@@ -40,6 +28,8 @@ export class Live<T> {
         this.abort?.abort();
         const abort = (this.abort = new AbortController());
         const limit = setTimeout(() => abort.abort("slow"), 20_000);
+        this.due = false;
+        this.stamp = untrack(() => feed.stamp);
         const question = ask(abort.signal);
         untrack(() => (this.loading = true));
         question
@@ -59,7 +49,7 @@ export class Live<T> {
             this.error = error;
             this.failures += 1;
             const wait = Math.min(1000 * 2 ** this.failures, slowestMs);
-            contact.told(error.status !== 0, wait);
+            if (error.status === 0) contact.told(false, wait);
             if (error.status === 0 || error.status >= 500) this.next(wait);
           })
           .finally(() => {
@@ -80,6 +70,9 @@ export class Live<T> {
         this.abort = undefined;
       };
     });
+    $effect(() => {
+      if (feed.stamp !== this.stamp && this.due) this.refresh();
+    });
   }
 
   refresh(): void {
@@ -90,7 +83,14 @@ export class Live<T> {
     clearTimeout(this.timer);
     if (waitMs <= 0) return;
     this.timer = setTimeout(() => {
-      if (!document.hidden) this.refresh();
+      if (document.hidden) return;
+      // What moves with the clock alone (a range up to now) is asked for now and then.
+      if (feed.online && feed.stamp === this.stamp && Date.now() - this.at < slowestMs) {
+        this.due = true;
+        this.next(slowestMs);
+      } else {
+        this.refresh();
+      }
     }, waitMs);
   }
 }
