@@ -246,6 +246,43 @@ export interface components {
             budgets?: components["schemas"]["Budget"][];
             key?: string;
         };
+        User: {
+            id: string;
+            name: string;
+            kind: string;
+            display: string;
+            roles: string[];
+            disabled: boolean;
+            password: boolean;
+            issuer: string;
+            created: string | null;
+            signed_in: string | null;
+        };
+        Token: {
+            id: string;
+            user: string;
+            name: string;
+            masked: string;
+            roles: string[];
+            created: string | null;
+            expires: string | null;
+            used: string | null;
+            revoked: string | null;
+            token?: string;
+        };
+        Me: {
+            kind: string;
+            name: string;
+            user: components["schemas"]["User"] | null;
+            roles: string[];
+            permissions: string[];
+            csrf: string | null;
+            expires: string | null;
+        };
+        RoleRow: {
+            name: string;
+            permissions: string[];
+        };
         Error: {
             error: {
                 code: string;
