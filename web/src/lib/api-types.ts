@@ -279,6 +279,18 @@ export interface components {
             csrf: string | null;
             expires: string | null;
         };
+        AuditRecord: {
+            number: number;
+            time: string;
+            actor: string;
+            actor_kind: string;
+            address: string;
+            action: string;
+            object: string;
+            status: number;
+            before?: unknown;
+            after?: unknown;
+        };
         RoleRow: {
             name: string;
             permissions: string[];
