@@ -2,11 +2,14 @@
 
 A contender has a name, starts in a folder of its own, answers on `port`, and says with which path
 and header fields it is asked. `pids()` are all its processes, for the kernel's account of them.
+Where the upstream has a `certificate` (and its `key`), those that can speak TLS on both sides, with
+that certificate for their clients, too.
 """
 import os
 import pathlib
 import shutil
 import signal
+import ssl
 import subprocess
 import sys
 import time
@@ -18,6 +21,12 @@ sys.path.insert(0, str(ROOT / "bench" / "lib"))
 import weir as weir_lib  # noqa: E402  (bench/lib)
 
 PEERS = ROOT / "build" / "bench" / "peers"
+
+
+# The benchmark's own certificate is for 127.0.0.1, and nobody else's business.
+UNVERIFIED = ssl.create_default_context()
+UNVERIFIED.check_hostname = False
+UNVERIFIED.verify_mode = ssl.CERT_NONE
 
 
 def pinned(core, command, log, **options):
@@ -63,17 +72,20 @@ class Contender:
     key = "sk-upstream"
     fields = ()                  # further header fields
     path = "/v1/chat/completions"
+    speaks_tls = False
 
     def __init__(self):
         self.port = weir_lib.free_port()
         self.process = None
         self.log = None
+        self.scheme = "http"
 
     def missing(self):
         """Why it cannot run here, or None."""
         return None
 
     def start(self, folder, upstream, core):
+        self.scheme = "https" if upstream.certificate else "http"
         self.log = open(folder / "log", "wb")
         self.process = pinned(core, self.command(folder, upstream), self.log, cwd=folder,
                               env={**os.environ, **self.environment()})
@@ -90,10 +102,10 @@ class Contender:
 
     def answers(self):
         request = urllib.request.Request(
-            f"http://127.0.0.1:{self.port}{self.path}",
+            f"{self.scheme}://127.0.0.1:{self.port}{self.path}",
             data=weir_lib.request_body(self.model, False), headers=dict(self.headers()))
         try:
-            with urllib.request.urlopen(request, timeout=10) as answer:
+            with urllib.request.urlopen(request, timeout=10, context=UNVERIFIED) as answer:
                 return answer.status == 200 and b"choices" in answer.read()
         except OSError:
             return False
@@ -135,11 +147,18 @@ class Direct(Contender):
 class Nginx(Contender):
     name = "nginx"
     version = "bare reverse proxy, one worker"
+    speaks_tls = True
 
     def missing(self):
         return None if shutil.which("nginx") else "nginx is not installed (Debian package nginx)"
 
     def command(self, folder, upstream):
+        listen = tls = ""
+        if upstream.certificate:
+            listen = " ssl"
+            tls = (f"ssl_certificate {upstream.certificate}; ssl_certificate_key {upstream.key}; "
+                   f"proxy_ssl_trusted_certificate {upstream.certificate}; proxy_ssl_verify on; "
+                   "proxy_ssl_protocols TLSv1.3; ssl_protocols TLSv1.3; proxy_ssl_name 127.0.0.1; ")
         (folder / "nginx.conf").write_text(f"""
 daemon off; worker_processes 1; pid {folder}/pid; error_log {folder}/error.log;
 events {{ worker_connections 65536; }}
@@ -150,8 +169,8 @@ http {{
   upstream provider {{ server 127.0.0.1:{upstream.port}; keepalive 512;
                        keepalive_requests 1000000000; }}
   server {{
-    listen 127.0.0.1:{self.port} backlog=4096;
-    location / {{ proxy_pass http://provider; proxy_http_version 1.1;
+    listen 127.0.0.1:{self.port} backlog=4096{listen}; {tls}
+    location / {{ proxy_pass {self.scheme}://provider; proxy_http_version 1.1;
                   proxy_set_header Connection ""; proxy_buffering off; }}
   }}
 }}""")
@@ -204,11 +223,18 @@ class Governed(Contender):
     version = "key, three limits, budget, cost, ledger row, metrics"
     model = "same"
     key = weir_lib.KEY
+    speaks_tls = True
 
     def command(self, folder, upstream):
-        (folder / "weir.yaml").write_text(weir_lib.CONFIG.format(
+        config = weir_lib.CONFIG.format(
             listen=self.port, admin=weir_lib.free_port(), data=folder / "data",
-            upstream=upstream.port, key=weir_lib.KEY))
+            upstream=upstream.port, key=weir_lib.KEY)
+        if upstream.certificate:
+            config = config.replace("http://", "https://").replace(
+                "workers: 1", f"workers: 1, tls: {{ certificate: {upstream.certificate}, "
+                f"key: {upstream.key} }}").replace(
+                ", provider: ", f", tls: {{ ca_file: {upstream.certificate} }}, provider: ")
+        (folder / "weir.yaml").write_text(config)
         return [os.environ["WEIR_BIN"], "serve", "-c", folder / "weir.yaml"]
 
 

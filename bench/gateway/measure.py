@@ -64,7 +64,7 @@ def wrk(contender, folder, core, connections, seconds):
     out = subprocess.run(
         ["taskset", "-c", str(core), "wrk", "-t1", f"-c{connections}", f"-d{seconds}s",
          "--timeout", "10s", "--latency", "-s", str(script),
-         f"http://127.0.0.1:{contender.port}"], capture_output=True, text=True, check=True)
+         f"{contender.scheme}://127.0.0.1:{contender.port}"], capture_output=True, text=True, check=True)
     return json.loads(re.search(r"^JSON (.*)$", out.stdout, re.M).group(1))
 
 

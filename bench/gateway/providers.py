@@ -17,14 +17,31 @@ def quoted(text):
     return "'" + text.replace("\\", "\\\\").replace("'", "\\'").replace("$", "${dollar}") + "'"
 
 
+def make_certificate(folder):
+    """A P-256 certificate for 127.0.0.1 that signs itself, and its key."""
+    certificate, key = folder / "certificate.pem", folder / "key.pem"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                    "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1",
+                    "-addext", "subjectAltName=IP:127.0.0.1", "-out", certificate, "-keyout", key],
+                   check=True, capture_output=True)
+    return certificate, key
+
+
 class Whole:
     """nginx answers every chat call with one text and every messages call with another."""
+    certificate = key = None
 
-    def __init__(self, folder, core):
+    def __init__(self, folder, core, tls=False):
         self.port = weir_lib.free_port()
         chat = answers.compact(answers.chat_whole())
         messages = answers.compact(answers.messages_whole())
         folder.mkdir()
+        listen = with_tls = ""
+        if tls:
+            self.certificate, self.key = make_certificate(folder)
+            listen = " ssl"
+            with_tls = (f"ssl_certificate {self.certificate}; ssl_certificate_key {self.key}; "
+                        "ssl_protocols TLSv1.3;")
         (folder / "nginx.conf").write_text(f"""
 daemon off; worker_processes 1; pid {folder}/pid; error_log {folder}/error.log;
 events {{ worker_connections 65536; }}
@@ -38,7 +55,7 @@ http {{
   add_header openai-processing-ms 5;
   add_header x-ratelimit-remaining-requests 9999;
   server {{
-    listen 127.0.0.1:{self.port} backlog=4096;
+    listen 127.0.0.1:{self.port} backlog=4096{listen}; {with_tls}
     location /v1/chat/completions {{ return 200 {quoted(chat)}; }}
     location /v1/messages {{ return 200 {quoted(messages)}; }}
   }}
@@ -55,6 +72,7 @@ http {{
 
 class Streams:
     """`weir sim`, a token every `gap_ms`."""
+    certificate = None
 
     def __init__(self, folder, core, tokens, gap_ms):
         self.port = weir_lib.free_port()
@@ -73,7 +91,9 @@ class Streams:
 def wait_for(server, path):
     for _ in range(200):
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{server.port}{path}", timeout=2):
+            scheme = "https" if server.certificate else "http"
+            with urllib.request.urlopen(f"{scheme}://127.0.0.1:{server.port}{path}", timeout=2,
+                                        context=contenders.UNVERIFIED):
                 return
         except OSError:
             if server.process.poll() is not None:

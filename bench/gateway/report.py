@@ -15,10 +15,12 @@ COLUMNS = {
     "soak": [("late_mib", "memory MiB at the end", 1), ("early_mib", "at a tenth", 1),
              ("most_mib", "most", 1), ("requests", "requests", 0), ("errors", "errors", 0)],
 }
+COLUMNS["tls"] = COLUMNS["whole"]
 STREAMS = [("kib_a_stream", "KiB a stream", 1), ("open", "open", 0), ("errors", "errors", 0)]
 # What the text says of a part.
 TOLD = {
     "whole": "Whole answers: 1 KiB of JSON in, 1 KiB out, keep-alive on both sides",
+    "tls": "The same with TLS 1.3 on both sides, kept-alive connections",
     "streamed": "Streams: 100 tokens, one each 5 ms, 32 at once",
     "ladder": "Throughput within a bound",
     "soak": "Memory under load",

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <charconv>
+
 namespace weir {
 namespace {
 
@@ -84,9 +86,15 @@ std::string Money::to_usd() const {
   const bool negative = nano_ < 0;
   const uint64_t magnitude =
       negative ? 0 - static_cast<uint64_t>(nano_) : static_cast<uint64_t>(nano_);
-  std::string text = fmt::format("{}{}.{:09}", negative ? "-" : "", magnitude / kNanoPerUsd,
-                                 magnitude % kNanoPerUsd);
-  const size_t shortest = text.size() - kDecimals + 2;
+  char room[32];
+  char* at = room;
+  if (negative) *at++ = '-';
+  at = std::to_chars(at, at + 20, magnitude / kNanoPerUsd).ptr;
+  *at++ = '.';
+  uint64_t part = magnitude % kNanoPerUsd;
+  for (int i = kDecimals; i-- > 0; part /= 10) at[i] = static_cast<char>('0' + part % 10);
+  std::string text(room, at + kDecimals);
+  const size_t shortest = text.size() - static_cast<size_t>(kDecimals) + 2;
   while (text.size() > shortest && text.back() == '0') text.pop_back();
   return text;
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstring>
 
 #include "base/check.h"
 
@@ -9,35 +10,39 @@ namespace weir::http {
 
 namespace {
 
-void append_number(std::string& out, uint64_t value) {
-  char text[20];
-  const auto end = std::to_chars(text, text + sizeof text, value).ptr;
-  out.append(text, static_cast<size_t>(end - text));
-}
+// Room for the status line, the server's own fields and the empty line, whatever they say.
+constexpr size_t kOwnBytes = 256;
 
-// One growth and two copies a field.
-void append_field(std::string& out, const Header& field) {
-  const size_t at = out.size();
-  out.resize(at + field.name.size() + field.value.size() + 4);
-  char* to = out.data() + at;
-  to = std::copy(field.name.begin(), field.name.end(), to);
-  *to++ = ':';
-  *to++ = ' ';
-  to = std::copy(field.value.begin(), field.value.end(), to);
-  *to++ = '\r';
-  *to = '\n';
-}
+// Writes into room that is known to be enough.
+struct Pen {
+  char* at;
+  Pen& put(std::string_view text) {
+    std::memcpy(at, text.data(), text.size());
+    at += text.size();
+    return *this;
+  }
+  Pen& put_number(uint64_t value) {
+    at = std::to_chars(at, at + 20, value).ptr;
+    return *this;
+  }
+};
 
 }  // namespace
 
 size_t append_response_head(std::string& out, const ResponseHead& head, const Framing& framing,
                             ConnectionWord connection, std::string_view date) {
   WEIR_ASSERT(head.status >= 100 && head.status <= 599);
-  size_t dropped = 0;
-  out.append("HTTP/1.1 ");
-  append_number(out, static_cast<uint64_t>(head.status));
   const bool own_reason = !head.reason.empty() && valid_value(head.reason);
-  out.append(" ").append(own_reason ? head.reason : reason_phrase(head.status)).append("\r\n");
+  const std::string_view reason = own_reason ? head.reason : reason_phrase(head.status);
+  // The room is taken once, for all that may come.
+  size_t most = kOwnBytes + reason.size() + date.size();
+  for (const Header& field : head.headers) most += field.name.size() + field.value.size() + 4;
+  const size_t begin = out.size();
+  out.resize(begin + most);
+  Pen pen{out.data() + begin};
+  size_t dropped = 0;
+  pen.put("HTTP/1.1 ").put_number(static_cast<uint64_t>(head.status));
+  pen.put(" ").put(reason).put("\r\n");
   for (const Header& field : head.headers) {
     const bool upgrade = connection == ConnectionWord::upgrade && iequals(field.name, "upgrade");
     if ((is_connection_field(field.name) && !upgrade) || iequals(field.name, "date")) continue;
@@ -45,30 +50,29 @@ size_t append_response_head(std::string& out, const ResponseHead& head, const Fr
       ++dropped;
       continue;
     }
-    append_field(out, field);
+    pen.put(field.name).put(": ").put(field.value).put("\r\n");
   }
-  out.append("date: ").append(date).append("\r\n");
+  pen.put("date: ").put(date).put("\r\n");
   if (framing.kind == BodyKind::length) {
-    out.append("content-length: ");
-    append_number(out, framing.length);
-    out.append("\r\n");
+    pen.put("content-length: ").put_number(framing.length).put("\r\n");
   } else if (framing.kind == BodyKind::chunked) {
-    out.append("transfer-encoding: chunked\r\n");
+    pen.put("transfer-encoding: chunked\r\n");
   }
   switch (connection) {
     case ConnectionWord::none:
       break;
     case ConnectionWord::close:
-      out.append("connection: close\r\n");
+      pen.put("connection: close\r\n");
       break;
     case ConnectionWord::keep_alive:
-      out.append("connection: keep-alive\r\n");
+      pen.put("connection: keep-alive\r\n");
       break;
     case ConnectionWord::upgrade:
-      out.append("connection: upgrade\r\n");
+      pen.put("connection: upgrade\r\n");
       break;
   }
-  out.append("\r\n");
+  pen.put("\r\n");
+  out.resize(static_cast<size_t>(pen.at - out.data()));
   return dropped;
 }
 

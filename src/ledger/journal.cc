@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <bit>
 #include <cerrno>
 #include <cstring>
 #include <fstream>
@@ -18,15 +19,28 @@ namespace weir::ledger {
 namespace {
 
 // Changes with the layout of a slot or a record: an older file is read by nobody else.
-constexpr uint64_t kMagic = 0x5765'6972'4a6e'6c01;
+constexpr uint64_t kMagic = 0x5765'6972'4a6e'6c02;
 constexpr size_t kHeaderBytes = 4096;
 constexpr uint64_t kAreaBit = 1;
 
+// Tells a whole record from a torn one; nobody forges it. Four lanes of eight bytes: one
+// multiplication need not wait for the one before it.
 uint64_t checksum(std::string_view bytes) {
-  uint64_t hash = 0xcbf2'9ce4'8422'2325;
-  for (const char c : bytes) {
-    hash = (hash ^ static_cast<unsigned char>(c)) * 0x100'0000'01b3;
+  constexpr uint64_t kFactor = 0x9e37'79b9'7f4a'7c15;
+  uint64_t lanes[4] = {bytes.size(), 1, 2, 3};
+  const auto add = [&lanes](const char* from) {
+    uint64_t words[4];
+    std::memcpy(words, from, sizeof words);
+    for (size_t i = 0; i < 4; ++i) lanes[i] = std::rotl((lanes[i] ^ words[i]) * kFactor, 29);
+  };
+  for (; bytes.size() >= 32; bytes.remove_prefix(32)) add(bytes.data());
+  if (!bytes.empty()) {
+    char last[32] = {};
+    std::memcpy(last, bytes.data(), bytes.size());
+    add(last);
   }
+  uint64_t hash = 0;
+  for (const uint64_t lane : lanes) hash = std::rotl((hash ^ lane) * kFactor, 29);
   return hash;
 }
 

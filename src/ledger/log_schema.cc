@@ -303,6 +303,13 @@ RollupKey rollup_key(const RequestRow& row) {
           row.status / 100};
 }
 
+bool belongs_to(const RequestRow& row, const RollupKey& key) {
+  return key.hour == row.id.wall_ms() / kHourMs && key.key_id == row.key_id &&
+         key.team == row.team && key.project == row.project && key.model == row.model &&
+         key.deployment == row.deployment && key.provider == row.provider &&
+         key.status_class == row.status / 100;
+}
+
 std::string upsert_sums_sql(std::string_view table, std::string_view key_columns, int keys) {
   std::string columns;
   std::string updates;

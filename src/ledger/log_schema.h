@@ -64,6 +64,8 @@ struct RollupSums {
 };
 
 RollupKey rollup_key(const RequestRow& row);
+// Whether that is the row's key, without making one.
+bool belongs_to(const RequestRow& row, const RollupKey& key);
 // Adds the sums to the line of that key, in the requests file: in the table rollup, or rollup_day.
 std::string upsert_rollup_sql(std::string_view table = "rollup");
 void bind_rollup(store::Statement& statement, const RollupKey& key, const RollupSums& sums);

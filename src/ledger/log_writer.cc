@@ -152,7 +152,8 @@ Result<void> LogWriter::write_rows(int64_t day, std::span<RequestRow*> rows) {
   WEIR_TRY(DayFile * file, requests_of(day));
   WEIR_TRY(store::Transaction transaction, store::Transaction::begin(file->connection));
   std::map<RollupKey, RollupSums> sums;
-  file->tallies.clear();  // of a batch that failed
+  file->tallies.clear();   // of a batch that failed
+  auto line = sums.end();  // of the row before: most rows belong to the same one
   uint64_t inserted = 0;
   uint64_t unusable = 0;
   for (RequestRow* row : rows) {
@@ -165,7 +166,10 @@ Result<void> LogWriter::write_rows(int64_t day, std::span<RequestRow*> rows) {
     }
     WEIR_CHECK_OK(std::move(done));
     if (file->connection.changes() == 0) continue;  // written before: it is in the rollup too
-    sums[rollup_key(*row)].add(*row);
+    if (line == sums.end() || !belongs_to(*row, line->first)) {
+      line = sums.try_emplace(rollup_key(*row)).first;
+    }
+    line->second.add(*row);
     file->tallies.add(*row);
     ++inserted;
   }

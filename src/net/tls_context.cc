@@ -6,16 +6,19 @@
 #include <openssl/x509.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdlib>
 #include <ctime>
+#include <future>
 #include <system_error>
 
 #include "base/check.h"
+#include "base/log.h"
 
 namespace weir::net {
 namespace {
 
-// Where distributions keep all roots in one file; it is read at start-up, because OpenSSL's hashed
+// Where distributions keep all roots in one file; it is read once, because OpenSSL's hashed
 // directory would be read from disk in the middle of a handshake.
 constexpr const char* kRootFiles[] = {
     "/etc/ssl/certs/ca-certificates.crt",  // Debian, Ubuntu, Alpine, Arch
@@ -32,21 +35,69 @@ void set_common(SSL_CTX* ssl) {
   SSL_CTX_set_read_ahead(ssl, 1);  // head and body of a record by one call
 }
 
-Result<void> load_roots(SSL_CTX* ssl) {
-  if (const char* file = std::getenv("SSL_CERT_FILE"); file != nullptr && *file != '\0') {
-    if (SSL_CTX_load_verify_file(ssl, file) == 1) return {};
-    return fail(ErrorCode::invalid_argument,
-                fmt::format("SSL_CERT_FILE {}: {}", file, take_openssl_error()));
-  }
+// Where the system's roots lie, by the environment's word or by custom; empty: nobody knows.
+std::string roots_file() {
+  if (const char* file = std::getenv("SSL_CERT_FILE"); file != nullptr && *file != '\0')
+    return file;
   for (const char* file : kRootFiles) {
-    if (::access(file, R_OK) != 0) continue;
-    if (SSL_CTX_load_verify_file(ssl, file) == 1) return {};
-    return fail(ErrorCode::invalid_argument,
-                fmt::format("system roots {}: {}", file, take_openssl_error()));
+    if (::access(file, R_OK) == 0) return file;
   }
-  // None of the known places: OpenSSL's own. Without any root, verification will say so.
-  SSL_CTX_set_default_verify_paths(ssl);
-  ERR_clear_error();
+  return {};
+}
+
+// The system's roots, read once for the whole process and on a thread of their own: a hundred and
+// fifty certificates take 30 ms, which no start waits for. Whoever shakes hands before they are
+// there does. Never changed afterwards, so that contexts share them.
+class SystemRoots {
+ public:
+  static SystemRoots& get() {
+    static SystemRoots roots;
+    return roots;
+  }
+  X509_STORE* store() const { return store_; }
+  void wait() const { read_.wait(); }
+
+ private:
+  SystemRoots() : store_(X509_STORE_new()) {
+    WEIR_ASSERT(store_ != nullptr);
+    read_ = std::async(std::launch::async, [store = store_] { read(store); });
+  }
+  ~SystemRoots() {
+    read_.wait();
+    X509_STORE_free(store_);
+  }
+
+  // Without any root, verification will say so.
+  static void read(X509_STORE* store) {
+    const std::string file = roots_file();
+    if (file.empty()) {
+      X509_STORE_set_default_paths(store);  // OpenSSL's own
+      ERR_clear_error();
+    } else if (X509_STORE_load_file(store, file.c_str()) != 1) {
+      log::error("system_roots_unreadable", {{"file", file}, {"reason", take_openssl_error()}});
+    }
+  }
+
+  X509_STORE* store_;
+  std::future<void> read_;
+};
+
+// A file of somebody's own is read here and now, into a store that is this context's alone: what
+// one account trusts is nobody else's affair.
+Result<void> load_own_roots(SSL_CTX* ssl, const TlsClientOptions& options) {
+  if (options.system_roots) {
+    SystemRoots::get().wait();
+    const STACK_OF(X509_OBJECT)* objects = X509_STORE_get0_objects(SystemRoots::get().store());
+    for (int i = 0; i < sk_X509_OBJECT_num(objects); ++i) {
+      X509* root = X509_OBJECT_get0_X509(sk_X509_OBJECT_value(objects, i));
+      if (root != nullptr) X509_STORE_add_cert(SSL_CTX_get_cert_store(ssl), root);
+    }
+  }
+  if (!options.ca_file.empty() && SSL_CTX_load_verify_file(ssl, options.ca_file.c_str()) != 1) {
+    return fail(ErrorCode::invalid_argument,
+                fmt::format("CA file {}: expected certificates in PEM form: {}", options.ca_file,
+                            take_openssl_error()));
+  }
   return {};
 }
 
@@ -136,15 +187,28 @@ Result<std::unique_ptr<TlsClientContext>> TlsClientContext::create(TlsClientOpti
   SSL_CTX* ssl = impl->ssl.get();
   WEIR_ASSERT(ssl != nullptr);
   set_common(ssl);
-  if (options.system_roots) WEIR_CHECK_OK(load_roots(ssl));
-  if (!options.ca_file.empty() && SSL_CTX_load_verify_file(ssl, options.ca_file.c_str()) != 1) {
+  const char* named = std::getenv("SSL_CERT_FILE");
+  if (options.system_roots && named != nullptr && *named != '\0' && ::access(named, R_OK) != 0) {
     return fail(ErrorCode::invalid_argument,
-                fmt::format("CA file {}: expected certificates in PEM form: {}", options.ca_file,
-                            take_openssl_error()));
+                fmt::format("SSL_CERT_FILE {}: {}", named, std::generic_category().message(errno)));
+  }
+  impl->awaits_system_roots = options.system_roots && options.ca_file.empty();
+  if (impl->awaits_system_roots) {
+    SSL_CTX_set1_cert_store(ssl, SystemRoots::get().store());
+  } else {
+    WEIR_CHECK_OK(load_own_roots(ssl, options));
   }
   SSL_CTX_set_session_cache_mode(ssl, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
   SSL_CTX_sess_set_new_cb(ssl, &remember_session);
   return std::unique_ptr<TlsClientContext>(new TlsClientContext(std::move(impl)));
+}
+
+SSL_CTX* TlsClientContext::Impl::ready() {
+  if (awaits_system_roots) {
+    SystemRoots::get().wait();
+    awaits_system_roots = false;
+  }
+  return ssl.get();
 }
 
 TlsClientContext::TlsClientContext(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}

@@ -51,9 +51,13 @@ class TlsSessionCache {
 class TlsClientContext::Impl {
  public:
   explicit Impl(size_t origins_max) : sessions(origins_max) {}
+  // For a handshake. The first ones of a process may have to wait for the system's roots.
+  SSL_CTX* ready();
+
   SslContextPtr ssl;
   TlsSessionCache sessions;
   Counters counters;
+  bool awaits_system_roots = false;
 };
 
 class TlsServerContext::Impl {

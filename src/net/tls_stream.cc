@@ -132,7 +132,7 @@ TlsStream::TlsStream(std::unique_ptr<Stream> lower, SSL_CTX* context)
 
 TlsStream::TlsStream(std::unique_ptr<Stream> lower, TlsClientContext& context,
                      const TlsConnectOptions& options)
-    : TlsStream(std::move(lower), context.impl().ssl.get()) {
+    : TlsStream(std::move(lower), context.impl().ready()) {
   client_ = &context;
   set_up_client(options);
 }

@@ -437,6 +437,22 @@ TEST_F(TlsTest, BadFilesAreNamed) {
   EXPECT_TRUE(TlsClientContext::create().has_value());
 }
 
+// The system's roots are read once; what one context trusts besides is its own affair.
+TEST_F(TlsTest, ContextsShareTheSystemsRootsAndNothingElse) {
+  const auto one = TlsClientContext::create();
+  const auto two = TlsClientContext::create();
+  const auto own = TlsClientContext::create({.ca_file = authority_.certificate_file()});
+  ASSERT_TRUE(one && two && own);
+  X509_STORE* const shared = SSL_CTX_get_cert_store((*one)->impl().ready());
+  X509_STORE* const other = SSL_CTX_get_cert_store((*own)->impl().ready());
+  EXPECT_EQ(SSL_CTX_get_cert_store((*two)->impl().ready()), shared);
+  EXPECT_NE(other, shared);
+  const auto roots = [](X509_STORE* store) {
+    return sk_X509_OBJECT_num(X509_STORE_get0_objects(store));
+  };
+  EXPECT_EQ(roots(other), roots(shared) + 1);
+}
+
 TEST_F(TlsTest, TellsWhenTheCertificateEnds) {
   const auto context = server_context(options_for(leaf({.not_after_s = 1000})));
   const int64_t now_ms = SystemClock().wall_ms();

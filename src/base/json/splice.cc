@@ -92,6 +92,13 @@ ObjectEditor& ObjectEditor::change(std::string_view name, std::string_view json,
 }
 
 void ObjectEditor::append_to(std::vector<Edit>& edits) const {
+  // One member that is there already, as the model's name is: the rest need not be looked at.
+  if (changes_.size() == 1 && !changes_.front().remove) {
+    if (const Value value = object_[changes_.front().name]) {
+      edits.push_back({value.offset(), value.raw().size(), changes_.front().json});
+      return;
+    }
+  }
   const std::vector<Place> places = places_of(object_);
   std::vector<bool> changed(changes_.size(), false);
   std::vector<const Place*> leading;  // removed members with no kept one in front
