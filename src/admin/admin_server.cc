@@ -73,6 +73,7 @@ net::Task<Reply> call(Backend& backend, const Door& door, http::ServerExchange& 
                         .actor = std::move(actor),
                         .address = address_of(exchange.peer()),
                         .cookie_name = std::string(door.cookie_name()),
+                        .oidc_cookie = std::string(door.cookie(head, door.oidc_cookie_name())),
                         .secure = door.secure(),
                         .note = &note};
   auto reply = co_await found.route->handler(backend, request);

@@ -21,7 +21,9 @@ TEST_F(AdminTest, EveryRouteAnswersAndStandsInTheDocument) {
     EXPECT_TRUE(document->root()["paths"][route.path].is_object()) << route.path;
     if (route.path.find('{') != std::string_view::npos || route.method != "GET") continue;
     const auto answer = ask("GET", route.path);
-    EXPECT_EQ(answer->status, 200) << route.path << answer->body;
+    // Without a provider there is nowhere to go.
+    const int expected = route.path.starts_with("/api/v1/oidc/") ? 404 : 200;
+    EXPECT_EQ(answer->status, expected) << route.path << answer->body;
     EXPECT_THAT(answer->head, HasSubstr("x-content-type-options: nosniff"));
     EXPECT_THAT(answer->head, HasSubstr("cache-control: no-store"));
   }

@@ -75,6 +75,7 @@ net::Task<Result<Reply>> get_sign_in(Backend& backend, const Request& request) {
       .member("open", request.actor.kind == Actor::Kind::local)
       .member("password", *users)
       .member("token", request.actor.kind != Actor::Kind::local)
+      .member("oidc", backend.people().oidc() != nullptr)
       .end_object();
   co_return reply;
 }

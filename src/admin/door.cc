@@ -25,21 +25,6 @@ std::string_view bearer(const http::RequestHead& head) {
   return value.starts_with(kBearer) ? value.substr(kBearer.size()) : std::string_view();
 }
 
-// The value of a cookie; HTTP/2 may send several fields.
-std::string_view cookie(const http::RequestHead& head, std::string_view name) {
-  for (const http::Header& header : head.headers) {
-    if (!http::iequals(header.name, "cookie")) continue;
-    for (const std::string_view part : split(header.value, ';')) {
-      const std::string_view pair = trim(part);
-      const size_t equals = pair.find('=');
-      if (equals != std::string_view::npos && pair.substr(0, equals) == name) {
-        return pair.substr(equals + 1);
-      }
-    }
-  }
-  return {};
-}
-
 bool changes(const http::RequestHead& head) {
   return head.method != "GET" && head.method != "HEAD";
 }
@@ -54,6 +39,21 @@ Actor of_user(Actor::Kind kind, const identity::User& user) {
 }
 
 }  // namespace
+
+// The value of a cookie; HTTP/2 may send several fields.
+std::string_view Door::cookie(const http::RequestHead& head, std::string_view name) {
+  for (const http::Header& header : head.headers) {
+    if (!http::iequals(header.name, "cookie")) continue;
+    for (const std::string_view part : split(header.value, ';')) {
+      const std::string_view pair = trim(part);
+      const size_t equals = pair.find('=');
+      if (equals != std::string_view::npos && pair.substr(0, equals) == name) {
+        return pair.substr(equals + 1);
+      }
+    }
+  }
+  return {};
+}
 
 bool Door::admits(const http::RequestHead& head) const {
   if (!token.empty()) return true;

@@ -26,6 +26,11 @@ struct Door {
 
   bool secure() const { return public_url.starts_with("https://"); }
   std::string_view cookie_name() const { return secure() ? "__Host-weir_session" : "weir_session"; }
+  std::string_view oidc_cookie_name() const {
+    return secure() ? "__Secure-weir_oidc" : "weir_oidc";
+  }
+  // Of every name that a browser sends: empty where it does not.
+  static std::string_view cookie(const http::RequestHead& head, std::string_view name);
   // Whether a request may be looked at: files and pages too.
   bool admits(const http::RequestHead& head) const;
   // Errors are those of the store.

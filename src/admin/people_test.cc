@@ -142,7 +142,7 @@ TEST_F(PeopleTest, EveryCellOfTheMatrixHolds) {
 TEST_F(PeopleTest, AsSoonAsThereIsAUserThisMachineIsNobodyToo) {
   EXPECT_EQ(ask("GET", "/api/v1/keys")->status, 200);
   const auto before = ask("GET", "/api/v1/sign_in");
-  EXPECT_EQ(before->body, R"({"open":true,"password":false,"token":false})");
+  EXPECT_EQ(before->body, R"({"open":true,"password":false,"token":false,"oidc":false})");
   EXPECT_EQ(ask("GET", "/api/v1/me")->root()["kind"].string_or(""), "local");
   const auto made =
       ask("POST", "/api/v1/users",
@@ -151,7 +151,8 @@ TEST_F(PeopleTest, AsSoonAsThereIsAUserThisMachineIsNobodyToo) {
   EXPECT_THAT(made->body, Not(HasSubstr("argon")));
   EXPECT_EQ(ask("GET", "/api/v1/keys")->status, 401);
   EXPECT_EQ(ask("POST", "/api/v1/users", "{}")->status, 401);
-  EXPECT_EQ(ask("GET", "/api/v1/sign_in")->body, R"({"open":false,"password":true,"token":true})");
+  EXPECT_EQ(ask("GET", "/api/v1/sign_in")->body,
+            R"({"open":false,"password":true,"token":true,"oidc":false})");
   const auto signed_in = sign_in("ada", kPassword);
   ASSERT_EQ(signed_in->status, 200) << signed_in->body;
 }

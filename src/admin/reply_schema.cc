@@ -109,7 +109,7 @@ constexpr RouteReply kReplies[] = {
     {"POST", "/api/v1/keys", "Key"},
     {"POST", "/api/v1/keys/{id}/rotate", "Key"},
     {"DELETE", "/api/v1/keys/{id}", "{revoked: bool}"},
-    {"GET", "/api/v1/sign_in", "{open: bool, password: bool, token: bool}"},
+    {"GET", "/api/v1/sign_in", "{open: bool, password: bool, token: bool, oidc: bool}"},
     {"POST", "/api/v1/sign_in", "Me"},
     {"POST", "/api/v1/sign_out", "{ok: bool}"},
     {"GET", "/api/v1/me", "Me"},

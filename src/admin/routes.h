@@ -37,6 +37,7 @@ struct Request {
   identity::Actor actor;                     // who asks
   std::string address;                       // from where, without the port
   std::string cookie_name;                   // of sessions
+  std::string oidc_cookie;                   // what the browser keeps of a sign-in elsewhere
   bool secure = false;                       // whether pages are read over HTTPS
   AuditNote* note = nullptr;                 // never null in a handler
 };
@@ -97,6 +98,9 @@ net::Task<Result<Reply>> create_user(Backend& backend, const Request& request);
 net::Task<Result<Reply>> change_user(Backend& backend, const Request& request);
 net::Task<Result<Reply>> remove_user(Backend& backend, const Request& request);
 net::Task<Result<Reply>> post_user_password(Backend& backend, const Request& request);
+// api_oidc.cc
+net::Task<Result<Reply>> get_oidc_start(Backend& backend, const Request& request);
+net::Task<Result<Reply>> get_oidc_callback(Backend& backend, const Request& request);
 // api_audit.cc
 net::Task<Result<Reply>> list_audit(Backend& backend, const Request& request);
 net::Task<Result<Reply>> get_audit_head(Backend& backend, const Request& request);

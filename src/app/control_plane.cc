@@ -80,6 +80,24 @@ std::string needs_restart(const Config& before, const Config& after) {
   return names;
 }
 
+std::optional<identity::OidcConfig> oidc_of(const Admin& admin, const std::string& listens_at) {
+  if (!admin.oidc) return std::nullopt;
+  const OidcProvider& provider = *admin.oidc;
+  identity::OidcConfig config{
+      .issuer = provider.issuer,
+      .client_id = provider.client_id,
+      .client_secret = provider.client_secret,
+      .scope = provider.scope,
+      .groups_claim = provider.groups_claim,
+      .redirect_uri =
+          (admin.public_url.empty() ? listens_at : admin.public_url) + "/api/v1/oidc/callback"};
+  for (const auto& [group, roles] : provider.roles) {
+    // Checked when the configuration was read.
+    if (auto known = identity::parse_roles(roles)) config.roles.emplace_back(group, *known);
+  }
+  return config;
+}
+
 Config demo_config(const std::string& endpoint) {
   Config config;
   Account account;
@@ -279,6 +297,7 @@ Result<void> ControlPlane::start_admin() {
 void ControlPlane::configure_admin(const Config& config) {
   admin_->set_token(config.admin.token);
   admin_->set_public_url(config.admin.public_url);
+  people_->set_oidc(oidc_of(config.admin, admin_address()), clients_->client({}));
   people_->set_session_rules(
       {.lifetime = config.admin.sessions.lifetime, .idle = config.admin.sessions.idle});
 }

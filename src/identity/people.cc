@@ -70,6 +70,18 @@ net::Task<Result<SignIn>> People::sign_in(std::string name, Secret password, std
   co_return SignIn{.user = std::move(*user), .cookie = std::move(*cookie)};
 }
 
+void People::set_oidc(std::optional<OidcConfig> config, http::Client& client) {
+  oidc_ = config ? std::make_shared<Oidc>(loop_, client, std::move(*config)) : nullptr;
+}
+
+Result<std::pair<User, Secret>> People::take_in(const Vouched& who, std::string_view address) {
+  const int64_t now = loop_.clock().wall_ms();
+  WEIR_TRY(User user,
+           store_.vouched(who.issuer, who.subject, who.name, who.display, who.roles, now));
+  WEIR_TRY(Secret cookie, store_.open_session(user.id, address, now, rules_));
+  return std::pair(std::move(user), std::move(cookie));
+}
+
 net::Task<Result<std::string>> People::hash(Secret password, std::string user_name) {
   if (auto fit = identity::check_password(password, user_name); !fit) {
     co_return fail(std::move(fit).error());

@@ -11,6 +11,7 @@
 
 #include "base/result.h"
 #include "base/secret.h"
+#include "identity/oidc.h"
 #include "identity/password_thread.h"
 #include "identity/people_store.h"
 #include "identity/role.h"
@@ -72,6 +73,14 @@ class People {
   // How long the next attempt for that name from there must wait.
   Nanoseconds wait_of(std::string_view name, std::string_view address) const;
 
+  // Null where no identity provider is configured. A sign-in that is under way holds on to it: a
+  // reload may replace it.
+  std::shared_ptr<Oidc> oidc() const { return oidc_; }
+  // Sign-ins that are under way there are over. `client` outlives it.
+  void set_oidc(std::optional<OidcConfig> config, http::Client& client);
+  // Takes in whom the provider vouches for. Errors: those of PeopleStore::vouched.
+  Result<std::pair<User, Secret>> take_in(const Vouched& who, std::string_view address);
+
   SignInCounts counts() const { return guard_.counts(); }
 
  private:
@@ -80,6 +89,7 @@ class People {
   SessionRules rules_;
   SignInGuard guard_;
   PasswordThread passwords_;
+  std::shared_ptr<Oidc> oidc_;
 };
 
 }  // namespace weir::identity

@@ -95,7 +95,8 @@ def the_document_lists_every_route_and_every_route_answers():
             check(operation["summary"] and operation["responses"], f"{method} {path}")
             if method == "get":
                 answer = weir.admin("GET", path.replace("{id}", row.id()))
-                equal(answer.status, 200, path)
+                # Without an identity provider there is nowhere to go.
+                equal(answer.status, 404 if path.startswith("/api/v1/oidc/") else 200, path)
                 equal(answer.headers["cache-control"], "no-store", path)
             else:
                 body = operation.get("requestBody", {}).get("content", {})

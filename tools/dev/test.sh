@@ -102,7 +102,9 @@ run_script() {
   esac
   case "$suite" in console | fleet-clients) setup_optional ;; esac
   case "$suite" in
-    */node | */agents | console | replay | matrix | fleet | fleet-clients) ensure_node || return ;;
+    */node | */agents | console | oidc | replay | matrix | fleet | fleet-clients)
+      ensure_node || return
+      ;;
   esac
   "$script"
 }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "app/nearest.h"
+#include "identity/role.h"
 
 namespace weir::app {
 namespace {
@@ -69,6 +70,14 @@ void check_listeners(const Config& config, Reader& reader) {
   if (server.port != 0 && server.port == admin.port && same_host) {
     reader.problem_at(ProblemCode::conflict, "admin.listen",
                       fmt::format("server.listen uses port {} too; they need two", admin.port));
+  }
+  if (config.admin.oidc) {
+    for (const auto& [group, roles] : config.admin.oidc->roles) {
+      if (const auto known = identity::parse_roles(roles); !known) {
+        reader.problem_at(ProblemCode::bad_value, "admin.oidc.roles",
+                          fmt::format("{}: {}", group, known.error().message()));
+      }
+    }
   }
   if (config.admin.token.empty() && !admin.is_loopback()) {
     reader.problem_at(ProblemCode::conflict, "admin.listen",

@@ -97,11 +97,22 @@ struct Sessions {
   Milliseconds idle{2LL * 3'600'000};
 };
 
+// An OpenID Connect provider by which people sign in to the console.
+struct OidcProvider {
+  std::string issuer;
+  std::string client_id;
+  Secret client_secret;  // empty: a public client
+  std::string scope = "openid profile email";
+  std::string groups_claim = "groups";
+  std::map<std::string, std::string> roles;  // group -> roles
+};
+
 struct Admin {
   ListenAddress listen{"127.0.0.1", 8081};
   Secret token;            // empty: none asked for, allowed on loopback only
   std::string public_url;  // how browsers reach it; empty: as it listens
   Sessions sessions;
+  std::optional<OidcProvider> oidc;
 };
 
 struct Log {

@@ -23,6 +23,28 @@ const ObjectSpec& spec_of<Sessions>() {
 }
 
 template <>
+const ObjectSpec& spec_of<OidcProvider>() {
+  static const ObjectSpec spec =
+      Table<OidcProvider>("Identity provider",
+                          "An OpenID Connect provider by which people sign in to the console.")
+          .field("issuer", &OidcProvider::issuer,
+                 "Its URL as it calls itself, HTTPS unless it runs on this machine.",
+                 {.required = true, .as = FieldKind::url})
+          .field("client_id", &OidcProvider::client_id, "Weir's name there.", {.required = true})
+          .field("client_secret", &OidcProvider::client_secret, "Weir's secret there.",
+                 {.unset = "a public client"})
+          .field("scope", &OidcProvider::scope, "What is asked for.")
+          .field("groups_claim", &OidcProvider::groups_claim,
+                 "The claim of the ID token that names a person's groups.")
+          .field(
+              "roles", &OidcProvider::roles,
+              "Roles by group: `weir-admins: admin`, `accounting: \"finance,viewer\"`. Who is in "
+              "none of these groups is not let in.")
+          .done();
+  return spec;
+}
+
+template <>
 const ObjectSpec& spec_of<Admin>() {
   static const ObjectSpec spec =
       Table<Admin>("Admin", "The listener of the console, the admin API and the metrics.")
@@ -37,6 +59,8 @@ const ObjectSpec& spec_of<Admin>() {
               "`https://weir.example.com`. With HTTPS the session's cookie is sent over it only.",
               {.as = FieldKind::url, .unset = "as `listen` says"})
           .field("sessions", &Admin::sessions, "How long people stay signed in.")
+          .field("oidc", &Admin::oidc, "Let people sign in by an identity provider.",
+                 {.unset = "by password only"})
           .done();
   return spec;
 }
