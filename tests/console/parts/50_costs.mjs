@@ -54,4 +54,19 @@ export const tests = {
     assert.equal(Math.round(Number(line.split(",").at(-1)) * 1e9), nano);
     assert.match(text, /^key,requests,/);
   },
+
+  async "the year in review is the ledger's, and is kept as a picture"(world) {
+    const [sum] = world.sql("select count(*) n from request where team='search'");
+    const page = await world.go("/review?team=search");
+    const figure = sum.n.toLocaleString("en-US");
+    await page.locator("svg text").getByText(figure, { exact: true }).first().waitFor();
+    const [download] = await Promise.all([
+      page.waitForEvent("download"),
+      page.getByRole("button", { name: "Save as SVG" }).click(),
+    ]);
+    const text = readFileSync(await download.path(), "utf8");
+    assert.match(text, /^<svg/);
+    assert.ok(text.includes("search"));
+    assert.deepEqual(world.complaints, []);
+  },
 };

@@ -32,6 +32,9 @@ async function targets(world) {
     "/playground",
     "/keys",
     "/costs",
+    "/people",
+    "/costs?by=tag",
+    "/review?team=search",
     "/settings",
     "/start",
   ];
@@ -46,7 +49,8 @@ async function look(world, { theme, language, width }) {
     await world.go(target);
     await page.waitForFunction(() => document.querySelector(".skeleton") === null);
     await page.waitForTimeout(250);
-    const name = target.startsWith("/requests/") ? "request" : target.slice(1) || "overview";
+    const plain = target.slice(1).replaceAll(/\W/g, "-") || "overview";
+    const name = target.startsWith("/requests/") ? "request" : plain;
     for (const found of await violations(page)) problems.push(`${name}: ${found}`);
     const wide = await page.evaluate(
       () => document.documentElement.scrollWidth - document.documentElement.clientWidth,

@@ -50,6 +50,7 @@ export async function call<T>(path: string, options: CallOptions = {}): Promise<
       method: options.method ?? "GET",
       headers: {
         ...authorization(),
+        ...(session.csrf === "" ? {} : { "x-weir-csrf": session.csrf }),
         ...(options.body === undefined ? {} : { "content-type": "application/json" }),
       },
       body: options.body === undefined ? null : JSON.stringify(options.body),
@@ -67,6 +68,6 @@ export async function call<T>(path: string, options: CallOptions = {}): Promise<
   }
   if (answer.ok) return body as T;
   const told = (body as Partial<Schemas["Error"]>).error;
-  if (answer.status === 401) session.refuse();
+  if (answer.status === 401 && path !== "/api/v1/sign_in") session.refuse();
   throw new ApiError(answer.status, told?.code ?? "", told?.message ?? `HTTP ${answer.status}`);
 }

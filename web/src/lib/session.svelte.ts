@@ -21,6 +21,8 @@ function store(name: string, value: string): void {
 
 class Session {
   token = $state(sessionStorage.getItem("weir.token") ?? "");
+  // What changes need beside a session's cookie; empty without one.
+  csrf = $state("");
   // The server wants a token, and has refused the one there is, if any.
   refused = $state(false);
 
@@ -29,11 +31,17 @@ class Session {
     this.refused = false;
     sessionStorage.setItem("weir.token", token);
   }
+  // By a session's cookie, which the browser keeps.
+  welcome(csrf: string): void {
+    this.csrf = csrf;
+    this.refused = false;
+  }
   refuse(): void {
     this.refused = true;
   }
   signOut(): void {
     this.token = "";
+    this.csrf = "";
     this.refused = true;
     sessionStorage.removeItem("weir.token");
   }
