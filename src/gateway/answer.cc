@@ -19,7 +19,7 @@ constexpr size_t kDroppedBytesMax = 1024;
 std::string openai_duration(Nanoseconds duration) {
   const int64_t ms = std::chrono::ceil<Milliseconds>(duration).count();
   if (ms == 0) return "0s";
-  if (ms < 1000) return fmt::format("{}ms", ms);
+  if (ms < 1000) return std::to_string(ms) + "ms";
   const int64_t seconds = (ms + 999) / 1000;
   if (seconds < 60) return fmt::format("{}s", seconds);
   if (seconds < 3600) return fmt::format("{}m{}s", seconds / 60, seconds % 60);

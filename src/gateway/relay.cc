@@ -81,8 +81,11 @@ http::HeaderMap answer_headers(const Relay& r, std::string_view content_type) {
   http::HeaderMap fields;
   if (!content_type.empty()) fields.add("content-type", content_type);
   if (!r.outgoing.translated()) {
-    for (const http::Header& header : r.head.headers) {
-      if (is_kept(header.name) || http::is_hop_by_hop(r.head.headers, header.name)) continue;
+    const http::HeaderList& from = r.head.headers;
+    const bool nominates = from.find("connection").has_value();
+    for (const http::Header& header : from) {
+      if (is_kept(header.name) || http::is_connection_field(header.name)) continue;
+      if (nominates && from.lists("connection", header.name)) continue;
       fields.add(header.name, header.value);
     }
     // The bytes go on as they came.

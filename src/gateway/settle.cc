@@ -30,6 +30,7 @@ ledger::Outcome outcome_of(const Exchange& x) {
 
 std::string attempts_text(const Exchange& x) {
   std::string text;
+  text.reserve(128);  // of one attempt
   json::Writer w(text);
   w.begin_array();
   for (const AttemptRecord& attempt : x.attempts) {

@@ -151,8 +151,13 @@ RequestBuilder::RequestBuilder(std::string_view method, std::string_view target,
   constexpr std::string_view kHex = "0123456789ABCDEF";
   text_.reserve(512);
   text_.append(method).append(" ");
+  const auto fits = [](char c) { return c > ' ' && c < 0x7f && c != '#'; };
+  if (std::ranges::all_of(target, fits)) {
+    text_.append(target);
+    target = {};
+  }
   for (const char c : target) {
-    if (c > ' ' && c < 0x7f && c != '#') {
+    if (fits(c)) {
       text_.push_back(c);
     } else {
       const auto byte = static_cast<unsigned char>(c);

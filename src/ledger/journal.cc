@@ -74,19 +74,37 @@ void visit(Fields& fields, Row& row) {
   fields.id(row.corrects);
 }
 
+// How many bytes the fields take, so that writing them needs no further look at the room.
+struct Measure {
+  size_t bytes = 0;
+  template <class T>
+  void number(const T&) {
+    bytes += sizeof(int64_t);
+  }
+  void money(const Money&) { bytes += sizeof(int64_t); }
+  void id(const Id&) { bytes += sizeof(int64_t); }
+  void text(const std::string& value) {
+    bytes += sizeof(uint16_t) + std::min<size_t>(value.size(), UINT16_MAX);
+  }
+};
+
 struct Writer {
-  std::string out;
+  char* at;
+  void bytes(const void* from, size_t size) {
+    std::memcpy(at, from, size);
+    at += size;
+  }
   template <class T>
   void number(const T& value) {
     const auto wide = static_cast<int64_t>(value);
-    out.append(reinterpret_cast<const char*>(&wide), sizeof wide);
+    bytes(&wide, sizeof wide);
   }
   void money(const Money& value) { number(value.nano()); }
   void id(const Id& value) { number(value.value()); }
   void text(const std::string& value) {
     const auto size = static_cast<uint16_t>(std::min<size_t>(value.size(), UINT16_MAX));
-    out.append(reinterpret_cast<const char*>(&size), sizeof size);
-    out.append(value, 0, size);
+    bytes(&size, sizeof size);
+    bytes(value.data(), size);
   }
 };
 
@@ -155,9 +173,12 @@ struct Journal::Slot {
 };
 
 std::string encode_row(const RequestRow& row) {
-  Writer writer;
+  Measure measure;
+  visit(measure, row);
+  std::string record(measure.bytes, '\0');
+  Writer writer{record.data()};
   visit(writer, row);
-  return std::move(writer.out);
+  return record;
 }
 
 Result<RequestRow> decode_row(std::string_view bytes) {
