@@ -35,6 +35,7 @@ export const messages = {
   "people.change": ["Change", "变更"],
   "people.older": ["Older records", "更早的记录"],
   "sign.person": ["With your name and password. An administrator makes users on the page People, or by weir user add.", "请使用您的名称和密码。管理员可在“人员”页或用 weir user add 创建用户。"],
+  "sign.provider": ["By your organization's sign-in →", "使用组织的统一登录 →"],
   "sign.by_name": ["By name and password", "用名称和密码登录"],
   "sign.by_token": ["By the admin token", "用管理令牌登录"],
   "nav.settings": ["Settings", "设置"],
