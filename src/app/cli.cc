@@ -19,7 +19,7 @@ const Command* find_command(const std::vector<Command>& commands, std::string_vi
 
 std::string synopsis(const Command& command, std::string_view path) {
   std::string line(path);
-  if (!command.subcommands.empty()) line += " COMMAND";
+  if (!command.subcommands.empty()) line += command.run ? " [COMMAND]" : " COMMAND";
   if (!command.options.empty()) line += " [OPTION]...";
   for (const Argument& argument : command.arguments) {
     const std::string name =
@@ -143,6 +143,8 @@ class CommandLine {
       if (word.starts_with('-')) return true;
       const Command* next = find_command(command_->subcommands, word);
       if (next == nullptr) {
+        // A command that does something itself takes it for an argument.
+        if (command_->run) return true;
         refuse_word();
         return false;
       }

@@ -131,7 +131,7 @@ TEST(CommandLine, EveryCommandTeaches) {
       [&](const Command& command, const std::string& path) {
         SCOPED_TRACE(path);
         EXPECT_FALSE(command.summary.empty() || command.summary.ends_with('.'));
-        EXPECT_NE(static_cast<bool>(command.run), !command.subcommands.empty());
+        EXPECT_TRUE(command.run || !command.subcommands.empty());
         for (const Option& option : command.options) {
           EXPECT_FALSE(option.doc.empty() || option.doc.ends_with('.')) << option.name;
         }

@@ -398,7 +398,7 @@ Result<Composition> Composer::compose(const Config& config,
   std::sort(snapshot->models.begin(), snapshot->models.end(),
             [](const gateway::Model& a, const gateway::Model& b) { return a.name < b.name; });
 
-  WEIR_TRY(snapshot->prices, ledger::PriceBook::shipped(price_overrides(config)));
+  WEIR_TRY(snapshot->prices, price_book(config));
   // Limits that are in use get their new values at once, so nothing may fail behind this.
   WEIR_CHECK_OK(check_keys(config, stored));
   if (remember_ && has_new_budgets(config, stored)) WEIR_CHECK_OK(remember_(limits_));

@@ -57,4 +57,23 @@ std::vector<ledger::PriceRow> price_overrides(const Config& config) {
   return rows;
 }
 
+Result<ledger::PriceBook> price_book(const Config& config) {
+  WEIR_TRY(ledger::PriceBook book,
+           ledger::PriceBook::shipped(price_overrides(config), config.file_prices));
+  std::vector<ledger::PriceTerm> terms;
+  for (const PriceTerm& term : config.price_terms) {
+    ledger::PriceTerm made{.account = term.account,
+                           .location = term.location,
+                           .model = term.model,
+                           .from_ms = term.valid_from.wall_ms,
+                           .until_ms = term.valid_until ? term.valid_until->wall_ms : 0};
+    // Hundredths of a percent as millionths.
+    if (term.uplift) made.uplift_ppm = int64_t{term.uplift->basis_points} * 100;
+    if (term.discount) made.discount_ppm = int64_t{term.discount->basis_points} * 100;
+    terms.push_back(std::move(made));
+  }
+  WEIR_CHECK_OK(book.set_terms(std::move(terms)));
+  return book;
+}
+
 }  // namespace weir::app

@@ -23,11 +23,14 @@ void take_dearest(const Exchange& x, const Model& model, int64_t input, int64_t 
     ledger::PriceQuery query{.provider = provider::to_string(deployment->account->kind),
                              .model = deployment->base_model,
                              .location = deployment->account->location,
+                             .account = deployment->account->name,
                              .wall_ms = x.start_ms};
-    dearest = std::max(dearest, ledger::estimate(x.snapshot->prices.find(query), input, output));
+    const ledger::PriceBook& prices = x.snapshot->prices;
+    const ledger::PriceFactors factors = prices.factors(query);
+    dearest = std::max(dearest, ledger::estimate(prices.find(query), input, output, factors));
     if (tier.empty()) continue;
     query.service_tier = tier;
-    dearest = std::max(dearest, ledger::estimate(x.snapshot->prices.find(query), input, output));
+    dearest = std::max(dearest, ledger::estimate(prices.find(query), input, output, factors));
   }
 }
 

@@ -78,13 +78,18 @@ void put_cost(Exchange& x, const std::map<std::string, Usage>& by_model, bool co
     Usage usage = used;
     usage.service_tier = kTier;
     usage.reported = complete;
-    const ledger::Cost cost = ledger::cost(
-        usage, x.snapshot->prices,
-        {.provider = provider, .model = model, .location = location, .wall_ms = row.start_ms});
+    const ledger::Cost cost = ledger::cost(usage, x.snapshot->prices,
+                                           {.provider = provider,
+                                            .model = model,
+                                            .location = location,
+                                            .account = row.account,
+                                            .wall_ms = row.start_ms});
     row.cost += cost.total;
-    row.list_cost += cost.total;
+    row.list_cost += cost.list;
     row.cost_state = std::max(row.cost_state, cost.state);
     row.price_row = cost.row_id();
+    // Several models have several rates; a row has room for one's.
+    row.rates = by_model.size() == 1 ? ledger::rates_text(cost) : "";
     row.provider_model = model;
     row.usage.input += usage.input;
     row.usage.cache_read += usage.cache_read;

@@ -75,11 +75,13 @@ Cost attempt_cost(const Exchange& x, const AttemptRecord& attempt) {
                       {.provider = provider::to_string(deployment.account->kind),
                        .model = deployment.base_model,
                        .location = deployment.account->location,
+                       .account = deployment.account->name,
                        .wall_ms = x.start_ms});
 }
 
 void add(Cost& sum, const Cost& more) {
   sum.total += more.total;
+  sum.list += more.list;
   for (size_t i = 0; i < sum.parts.size(); ++i) sum.parts[i] += more.parts[i];
   sum.tool_calls += more.tool_calls;
   sum.state = std::max(sum.state, more.state);
@@ -87,6 +89,7 @@ void add(Cost& sum, const Cost& more) {
   if (more.row == nullptr) return;
   sum.row = more.row;
   sum.rates = more.rates;
+  sum.factors = more.factors;
 }
 
 }  // namespace

@@ -2,6 +2,9 @@
 
 #include <algorithm>
 
+#include "base/json/writer.h"
+#include "ledger/scale.h"
+
 namespace weir::ledger {
 
 namespace {
@@ -15,6 +18,14 @@ Money amount(int64_t count, int64_t pico_each) {
   Wide nano = (pico + 500) / 1000;
   constexpr int64_t kMax = std::numeric_limits<int64_t>::max();
   return Money::from_nano(nano > static_cast<Wide>(kMax) ? kMax : static_cast<int64_t>(nano));
+}
+
+int64_t list_rate(int64_t rate, const PriceFactors& factors) {
+  return factors.uplift_ppm == 0 ? rate : scaled(rate, kPpm + factors.uplift_ppm);
+}
+
+int64_t paid_rate(int64_t list, const PriceFactors& factors) {
+  return factors.discount_ppm == 0 ? list : scaled(list, kPpm - factors.discount_ppm);
 }
 
 }  // namespace
@@ -55,9 +66,10 @@ int64_t tokens_of(const dialect::Usage& usage, UsageClass usage_class) {
   return 0;
 }
 
-Cost cost(const dialect::Usage& usage, const PriceRow& row) {
+Cost cost(const dialect::Usage& usage, const PriceRow& row, const PriceFactors& factors) {
   Cost result;
   result.row = &row;
+  result.factors = factors;
   const Rates& rates = row.rates_at(usage.total_input());
   result.rates = &rates;
   for (size_t i = 0; i < kUsageClasses; ++i) {
@@ -67,13 +79,17 @@ Cost cost(const dialect::Usage& usage, const PriceRow& row) {
       result.unpriced_classes |= static_cast<uint16_t>(1u << i);
       continue;
     }
-    result.parts[i] = amount(tokens, *rates.pico_per_token[i]);
+    const int64_t list = list_rate(*rates.pico_per_token[i], factors);
+    result.parts[i] = amount(tokens, paid_rate(list, factors));
     result.total += result.parts[i];
+    result.list += factors.discount_ppm == 0 ? result.parts[i] : amount(tokens, list);
   }
   if (usage.tool_calls > 0) {
     if (row.nano_per_tool_call) {
-      result.tool_calls = Money::from_nano(*row.nano_per_tool_call).times(usage.tool_calls);
+      const int64_t list = list_rate(*row.nano_per_tool_call, factors);
+      result.tool_calls = Money::from_nano(paid_rate(list, factors)).times(usage.tool_calls);
       result.total += result.tool_calls;
+      result.list += Money::from_nano(list).times(usage.tool_calls);
     } else {
       result.unpriced_classes |= 1u << kUsageClasses;
     }
@@ -89,18 +105,44 @@ Cost cost(const dialect::Usage& usage, const PriceRow& row) {
 Cost cost(const dialect::Usage& usage, const PriceBook& book, PriceQuery query) {
   if (query.service_tier.empty()) query.service_tier = usage.service_tier;
   const PriceRow* row = book.find(query);
-  return row ? cost(usage, *row) : Cost{};
+  return row ? cost(usage, *row, book.factors(query)) : Cost{};
 }
 
-Money estimate(const PriceRow* row, int64_t input_tokens, int64_t output_tokens) {
+Money estimate(const PriceRow* row, int64_t input_tokens, int64_t output_tokens,
+               const PriceFactors& factors) {
   if (row == nullptr) return {};
   const Rates& rates = row->rates_at(input_tokens);
   int64_t dearest = 0;
   for (UsageClass c : {UsageClass::input, UsageClass::cache_write_5m, UsageClass::cache_write_1h}) {
     dearest = std::max(dearest, rates[c].value_or(0));
   }
-  return amount(input_tokens, dearest) +
-         amount(output_tokens, rates[UsageClass::output].value_or(0));
+  const auto paid = [&factors](int64_t rate) {
+    return paid_rate(list_rate(rate, factors), factors);
+  };
+  return amount(input_tokens, paid(dearest)) +
+         amount(output_tokens, paid(rates[UsageClass::output].value_or(0)));
+}
+
+std::string rates_text(const Cost& cost) {
+  std::string text;
+  if (cost.rates == nullptr) return text;
+  json::Writer w(text);
+  const auto members = [&](auto&& rate_of) {
+    for (size_t i = 0; i < kUsageClasses; ++i) {
+      const auto& rate = cost.rates->pico_per_token[i];
+      if (rate) w.member(to_string(static_cast<UsageClass>(i)), rate_of(*rate));
+    }
+    if (cost.row->nano_per_tool_call) w.member("tool_call", rate_of(*cost.row->nano_per_tool_call));
+  };
+  w.begin_object();
+  members([&](int64_t rate) { return paid_rate(list_rate(rate, cost.factors), cost.factors); });
+  if (!cost.factors.none()) {
+    w.key("list").begin_object();
+    members([&](int64_t rate) { return list_rate(rate, cost.factors); });
+    w.end_object();
+  }
+  w.end_object();
+  return text;
 }
 
 }  // namespace weir::ledger

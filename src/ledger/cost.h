@@ -1,7 +1,9 @@
 // Cost: usage x price, pure. Every usage class is multiplied with its rate and rounded half up to
 // a whole nano-dollar; the total is the sum of the rounded parts, so parts always add up. Usage
 // that a row has no rate for makes the cost unpriced (and says which class), never cheaper.
-// Reasoning tokens are part of output and are never added. Values only; any thread.
+// Reasoning tokens are part of output and are never added. Terms (a negotiated discount, a regional
+// uplift) change the rates, each rounded to a pico-dollar, before they are multiplied: what is paid
+// and the list price are two sums of one usage. Values only; any thread.
 #pragma once
 
 #include <array>
@@ -24,12 +26,14 @@ std::string_view to_string(CostState state);
 
 struct Cost {
   Money total;
+  Money list;  // before the discount
   std::array<Money, kUsageClasses> parts{};
   Money tool_calls;
   CostState state = CostState::unpriced;
   uint16_t unpriced_classes = 0;  // bit per UsageClass; bit kUsageClasses: tool calls
   const PriceRow* row = nullptr;  // lives as long as its price book
   const Rates* rates = nullptr;   // those of the row that held for so much input
+  PriceFactors factors;
 
   std::string_view row_id() const { return row ? std::string_view(row->id) : std::string_view(); }
 };
@@ -38,13 +42,18 @@ struct Cost {
 int64_t tokens_of(const dialect::Usage& usage, UsageClass usage_class);
 
 // Negative counts are taken as zero.
-Cost cost(const dialect::Usage& usage, const PriceRow& row);
-// The same with the lookup: query.service_tier is taken from the usage when it is empty.
-// Without a row: total 0, state unpriced.
+Cost cost(const dialect::Usage& usage, const PriceRow& row, const PriceFactors& factors = {});
+// The same with the lookup of row and terms: query.service_tier is taken from the usage when it is
+// empty. Without a row: total 0, state unpriced.
 Cost cost(const dialect::Usage& usage, const PriceBook& book, PriceQuery query);
 
 // An upper bound before the call, for reserving: all input at the dearest of the text input rates
 // (uncached, written to a cache) and `output_tokens` at the output rate. 0 when there is no row.
-Money estimate(const PriceRow* row, int64_t input_tokens, int64_t output_tokens);
+Money estimate(const PriceRow* row, int64_t input_tokens, int64_t output_tokens,
+               const PriceFactors& factors = {});
+
+// The rates that are paid, and those of the list, as JSON for the ledger: {"input":2250000,...,
+// "tool_call":10000000,"list":{"input":2500000,...}}; "list" only where a term changed them.
+std::string rates_text(const Cost& cost);
 
 }  // namespace weir::ledger

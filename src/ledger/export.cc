@@ -55,6 +55,11 @@ constexpr Field kFields[] = {
     {"reasoning", false, [](const RequestRow& r) { return number(r.usage.reasoning); }},
     {"tool_calls", false, [](const RequestRow& r) { return number(r.usage.tool_calls); }},
     {"cost_usd", true, [](const RequestRow& r) { return r.cost.to_usd(); }},
+    {"list_usd", true, [](const RequestRow& r) { return r.list_cost.to_usd(); }},
+    {"corrects", true,
+     [](const RequestRow& r) {
+       return r.corrects.value() == 0 ? std::string() : "req_" + r.corrects.to_text();
+     }},
     {"cost_state", true, [](const RequestRow& r) { return std::string(to_string(r.cost_state)); }},
     {"price_row", true, [](const RequestRow& r) { return r.price_row; }},
     {"rates", true, [](const RequestRow& r) { return r.rates; }},
@@ -96,6 +101,17 @@ std::string head_of(ExportFormat format) {
   return head + "\r\n";
 }
 
+ReportCurrency currency_of(const ExportQuery& query, int64_t day) {
+  ReportCurrency currency;
+  if (query.currency_rates.empty()) return currency;
+  currency.code = query.currency;
+  currency.nano_per_usd = query.currency_rates.front().second;
+  for (const auto& [from_ms, nano_per_usd] : query.currency_rates) {
+    if (from_ms <= day * store::kDayMs) currency.nano_per_usd = nano_per_usd;
+  }
+  return currency;
+}
+
 }  // namespace
 
 std::optional<ExportFormat> export_format_of(std::string_view text) {
@@ -116,7 +132,8 @@ Result<void> export_rows(const LogReader& reader, const ExportQuery& query,
     filter.since_ms = std::max(query.since_ms, day * store::kDayMs);
     filter.until_ms = std::min(query.until_ms, (day + 1) * store::kDayMs);
     filter.limit = kPageRows;
-    FocusDay lines(day, query.organization, query.format == ExportFormat::focus_1_4);
+    FocusDay lines(day, query.organization, query.format == ExportFormat::focus_1_4,
+                   currency_of(query, day));
     do {
       WEIR_TRY(const RowPage page, reader.list(filter));
       std::string piece;

@@ -10,6 +10,8 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "base/result.h"
 #include "ledger/log_reader.h"
@@ -24,6 +26,10 @@ struct ExportQuery {
   int64_t until_ms = 0;  // exclusive
   ExportFormat format = ExportFormat::csv;
   std::string organization = "Weir";  // FOCUS: the billing account's name
+  std::string currency = "USD";       // FOCUS: what it is billed in
+  // Units of the currency for a dollar, in billionths, from a wall time on; ascending. Days before
+  // the first have its rate.
+  std::vector<std::pair<int64_t, int64_t>> currency_rates = {};
 };
 
 // Hands the text over in pieces, its head first. Errors: of the reader, and those `write` gives,

@@ -131,5 +131,35 @@ TEST_F(Export, FocusLinesAddUpToTheLedger) {
   }
 }
 
+TEST_F(Export, FocusIsBilledInTheCurrencyOfTheDayAndPricedInDollars) {
+  std::string out;
+  ASSERT_TRUE(
+      export_rows(LogReader(directory_.path()),
+                  {.since_ms = kNoon,
+                   .until_ms = kNoon + 3 * store::kDayMs,
+                   .format = ExportFormat::focus_1_4,
+                   .currency = "EUR",
+                   .currency_rates = {{0, 500'000'000}, {kNoon + 10 * store::kDayMs, 900'000'000}}},
+                  [&out](std::string_view piece) {
+                    out += piece;
+                    return Result<void>{};
+                  }));
+  const auto lines = table_of(out);
+  std::map<std::string, size_t> columns;
+  for (size_t i = 0; i < lines.at(0).size(); ++i) columns[lines[0][i]] = i;
+  Money billed;
+  Money priced;
+  for (size_t i = 1; i < lines.size(); ++i) {
+    const auto at = [&](const std::string& name) { return lines[i][columns.at(name)]; };
+    EXPECT_EQ(at("BillingCurrency"), "EUR");
+    EXPECT_EQ(at("PricingCurrency"), "USD");
+    billed += *Money::parse_usd(at("BilledCost"));
+    priced += *Money::parse_usd(at("PricingCurrencyEffectiveCost"));
+  }
+  EXPECT_EQ(priced, sum_);
+  EXPECT_NEAR(static_cast<double>(billed.nano()), static_cast<double>(sum_.nano()) / 2,
+              static_cast<double>(lines.size()));
+}
+
 }  // namespace
 }  // namespace weir::ledger

@@ -45,6 +45,9 @@ constexpr Column kColumns[] = {{"BilledCost"},
                                {"BillingAccountName"},
                                {"BillingCurrency"},
                                {"PricingCurrency"},
+                               {"PricingCurrencyContractedUnitPrice"},
+                               {"PricingCurrencyEffectiveCost"},
+                               {"PricingCurrencyListUnitPrice"},
                                {"BillingPeriodStart"},
                                {"BillingPeriodEnd"},
                                {"ChargePeriodStart"},
@@ -101,6 +104,29 @@ std::string time_text(int64_t wall_ms) {
   return rfc3339(wall_ms).substr(0, 19) + "Z";
 }
 
+// Rounded half away from zero, in the unit it came in.
+int64_t converted(int64_t amount, const ReportCurrency& currency) {
+  __extension__ using Wide = __int128;
+  constexpr int64_t kUnit = 1'000'000'000;
+  if (amount < 0) return -converted(-amount, currency);
+  return static_cast<int64_t>((static_cast<Wide>(amount) * currency.nano_per_usd + kUnit / 2) /
+                              kUnit);
+}
+
+// A rate with what it comes to; -1: it is not known.
+struct Priced {
+  int64_t rate = -1;
+  Money cost;
+};
+
+Money cost_of_tokens(int64_t tokens, int64_t pico_per_token) {
+  PriceRow price;
+  dialect::Usage usage;
+  usage.input = tokens;
+  price.rates[UsageClass::input] = pico_per_token;
+  return cost(usage, price).total;
+}
+
 std::pair<std::string_view, std::string_view> service_and_provider(std::string_view provider) {
   static constexpr std::array<std::array<std::string_view, 3>, 6> kNames = {
       {{"openai", "OpenAI API", "OpenAI"},
@@ -151,42 +177,48 @@ void FocusDay::add(const RequestRow& row) {
           row.tags,
           kOther,
           -1,
+          -1,
           row.corrects.value() != 0};
   json::Document document;
   const bool priced = !row.rates.empty() && document.parse(row.rates).has_value();
   Money left = row.cost;
-  bool counted = false;
-  const auto line = [&](std::string_view meter, int64_t quantity, int64_t rate, Money cost) {
+  Money list_left = row.list_cost;
+  bool counted = key.correction;  // it is no request
+  const json::Value list_rates = priced ? document.root()["list"] : json::Value();
+  const auto line = [&](std::string_view meter, int64_t quantity, Priced paid, Priced list) {
     key.meter = meter;
-    key.rate = rate;
+    key.rate = paid.rate;
+    key.list_rate = list.rate;
     Sum& sum = lines_[key];
     sum.quantity += quantity;
-    sum.cost += cost;
+    sum.cost += paid.cost;
+    sum.list += list.cost;
     // A request is counted on its first line.
     if (!std::exchange(counted, true)) ++sum.requests;
-    left -= cost;
+    left -= paid.cost;
+    list_left -= list.cost;
   };
   for (size_t i = 0; i < kUsageClasses; ++i) {
     const int64_t tokens = tokens_of(row.usage, static_cast<UsageClass>(i));
     if (tokens <= 0) continue;
-    const auto rate = priced ? document.root()[to_string(static_cast<UsageClass>(i))].as_int64()
-                             : std::optional<int64_t>();
-    Money cost;
-    if (rate) {
-      PriceRow price;
-      dialect::Usage one;
-      one.input = tokens;
-      price.rates[UsageClass::input] = *rate;
-      cost = ledger::cost(one, price).total;
-    }
-    line(kMeters[i], tokens, rate.value_or(-1), cost);
+    const std::string_view name = to_string(static_cast<UsageClass>(i));
+    const auto priced_by = [tokens, name](const json::Value& rates) -> Priced {
+      const auto rate = rates[name].as_int64();
+      return rate ? Priced{*rate, cost_of_tokens(tokens, *rate)} : Priced{};
+    };
+    const Priced paid = priced ? priced_by(document.root()) : Priced{};
+    line(kMeters[i], tokens, paid, list_rates.exists() ? priced_by(list_rates) : paid);
   }
   if (row.usage.tool_calls > 0) {
-    const auto rate = priced ? document.root()["tool_call"].as_int64() : std::optional<int64_t>();
-    line(kToolCalls, row.usage.tool_calls, rate.value_or(-1),
-         rate ? Money::from_nano(*rate).times(row.usage.tool_calls) : Money{});
+    const auto priced_by = [&row](const json::Value& rates) -> Priced {
+      const auto rate = rates["tool_call"].as_int64();
+      return rate ? Priced{*rate, Money::from_nano(*rate).times(row.usage.tool_calls)} : Priced{};
+    };
+    const Priced paid = priced ? priced_by(document.root()) : Priced{};
+    line(kToolCalls, row.usage.tool_calls, paid,
+         list_rates.exists() ? priced_by(list_rates) : paid);
   }
-  if (left != Money{}) line(kOther, 0, -1, left);
+  if (left != Money{} || list_left != Money{}) line(kOther, 0, {-1, left}, {-1, list_left});
 }
 
 std::string FocusDay::take() {
@@ -197,23 +229,31 @@ std::string FocusDay::take() {
     const auto [service, company] = service_and_provider(key.provider);
     const bool tool = key.meter == kToolCalls;
     const bool metered = key.meter != kOther;
-    const std::string cost = decimal(sum.cost.nano(), 9);
+    const auto billed = [this](int64_t amount) { return converted(amount, currency_); };
     // Pico-dollars per token are micro-dollars per million tokens.
-    const std::string unit_price = key.rate < 0 ? "" : decimal(key.rate, tool ? 9 : 6);
+    const auto unit_price = [tool](int64_t rate) {
+      return rate < 0 ? "" : decimal(rate, tool ? 9 : 6);
+    };
     std::string details;
     json::Writer w(details);
     w.begin_object().member("ModelId", key.provider_model);
     if (!key.tier.empty()) w.member("ServiceTier", key.tier);
     w.end_object();
     const auto value = [&](std::string_view column) -> std::string {
-      if (column == "BilledCost" || column == "EffectiveCost" || column == "ListCost" ||
-          column == "ContractedCost") {
-        return cost;
+      if (column == "BilledCost" || column == "EffectiveCost" || column == "ContractedCost") {
+        return decimal(billed(sum.cost.nano()), 9);
       }
-      if (column == "ListUnitPrice" || column == "ContractedUnitPrice") return unit_price;
+      if (column == "ListCost") return decimal(billed(sum.list.nano()), 9);
+      if (column == "ListUnitPrice")
+        return key.list_rate < 0 ? "" : unit_price(billed(key.list_rate));
+      if (column == "ContractedUnitPrice") return key.rate < 0 ? "" : unit_price(billed(key.rate));
+      if (column == "PricingCurrencyListUnitPrice") return unit_price(key.list_rate);
+      if (column == "PricingCurrencyContractedUnitPrice") return unit_price(key.rate);
+      if (column == "PricingCurrencyEffectiveCost") return decimal(sum.cost.nano(), 9);
       if (column == "BillingAccountId") return key.account;
       if (column == "BillingAccountName") return organization_;
-      if (column == "BillingCurrency" || column == "PricingCurrency") return "USD";
+      if (column == "BillingCurrency") return currency_.code;
+      if (column == "PricingCurrency") return "USD";
       if (column == "BillingPeriodStart") {
         return time_text(window_start_ms(BudgetWindow::month, month));
       }

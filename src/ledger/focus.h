@@ -22,10 +22,19 @@ void append_csv_field(std::string& out, std::string_view text);
 
 std::string focus_head(bool version_1_4);
 
+// What a report is billed in. The ledger counts US dollars, which stay the pricing currency.
+struct ReportCurrency {
+  std::string code = "USD";
+  int64_t nano_per_usd = 1'000'000'000;
+};
+
 class FocusDay {
  public:
-  FocusDay(int64_t day, std::string organization, bool version_1_4)
-      : day_(day), organization_(std::move(organization)), version_1_4_(version_1_4) {}
+  FocusDay(int64_t day, std::string organization, bool version_1_4, ReportCurrency currency = {})
+      : day_(day),
+        organization_(std::move(organization)),
+        version_1_4_(version_1_4),
+        currency_(std::move(currency)) {}
   void add(const RequestRow& row);
   std::string take();
 
@@ -35,6 +44,7 @@ class FocusDay {
     std::string tier, price_row, tags;
     std::string_view meter;
     int64_t rate = 0;  // pico-dollars per token, or nano-dollars apiece; -1: none
+    int64_t list_rate = 0;
     bool correction = false;
     auto operator<=>(const Key&) const = default;
   };
@@ -42,11 +52,13 @@ class FocusDay {
     int64_t quantity = 0;
     int64_t requests = 0;
     Money cost;
+    Money list;
   };
 
   int64_t day_;
   std::string organization_;
   bool version_1_4_;
+  ReportCurrency currency_;
   std::map<Key, Sum> lines_;
 };
 

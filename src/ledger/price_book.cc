@@ -16,6 +16,7 @@ constexpr size_t kRowsMax = 65'536;
 constexpr size_t kNameMax = 256;
 constexpr std::string_view kAnyDate = "{date}";
 constexpr char kOverride = 'o';
+constexpr char kFile = 'f';
 constexpr char kShipped = 's';
 
 // Layer and the four things a row is found by; a unit separator can not be part of a name.
@@ -56,6 +57,12 @@ std::string without_date(std::string_view name) {
     }
   }
   return {};
+}
+
+bool matches(std::string_view pattern, std::string_view text) {
+  if (pattern.empty()) return true;
+  if (!pattern.ends_with('*')) return text == pattern;
+  return text.starts_with(pattern.substr(0, pattern.size() - 1));
 }
 
 }  // namespace
@@ -105,24 +112,31 @@ const Rates& PriceRow::rates_at(int64_t total_input) const {
   return *found;
 }
 
-Result<PriceBook> PriceBook::build(std::vector<PriceRow> shipped, std::vector<PriceRow> overrides) {
+Result<PriceBook> PriceBook::build(std::vector<PriceRow> shipped, std::vector<PriceRow> overrides,
+                                   std::vector<PriceRow> files) {
   PriceBook book;
   book.overrides_ = overrides.size();
+  book.files_ = overrides.size() + files.size();
   book.rows_ = std::move(overrides);
+  for (PriceRow& row : files) {
+    // It may follow a shipped row of the same day, or stand in its place.
+    row.id = "file/" + row.id;
+    book.rows_.push_back(std::move(row));
+  }
   book.rows_.insert(book.rows_.end(), std::make_move_iterator(shipped.begin()),
                     std::make_move_iterator(shipped.end()));
   WEIR_CHECK_OK(book.index());
   return book;
 }
 
-Result<PriceBook> PriceBook::shipped(std::vector<PriceRow> overrides) {
+Result<PriceBook> PriceBook::shipped(std::vector<PriceRow> overrides, std::vector<PriceRow> files) {
   std::vector<PriceRow> rows;
   for (const ShippedPrices& file : shipped_prices()) {
     WEIR_TRY(std::vector<PriceRow> more, parse_price_csv(file.csv, file.name));
     rows.insert(rows.end(), std::make_move_iterator(more.begin()),
                 std::make_move_iterator(more.end()));
   }
-  return build(std::move(rows), std::move(overrides));
+  return build(std::move(rows), std::move(overrides), std::move(files));
 }
 
 Result<void> PriceBook::index() {
@@ -145,7 +159,7 @@ Result<void> PriceBook::index() {
               [](const ContextTier& a, const ContextTier& b) {
                 return a.prompt_tokens_above < b.prompt_tokens_above;
               });
-    char layer = i < overrides_ ? kOverride : kShipped;
+    const char layer = i < overrides_ ? kOverride : i < files_ ? kFile : kShipped;
     std::vector<std::string_view> names(row.aliases.begin(), row.aliases.end());
     names.push_back(row.model);
     for (std::string_view name : names) {
@@ -198,13 +212,37 @@ const PriceRow* PriceBook::find_named(const PriceQuery& query, std::string_view 
 const PriceRow* PriceBook::find(const PriceQuery& query) const {
   std::string_view tier = canonical_tier(query.service_tier);
   std::string undated = without_date(query.model);
-  for (char layer : {kOverride, kShipped}) {
+  for (const char layer : {kOverride, kFile, kShipped}) {
     if (layer == kOverride && overrides_ == 0) continue;
+    if (layer == kFile && files_ == overrides_) continue;
     if (const PriceRow* row = find_named(query, query.model, layer, tier)) return row;
     if (undated.empty()) continue;
     if (const PriceRow* row = find_named(query, undated, layer, tier)) return row;
   }
   return nullptr;
+}
+
+Result<void> PriceBook::set_terms(std::vector<PriceTerm> terms) {
+  if (terms.size() > kTermsMax) {
+    return fail(ErrorCode::limit_exceeded,
+                fmt::format("{} price terms, at most {} allowed", terms.size(), kTermsMax));
+  }
+  terms_ = std::move(terms);
+  return {};
+}
+
+PriceFactors PriceBook::factors(const PriceQuery& query) const {
+  PriceFactors factors;
+  for (const PriceTerm& term : terms_) {
+    if (query.wall_ms < term.from_ms || (term.until_ms != 0 && query.wall_ms >= term.until_ms) ||
+        !matches(term.account, query.account) || !matches(term.location, query.location) ||
+        !matches(term.model, query.model)) {
+      continue;
+    }
+    if (term.uplift_ppm) factors.uplift_ppm = *term.uplift_ppm;
+    if (term.discount_ppm) factors.discount_ppm = *term.discount_ppm;
+  }
+  return factors;
 }
 
 const PriceRow* PriceBook::find_by_id(std::string_view id) const {

@@ -1,6 +1,7 @@
 // The price book: dated price rows per provider, model, service tier and location, and the lookup
-// of the row that held at a wall time. Overrides from configuration come first, then the rows
-// shipped in the binary (prices/*.csv). What has no row is *unpriced*: a null answer, never zero.
+// of the row that held at a wall time. Overrides from configuration come first, then rows of price
+// files, then the rows shipped in the binary (prices/*.csv). What has no row is *unpriced*: a null
+// answer, never zero.
 //
 // Rates are pico-dollars per token (1e-12 USD), which is the same number as micro-dollars per
 // million tokens: $0.0028 per million tokens is 2,800, and no shipped price needs a fraction.
@@ -91,6 +92,26 @@ struct PriceRow {
   const Rates& rates_at(int64_t total_input) const;
 };
 
+// What is charged beside the list price: negotiated discounts, regional uplifts. Texts may end in
+// '*', which stands for any end; an empty one matches all.
+struct PriceTerm {
+  std::string account;
+  std::string location;
+  std::string model;
+  int64_t from_ms = 0;
+  int64_t until_ms = 0;  // exclusive; 0: for good
+  std::optional<int64_t> uplift_ppm;
+  std::optional<int64_t> discount_ppm;
+};
+
+// List price with uplift = row x (1 + uplift); what is paid = that x (1 - discount). Millionths.
+struct PriceFactors {
+  int64_t uplift_ppm = 0;
+  int64_t discount_ppm = 0;
+  bool none() const { return uplift_ppm == 0 && discount_ppm == 0; }
+  bool operator==(const PriceFactors&) const = default;
+};
+
 struct PriceQuery {
   std::string_view provider;
   std::string_view model;
@@ -99,6 +120,7 @@ struct PriceQuery {
   std::string_view service_tier = {};
   // The account's location where it has one; "global" or anything else, which counts as regional.
   std::string_view location = {};
+  std::string_view account = {};  // for terms only
   int64_t wall_ms = 0;
 };
 
@@ -107,13 +129,20 @@ class PriceBook {
   PriceBook() = default;
   // Errors: invalid_argument for a row without provider, model or id, two rows with one id, or a
   // name used by two models of a provider; limit_exceeded.
-  static Result<PriceBook> build(std::vector<PriceRow> shipped, std::vector<PriceRow> overrides);
-  // The shipped rows with overrides before them.
-  static Result<PriceBook> shipped(std::vector<PriceRow> overrides = {});
+  static Result<PriceBook> build(std::vector<PriceRow> shipped, std::vector<PriceRow> overrides,
+                                 std::vector<PriceRow> files = {});
+  // The shipped rows with overrides before them, and between them those of price files.
+  static Result<PriceBook> shipped(std::vector<PriceRow> overrides = {},
+                                   std::vector<PriceRow> files = {});
 
   // The row valid at query.wall_ms, or nullptr: unpriced. An override for the model hides every
-  // shipped row of the same provider, tier and location that would otherwise have been found.
+  // other row of the same provider, tier and location that would otherwise have been found, and a
+  // price file's hides shipped ones.
   const PriceRow* find(const PriceQuery& query) const;
+  // The terms of a place and time: of those that match, the last that says so. At most kTermsMax.
+  static constexpr size_t kTermsMax = 1'000;
+  Result<void> set_terms(std::vector<PriceTerm> terms);
+  PriceFactors factors(const PriceQuery& query) const;
   const PriceRow* find_by_id(std::string_view id) const;
   std::span<const PriceRow> rows() const { return rows_; }
 
@@ -131,7 +160,9 @@ class PriceBook {
                              std::string_view tier) const;
 
   std::vector<PriceRow> rows_;
+  std::vector<PriceTerm> terms_;
   size_t overrides_ = 0;               // rows_[0, overrides_) are overrides
+  size_t files_ = 0;                   // those up to here are price files'
   Map<std::vector<uint32_t>> by_key_;  // layer, provider, name, tier, location -> rows, by date
   Map<uint32_t> by_id_;
 };
@@ -139,6 +170,8 @@ class PriceBook {
 // Reads rows in the shipped CSV form (see prices/README.md). `name` is used in error messages.
 // Errors: invalid_argument with the line and what was expected.
 Result<std::vector<PriceRow>> parse_price_csv(std::string_view text, std::string_view name);
+// The same form. Rows must have an id as parse_price_csv makes it.
+std::string to_price_csv(std::span<const PriceRow> rows);
 // Reads dollars per million tokens ("2.50") as pico-dollars per token. At most six decimals.
 Result<int64_t> parse_rate(std::string_view usd_per_million);
 

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <bit>
 
 #include "base/text.h"
 #include "ledger/price_book.h"
@@ -156,7 +157,56 @@ Result<Line> parse_line(std::string_view text) {
   return line;
 }
 
+// A whole number of millionths as a decimal: 2,500,000 -> "2.5".
+std::string decimal_text(int64_t millionths) {
+  std::string text = fmt::format("{}.{:06}", millionths / 1'000'000, millionths % 1'000'000);
+  while (text.ends_with('0')) text.pop_back();
+  if (text.ends_with('.')) text.pop_back();
+  return text;
+}
+
+std::string hours_text(const PriceHours& hours) {
+  if (hours.always()) return {};
+  const int from = std::countr_zero(hours.weekdays);
+  const int to = 7 - std::countl_zero(hours.weekdays);
+  std::string text = fmt::format("{}-{}@", from + 1, to + 1);
+  for (const PriceHours::Span& span : hours.spans) {
+    if (!text.ends_with('@')) text += '+';
+    text += fmt::format("{:02}:{:02}-{:02}:{:02}", span.from_minute / 60, span.from_minute % 60,
+                        span.to_minute / 60, span.to_minute % 60);
+  }
+  for (const int64_t day : hours.skipped) {
+    text += fmt::format("!{}..{}", store::day_text(day), store::day_text(day));
+  }
+  return text;
+}
+
+void append_line(std::string& text, const PriceRow& row, int64_t above, const Rates& rates) {
+  text +=
+      fmt::format("{},{},{},{},{},{},{}", row.provider, row.model, row.service_tier, row.location,
+                  hours_text(row.hours), store::day_text(store::day_of(row.valid_from_ms)),
+                  above == 0 ? "" : fmt::format("{}", above));
+  for (const auto& rate : rates.pico_per_token) {
+    text += rate ? "," + decimal_text(*rate) : ",";
+  }
+  text += row.nano_per_tool_call ? "," + decimal_text(*row.nano_per_tool_call) : ",";
+  text += ',';
+  for (size_t i = 0; i < row.aliases.size(); ++i) text += (i == 0 ? "" : " ") + row.aliases[i];
+  text += fmt::format(",{}\n", row.source);
+}
+
 }  // namespace
+
+std::string to_price_csv(std::span<const PriceRow> rows) {
+  std::string text = fmt::format("{}\n", kHeader);
+  for (const PriceRow& row : rows) {
+    append_line(text, row, 0, row.rates);
+    for (const ContextTier& tier : row.context_tiers) {
+      append_line(text, row, tier.prompt_tokens_above, tier.rates);
+    }
+  }
+  return text;
+}
 
 Result<int64_t> parse_rate(std::string_view usd_per_million) {
   auto value = parse_decimal(usd_per_million, 6);

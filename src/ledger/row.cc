@@ -1,7 +1,5 @@
 #include "ledger/row.h"
 
-#include "base/json/writer.h"
-
 namespace weir::ledger {
 
 std::string_view to_string(Outcome outcome) {
@@ -24,17 +22,8 @@ void RequestRow::set_cost(const Cost& c) {
   cost = c.total;
   cost_state = c.state;
   price_row = c.row_id();
-  list_cost = c.total;
-  rates.clear();
-  if (c.rates == nullptr) return;
-  json::Writer w(rates);
-  w.begin_object();
-  for (size_t i = 0; i < kUsageClasses; ++i) {
-    const auto& rate = c.rates->pico_per_token[i];
-    if (rate) w.member(to_string(static_cast<UsageClass>(i)), *rate);
-  }
-  if (c.row->nano_per_tool_call) w.member("tool_call", *c.row->nano_per_tool_call);
-  w.end_object();
+  list_cost = c.list;
+  rates = rates_text(c);
 }
 
 size_t RequestRow::bytes() const {

@@ -64,8 +64,8 @@ struct RequestRow {
   dialect::Usage usage;     // usage.service_tier is the row's tier
   Money cost;
   std::string price_row;  // PriceRow::id, empty when unpriced
-  // The rates it was priced by, as JSON: {"input":2500000,...} in pico-dollars per token, and
-  // "tool_call" in nano-dollars. Of the last attempt, as the price row is.
+  // The rates it was priced by, as rates_text() writes them: in pico-dollars per token, "tool_call"
+  // in nano-dollars. Of the last attempt, as the price row is.
   std::string rates;
   Money list_cost;  // before the account's discount
   CostState cost_state = CostState::unpriced;

@@ -57,6 +57,12 @@ int run_export(const Arguments& arguments, Terminal& terminal) {
   }
   ledger::ExportQuery query{.since_ms = from->wall_ms, .until_ms = to->wall_ms, .format = *format};
   if (!config->organization.name.empty()) query.organization = config->organization.name;
+  if (config->currency) {
+    query.currency = config->currency->code;
+    for (const CurrencyRate& rate : config->currency->rates) {
+      query.currency_rates.emplace_back(rate.valid_from.wall_ms, rate.per_usd.nano());
+    }
+  }
   std::ofstream file;
   if (arguments.has("output")) file.open(arguments.value("output"), std::ios::binary);
   std::ostream& out = arguments.has("output") ? file : terminal.out;

@@ -1,4 +1,6 @@
 // weir prices: the price book in force, shipped rows and overrides.
+#include "app/commands/prices.h"
+
 #include <fmt/format.h>
 
 #include <array>
@@ -23,11 +25,6 @@ constexpr std::array kClasses{
     UsageClass::input,          UsageClass::cache_read,  UsageClass::cache_write_5m,
     UsageClass::cache_write_1h, UsageClass::output,      UsageClass::input_audio,
     UsageClass::output_audio,   UsageClass::input_image, UsageClass::output_image};
-
-// Pico-dollars per token are micro-dollars per million tokens.
-std::string usd_per_million(int64_t pico_per_token) {
-  return Money::from_nano(pico_per_token * 1'000).to_usd();
-}
 
 bool matches(const PriceRow& row, const Arguments& arguments) {
   const std::string text = arguments.argument(0);
@@ -70,15 +67,9 @@ void write_row(const PriceRow& row, json::Writer& w) {
 }
 
 int run_prices(const Arguments& arguments, Terminal& terminal) {
-  std::vector<PriceRow> overrides;
-  if (arguments.has("config")) {
-    const std::string file = arguments.value("config");
-    const Loaded loaded = load_file(file, terminal.surroundings);
-    for (const Problem& problem : loaded.problems) terminal.err << to_text(problem, file) << "\n";
-    if (!loaded.config) return kExitFailed;
-    overrides = price_overrides(*loaded.config);
-  }
-  const auto book = ledger::PriceBook::shipped(std::move(overrides));
+  const auto config = prices_config(arguments, terminal);
+  if (!config) return kExitFailed;
+  const auto book = price_book(*config);
   if (!book) {
     terminal.err << "weir: " << book.error().message() << "\n";
     return kExitFailed;
@@ -106,13 +97,26 @@ int run_prices(const Arguments& arguments, Terminal& terminal) {
 
 }  // namespace
 
+// Pico-dollars per token are micro-dollars per million tokens.
+std::string usd_per_million(int64_t pico_per_token) {
+  return Money::from_nano(pico_per_token * 1'000).to_usd();
+}
+
+std::optional<Config> prices_config(const Arguments& arguments, Terminal& terminal) {
+  if (!arguments.has("config")) return Config{};
+  const std::string file = arguments.value("config");
+  Loaded loaded = load_file(file, terminal.surroundings);
+  for (const Problem& problem : loaded.problems) terminal.err << to_text(problem, file) << "\n";
+  return std::move(loaded.config);
+}
+
 Command prices_command() {
   return {
       .name = "prices",
       .summary = "Show the price book, in US dollars per million tokens",
       .details =
           "The rows shipped with Weir, each with the date from which it holds and the page it\n"
-          "was read from, and before them the overrides of a configuration.",
+          "was read from, and before them the overrides and price files of a configuration.",
       .arguments = {{"MODEL", "A part of a model's name", false}},
       .options = {{"provider", 'p', "NAME", "Only this provider's"},
                   {"config", 'c', "FILE", "With the overrides of this configuration"},
@@ -120,6 +124,7 @@ Command prices_command() {
       .examples = {{"weir prices gpt-4o", "All rows of models with gpt-4o in the name"},
                    {"weir prices -p anthropic --json", "For a spreadsheet"}},
       .run = run_prices,
+      .subcommands = {prices_import_command(), prices_diff_command()},
   };
 }
 

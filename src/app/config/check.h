@@ -14,5 +14,9 @@ void check_config(const Config& config, Reader& reader);
 void check_accounts(const Config& config, Reader& reader);
 // In check_money.cc: budgets and prices that the ledger can hold exactly.
 void check_money(const Config& config, Reader& reader);
+// In check_prices.cc: reads the price files into Config::file_prices.
+void read_price_files(Config& config, Reader& reader);
+// In check_prices.cc: terms, currency, and whether all prices make a book.
+void check_price_terms(const Config& config, Reader& reader);
 
 }  // namespace weir::app

@@ -105,6 +105,7 @@ void check_money(const Config& config, Reader& reader) {
   check_all(config.projects, "projects");
   check_all(config.keys, "keys");
   check_prices(config, reader);
+  check_price_terms(config, reader);
 }
 
 }  // namespace weir::app

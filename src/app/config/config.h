@@ -18,6 +18,7 @@
 #include "base/secret.h"
 #include "dialect/conversation.h"
 #include "http/sigv4.h"
+#include "ledger/price_book.h"
 #include "provider/account.h"
 #include "schedule/policy.h"
 
@@ -312,6 +313,29 @@ struct Price {
   std::optional<Money> usd_per_tool_call;
 };
 
+// What an account is charged beside the list: of several that match, the last that says so.
+struct PriceTerm {
+  std::string account;   // empty: every account
+  std::string location;  // region or location of the account; empty: any
+  std::string model;     // the provider's name, "gpt-4o*" for all that begin so; empty: every model
+  Moment valid_from;
+  std::optional<Moment> valid_until;
+  std::optional<Percent> uplift;    // on the list price
+  std::optional<Percent> discount;  // off the list price with its uplift
+};
+
+// What a US dollar is worth from a day on.
+struct CurrencyRate {
+  Moment valid_from;
+  Money per_usd;
+};
+
+// What reports are in besides US dollars.
+struct Currency {
+  std::string code;  // ISO 4217
+  std::vector<CurrencyRate> rates;
+};
+
 struct Capture {
   bool enabled = false;
   uint64_t bytes_max = 256ULL << 10;  // of each message body kept
@@ -346,6 +370,10 @@ struct Config {
   std::vector<Key> keys;
   Alerts alerts;
   std::vector<Price> prices;
+  std::vector<std::string> price_files;
+  std::vector<ledger::PriceRow> file_prices;  // what stands in them; no field of its own
+  std::vector<PriceTerm> price_terms;
+  std::optional<Currency> currency;
   Capture capture;
   Ledger ledger;
   State state;

@@ -26,6 +26,7 @@ Loaded load_text(std::string_view text, const Surroundings& surroundings) {
     Reader reader(surroundings, problems);
     if (root.kind != YamlNode::Kind::null) read_object(config_spec(), root, &config, reader);
     resolve_aws(config, reader);
+    read_price_files(config, reader);
     check_config(config, reader);
     if (!problems.has_error()) loaded.config = std::move(config);
   }

@@ -271,6 +271,23 @@ const std::vector<Broken>& broken_files() {
        "  context_tiers:\n  - {above_tokens: 9, usd_per_million: {input: 2}}\n"
        "  - {above_tokens: 9, usd_per_million: {input: 3}}\n",
        ProblemCode::conflict, 7, "prices[0].context_tiers[1].above_tokens"},
+      {"price file that is not there", "price_files:\n- nowhere.csv\n", ProblemCode::missing_file,
+       2, "price_files[0]"},
+      {"term that says nothing", "price_terms:\n- {model: m}\n", ProblemCode::missing_field, 2,
+       "price_terms[0]"},
+      {"term of nobody", "price_terms:\n- {account: b, discount: 10%}\n", ProblemCode::unknown_name,
+       2, "price_terms[0].account"},
+      {"term that ends before it begins",
+       "price_terms:\n- {valid_from: 2026-02-01, valid_until: 2026-01-01, discount: 10%}\n",
+       ProblemCode::conflict, 2, "price_terms[0].valid_until"},
+      {"currency that is none", "currency: {code: euro, rates: [{per_usd: 0.9}]}\n",
+       ProblemCode::bad_value, 1, "currency.code"},
+      {"rate of nothing", "currency: {code: EUR, rates: [{per_usd: 0}]}\n", ProblemCode::bad_value,
+       1, "currency.rates[0].per_usd"},
+      {"rates out of order",
+       "currency:\n  code: EUR\n  rates:\n  - {valid_from: 2026-02-01, per_usd: 0.9}\n"
+       "  - {valid_from: 2026-01-01, per_usd: 0.8}\n",
+       ProblemCode::conflict, 5, "currency.rates[1].valid_from"},
   };
   return table;
 }

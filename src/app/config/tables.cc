@@ -442,40 +442,6 @@ const ObjectSpec& spec_of<Key>() {
 }
 
 template <>
-const ObjectSpec& spec_of<TokenPrices>() {
-  constexpr Rule kPrice{.unset = "unpriced"};
-  static const ObjectSpec spec =
-      Table<TokenPrices>("Token prices", "US dollars per million tokens, exact decimals.")
-          .field("input", &TokenPrices::input, "Input that no cache served.", kPrice)
-          .field("cache_read", &TokenPrices::cache_read, "Input from the provider's prompt cache.",
-                 kPrice)
-          .field("cache_write_5m", &TokenPrices::cache_write_5m,
-                 "Input written to the cache for five minutes.", kPrice)
-          .field("cache_write_1h", &TokenPrices::cache_write_1h,
-                 "Input written to the cache for an hour.", kPrice)
-          .field("input_audio", &TokenPrices::input_audio, "Audio input.", kPrice)
-          .field("input_image", &TokenPrices::input_image, "Image input.", kPrice)
-          .field("output", &TokenPrices::output, "Output, reasoning included.", kPrice)
-          .field("output_audio", &TokenPrices::output_audio, "Audio output.", kPrice)
-          .field("output_image", &TokenPrices::output_image, "Image output.", kPrice)
-          .done();
-  return spec;
-}
-
-template <>
-const ObjectSpec& spec_of<PriceTier>() {
-  static const ObjectSpec spec =
-      Table<PriceTier>("Context tier", "Other prices for requests with a long input.")
-          .field("above_tokens", &PriceTier::above_tokens,
-                 "With more input tokens than this, these prices hold for the whole request.",
-                 {.required = true, .min = 1, .max = 1'000'000'000})
-          .field("usd_per_million", &PriceTier::usd_per_million,
-                 "US dollars per million tokens by class.", {.required = true})
-          .done();
-  return spec;
-}
-
-template <>
 const ObjectSpec& spec_of<Price>() {
   static const ObjectSpec spec =
       Table<Price>("Price", "A price that replaces the shipped price book's from a date on.")
@@ -571,6 +537,12 @@ const ObjectSpec& spec_of<Config>() {
           .field("keys", &Config::keys, "What clients hold.")
           .field("alerts", &Config::alerts, "Who is told when budgets are spent.")
           .field("prices", &Config::prices, "Prices that replace the shipped price book's.")
+          .field("price_files", &Config::price_files,
+                 "Files of dated prices in CSV form, as `weir prices import` writes them. They "
+                 "stand between `prices` and the shipped price book.")
+          .field("price_terms", &Config::price_terms, "Negotiated discounts and regional uplifts.")
+          .field("currency", &Config::currency, "What FOCUS exports are billed in.",
+                 {.unset = "US dollars"})
           .field("capture", &Config::capture, "Keeping requests and answers; off by default.")
           .field("ledger", &Config::ledger, "The rows about every request.")
           .field("state", &Config::state, "What is kept between requests.")
