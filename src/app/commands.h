@@ -19,6 +19,7 @@ Command user_command();
 Command audit_command();
 Command ledger_command();
 Command prices_command();
+Command reconcile_command();
 Command sim_command();
 Command bench_command();
 Command fleet_command();

@@ -132,6 +132,7 @@ Result<void> export_rows(const LogReader& reader, const ExportQuery& query,
     filter.since_ms = std::max(query.since_ms, day * store::kDayMs);
     filter.until_ms = std::min(query.until_ms, (day + 1) * store::kDayMs);
     filter.limit = kPageRows;
+    filter.corrections = true;
     FocusDay lines(day, query.organization, query.format == ExportFormat::focus_1_4,
                    currency_of(query, day));
     do {

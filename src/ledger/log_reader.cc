@@ -60,6 +60,7 @@ class Search {
     if (filter.status_class >= 4) where_.add("status>=400");
     if (filter.status_class > 0) where_.number("status/100=", filter.status_class);
     if (filter.total_us_min > 0) where_.number("total_us>=", filter.total_us_min);
+    if (!filter.corrections) where_.number("corrects=", 0);
   }
 
   Result<RowPage> run() {

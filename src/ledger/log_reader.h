@@ -31,9 +31,10 @@ struct RowFilter {
   std::string error_code = {};
   int64_t total_us_min = 0;  // took at least that long
   std::optional<Outcome> outcome = std::nullopt;
-  int status_class = 0;  // 2, 4, 5, ...; 0: all
-  int64_t since_ms = 0;  // start time, inclusive
-  int64_t until_ms = 0;  // exclusive; 0: now and later
+  int status_class = 0;      // 2, 4, 5, ...; 0: all
+  bool corrections = false;  // rows that correct the cost of others, too
+  int64_t since_ms = 0;      // start time, inclusive
+  int64_t until_ms = 0;      // exclusive; 0: now and later
   uint32_t limit = 100;
   std::optional<Id> before = std::nullopt;  // cursor: rows older than this one
   // A search that has taken longer ends with what it has found, and `next` where it stopped.

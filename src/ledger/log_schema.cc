@@ -49,6 +49,10 @@ constexpr const char* kRequestMore =
     "ALTER TABLE request ADD COLUMN corrects INTEGER NOT NULL DEFAULT 0;"
     "UPDATE request SET list_nano=cost_nano";
 
+// By what a row was corrected.
+constexpr const char* kCorrections =
+    "CREATE INDEX request_corrects ON request(corrects) WHERE corrects<>0";
+
 // A line of the rollup is for one project, too.
 constexpr const char* kRollupWithProject =
     "ALTER TABLE rollup RENAME TO rollup_before;"
@@ -118,7 +122,8 @@ std::span<const store::Migration> requests_migrations() {
                                                  {2, kRollupTable},
                                                  {3, kRequestMore},
                                                  {4, kRollupWithProject},
-                                                 {5, kTallies.c_str()}};
+                                                 {5, kTallies.c_str()},
+                                                 {6, kCorrections}};
   return kMigrations;
 }
 
@@ -255,6 +260,10 @@ RequestRow read_request(const store::Statement& statement) {
 }
 
 void RollupSums::add(const RequestRow& row) {
+  if (row.corrects.value() != 0) {
+    cost_nano = (Money::from_nano(cost_nano) + row.cost).nano();
+    return;
+  }
   requests += 1;
   errors += row.outcome != Outcome::ok || row.status >= 400 ? 1 : 0;
   aborted += row.outcome == Outcome::aborted ? 1 : 0;

@@ -263,7 +263,8 @@ class SeriesReader {
     std::string sql = fmt::format(
         "SELECT id, status, outcome, streamed, total_us, ttft_us, "
         "input+cache_read+cache_write_5m+cache_write_1h+input_audio+input_image, "
-        "output+output_audio+output_image, cost_nano FROM request WHERE id>={} AND id<{}",
+        "output+output_audio+output_image, cost_nano, corrects FROM request "
+        "WHERE id>={} AND id<{}",
         Id::first_at(from).value(), Id::first_at(until).value());
     int parameter = 0;
     const std::pair<std::string_view, const std::string*> filters[] = {
@@ -287,6 +288,10 @@ class SeriesReader {
   void take(const store::Statement& row, bool sums) {
     SeriesPoint* point = point_at(Id(row.column_int64(0)).wall_ms());
     if (point == nullptr) return;
+    if (row.column_int64(9) != 0) {  // a correction is no request
+      if (sums) point->cost += Money::from_nano(row.column_int64(8));
+      return;
+    }
     const bool ok =
         row.column_int64(2) == static_cast<int64_t>(Outcome::ok) && row.column_int64(1) < 400;
     Times& times = times_[static_cast<size_t>(point - series_.points.data())];

@@ -9,7 +9,9 @@
 #include "app/commands.h"
 #include "app/config/load.h"
 #include "app/config/values.h"
+#include "app/price_overrides.h"
 #include "ledger/export.h"
+#include "ledger/rerate.h"
 #include "store/day.h"
 
 namespace weir::app {
@@ -75,12 +77,69 @@ int run_export(const Arguments& arguments, Terminal& terminal) {
   return done ? kExitDone : failed(done.error(), terminal);
 }
 
+// What a row was priced as: its deployment's base model, at its account's place.
+ledger::PricedAs priced_as(const Config& config, const ledger::RequestRow& row) {
+  ledger::PricedAs as{.model = row.provider_model, .location = {}};
+  for (const Account& account : config.accounts) {
+    if (account.name != row.account) continue;
+    as.location = account.provider == Provider::bedrock ? account.region : account.location;
+  }
+  for (const Model& model : config.models) {
+    if (model.name != row.model) continue;
+    for (const Deployment& deployment : model.deployments) {
+      if (deployment.account != row.account || deployment.base_model.empty()) continue;
+      const std::string& sent = !deployment.deployment.empty() ? deployment.deployment
+                                : !deployment.model.empty()    ? deployment.model
+                                                               : model.name;
+      if (sent == row.provider_model) as.model = deployment.base_model;
+    }
+  }
+  return as;
+}
+
+void print(const std::string& name, const ledger::RerateSum& sum, Terminal& terminal) {
+  terminal.out << fmt::format("{:<40} {:>10} rows  {:>16} -> {:>16} USD\n", name, sum.rows,
+                              sum.before.to_usd(), sum.after.to_usd());
+}
+
+int run_rerate(const Arguments& arguments, Terminal& terminal) {
+  const auto config = place_of(arguments, terminal);
+  if (!config) return failed(config.error(), terminal);
+  const auto from = parse_moment(arguments.value("from"));
+  const auto to = parse_moment(arguments.value("to"));
+  if (!from || !to || from->wall_ms >= to->wall_ms) {
+    return failed({ErrorCode::invalid_argument,
+                   "--from, --to: expected two dates or times such as 2026-11-01, in that order"},
+                  terminal);
+  }
+  const auto book = price_book(*config);
+  if (!book) return failed(book.error(), terminal);
+  const bool dry_run = arguments.has("dry-run");
+  const auto report = ledger::rerate(
+      {.data_dir = config->data_dir,
+       .since_ms = from->wall_ms,
+       .until_ms = to->wall_ms,
+       .dry_run = dry_run,
+       .priced_as = [&config](const ledger::RequestRow& row) { return priced_as(*config, row); }},
+      *book);
+  if (!report) return failed(report.error(), terminal);
+  for (const auto& [name, sum] : report->by_model) {
+    print(fmt::format("{} {}", name.first, name.second), sum, terminal);
+  }
+  print(dry_run ? "would be corrected" : "corrected", report->all, terminal);
+  terminal.err << fmt::format(
+      "{} rows with usage: {} cost the same, {} have no price in the book, {} can not be told "
+      "apart\n",
+      report->rows, report->same, report->unpriced, report->unknown);
+  return kExitDone;
+}
+
 }  // namespace
 
 Command ledger_command() {
   return {
       .name = "ledger",
-      .summary = "Export the ledger: one row a request, or a FOCUS table",
+      .summary = "Export the ledger, or price a part of it anew",
       .subcommands =
           {{.name = "export",
             .summary = "Write the rows of a time as CSV, JSON lines or FOCUS",
@@ -98,7 +157,22 @@ Command ledger_command() {
                          {"weir ledger export --from 2026-11-01 --to 2026-12-01 -f focus-1.4 "
                           "-o focus.csv",
                           "The same as a FOCUS table"}},
-            .run = run_export}},
+            .run = run_export},
+           {.name = "rerate",
+            .summary = "Price the requests of a time anew, by corrections",
+            .details =
+                "Writes a correction for each row that costs otherwise by the price book of today "
+                "and the\nconfiguration's prices and terms. No row is changed, and a second run "
+                "corrects nothing. A\nrunning server sees corrections at once in its sums, and in "
+                "what budgets have spent after\na restart.",
+            .options = {{"from", 0, "DATE", "Requests begun then or later (UTC)"},
+                        {"to", 0, "DATE", "... and before this"},
+                        {"dry-run", 'n', "", "Only say what would be corrected"},
+                        {"config", 'c', "FILE", "Prices, terms, deployments and data_dir"},
+                        {"data-dir", 0, "DIR", "Where the ledger lies", "./weir-data"}},
+            .examples = {{"weir ledger rerate --from 2026-11-01 --to 2026-12-01 -c weir.yaml -n",
+                          "What November would cost by the prices of today"}},
+            .run = run_rerate}},
   };
 }
 
