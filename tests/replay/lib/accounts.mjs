@@ -189,6 +189,33 @@ export function accountFor({ dialect, accounts: names }, client) {
   return names.find((name) => accounts[name].speaks === dialect) ?? names[0];
 }
 
+// Dollars per million tokens of every model here, one for each class: numbers that no sum of others
+// makes, so a token that is counted as another shows in the cost.
+export const prices = {
+  input: "2.000003", cache_read: "0.300007", cache_write_5m: "2.500013", cache_write_1h: "4.000037",
+  input_audio: "40.000039", input_image: "3.000041", output: "8.000051", output_audio: "80.000059",
+  output_image: "30.000061",
+};
+const perToolCall = "0.010000067";
+
+// What that usage costs, in nano-dollars: each class rounded half up.
+export function costOf(usage) {
+  const nano = Object.entries(prices).reduce((sum, [name, rate]) => {
+    const pico = BigInt(rate.replace(".", ""));  // per token: millionths of a dollar a million
+    return sum + (BigInt(usage[name]) * pico + 500n) / 1000n;
+  }, 0n);
+  return nano + BigInt(usage.tool_calls) * BigInt(perToolCall.replace(".", ""));
+}
+
+function priceLines() {
+  const rates = Object.entries(prices).map(([name, rate]) => `${name}: ${rate}`).join(", ");
+  const models = new Set(Object.values(accounts).map(({ provider, upstream }) =>
+    `provider: ${provider}, model: "${upstream}"`));
+  const tiers = ["", ", service_tier: flex", ", service_tier: priority"];
+  return [...models].flatMap((model) => tiers.map((tier) => `  - { ${model}${tier}, ` +
+    `usd_per_tool_call: ${perToolCall}, usd_per_million: { ${rates} } }`));
+}
+
 export function configuration({ http2 }) {
   const lines = [
     'server: { listen: "127.0.0.1:0", workers: 2, drain: 2s }',
@@ -216,6 +243,7 @@ export function configuration({ http2 }) {
     lines.push(`  - { name: ${name}, deployments: [{ account: ${account.shares ?? name}, ` +
       `${model}: ${account.upstream}${dialect} }] }`);
   }
+  lines.push("prices:", ...priceLines());
   return `${lines.join("\n")}\n`;
 }
 

@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 
 import { pieces } from "../../lib/pieces.mjs";
-import { accounts, checkRequest } from "../lib/accounts.mjs";
+import { accounts, checkRequest, costOf } from "../lib/accounts.mjs";
 import {
   checkError, isTerminator, isWhole, probe, requestFor, tellsError,
 } from "../lib/clients.mjs";
@@ -26,7 +26,11 @@ export function checkRow(row, { account, dialect, streamed, status, outcome, usa
   assert.equal(row.provider_model, upstream);
   assert.equal(row.dialect, dialect);
   assert.equal(row.streamed, streamed);
-  if (usage) assert.deepEqual(row.usage, usage, "the ledger's usage");
+  if (!usage) return;
+  assert.deepEqual(row.usage, usage, "the ledger's usage");
+  // Streamed, whole and translated: what was used has one price.
+  assert.equal(row.cost_state, "final");
+  assert.equal(BigInt(row.cost_nano_usd), costOf(usage), "the ledger's cost");
 }
 
 const ledgerDialects = {
