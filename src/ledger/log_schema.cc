@@ -118,12 +118,9 @@ std::span<const store::Migration> requests_migrations() {
       "CREATE INDEX request_user ON request(user) WHERE user<>'';"
       "CREATE INDEX request_error_code ON request(error_code) WHERE error_code<>'';"
       "CREATE INDEX request_failed ON request(status/100) WHERE status>=400";
-  static const store::Migration kMigrations[] = {{1, kRequestTable},
-                                                 {2, kRollupTable},
-                                                 {3, kRequestMore},
-                                                 {4, kRollupWithProject},
-                                                 {5, kTallies.c_str()},
-                                                 {6, kCorrections}};
+  static const store::Migration kMigrations[] = {{1, kRequestTable},    {2, kRollupTable},
+                                                 {3, kRequestMore},     {4, kRollupWithProject},
+                                                 {5, kTallies.c_str()}, {6, kCorrections}};
   return kMigrations;
 }
 

@@ -10,6 +10,7 @@
 #include "base/json/document.h"
 #include "ledger/cost.h"
 #include "ledger/log_schema.h"
+#include "ledger/tally.h"
 #include "store/day.h"
 #include "store/sqlite.h"
 
@@ -87,8 +88,13 @@ class Rerater {
       if (opened.error().code() == ErrorCode::not_found) return {};
       return fail(std::move(opened).error());
     }
-    store::Connection connection = std::move(*opened);
-    if (!query_.dry_run) WEIR_CHECK_OK(connection.migrate("ledger", requests_migrations()));
+    tallies_ = {};
+    connection_ = std::move(*opened);
+    store::Connection& connection = connection_;
+    if (!query_.dry_run) {
+      WEIR_CHECK_OK(connection.migrate("ledger", requests_migrations()));
+      WEIR_TRY(tallies_, TallyWriter::open(connection));
+    }
     int64_t after = Id::first_at(query_.since_ms).value() - 1;
     for (;;) {
       WEIR_TRY(const int64_t last, run_chunk(connection, after));
@@ -107,6 +113,7 @@ class Rerater {
     WEIR_TRY(std::vector<RequestRow> rows, rows_after(connection, after));
     if (rows.empty()) return 0;
     std::map<RollupKey, RollupSums> sums;
+    tallies_.clear();
     WEIR_TRY(store::Statement insert, connection.prepare(insert_request_sql()));
     for (const RequestRow& row : rows) {
       WEIR_TRY(auto correction, correction_of(connection, row, sums));
@@ -117,7 +124,9 @@ class Rerater {
       for (const auto& [key, sum] : sums) {
         bind_rollup(upsert, key, sum);
         WEIR_CHECK_OK(upsert.run());
+        tallies_.add(key, sum);
       }
+      WEIR_CHECK_OK(tallies_.write());
       WEIR_CHECK_OK(transaction->commit());
     }
     return rows.back().id.value();
@@ -234,7 +243,9 @@ class Rerater {
       row.id = Id(id);
       bind_request(insert, row);
       WEIR_CHECK_OK(insert.run());
-      if (connection.changes() != 0) return {};
+      if (connection.changes() == 0) continue;
+      tallies_.add(row);
+      return {};
     }
     return fail(ErrorCode::limit_exceeded, "too many corrections of one millisecond");
   }
@@ -242,6 +253,8 @@ class Rerater {
   const RerateQuery& query_;
   const PriceBook& book_;
   RerateReport report_;
+  store::Connection connection_;  // the day's file that is open
+  TallyWriter tallies_;
 };
 
 }  // namespace

@@ -211,7 +211,8 @@ function priceLines() {
   const rates = Object.entries(prices).map(([name, rate]) => `${name}: ${rate}`).join(", ");
   const models = new Set(Object.values(accounts).map(({ provider, upstream }) =>
     `provider: ${provider}, model: "${upstream}"`));
-  const tiers = ["", ", service_tier: flex", ", service_tier: priority"];
+  const tiers = ["", ", service_tier: flex", ", service_tier: priority",
+    ", service_tier: provisioned"];
   return [...models].flatMap((model) => tiers.map((tier) => `  - { ${model}${tier}, ` +
     `usd_per_tool_call: ${perToolCall}, usd_per_million: { ${rates} } }`));
 }
