@@ -111,7 +111,7 @@ void take_json(Api& api, const json::Value& item, uint32_t index, uint32_t repor
     }
   }
   sample.endpoint = *endpoint;
-  sample.spare = registry.member(*endpoint).tag;
+  sample.marks = registry.member(*endpoint).tag;
   sample.reporter = reporter;
   const schedule::Intake intake = api.fleet.ingest(sample);
   outcome.add(intake, index, what);

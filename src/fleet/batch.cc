@@ -198,7 +198,7 @@ bool BatchReader::next(Sample& out) {
   uint8_t when = 0;
   uint32_t mask = 0;
   broken_ = true;
-  if (!varint(out.endpoint) || !byte(out.spare) || !byte(when) || !varint(mask)) return false;
+  if (!varint(out.endpoint) || !byte(out.marks) || !byte(when) || !varint(mask)) return false;
   if (mask >> kFields != 0) return false;
   out.second = header_.base_second + (when & 0x7f);
   out.view = (when & 0x80) != 0 ? View::server : View::client;
@@ -228,7 +228,7 @@ bool BatchWriter::add(const Sample& sample) {
   const uint32_t offset = sample.second - base_second_;
   if (offset > kOffsetMost || count_ == kBatchSamplesMost) return false;
   put_varint(out_, sample.endpoint);
-  out_ += static_cast<char>(sample.spare);
+  out_ += static_cast<char>(sample.marks);
   out_ += static_cast<char>(offset | (sample.view == View::server ? 0x80U : 0U));
   const Sample defaults;
   uint32_t mask = 0;

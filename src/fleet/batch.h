@@ -38,7 +38,7 @@ class BatchReader {
   static Result<BatchReader> open(std::string_view bytes);
 
   const BatchHeader& header() const { return header_; }
-  // The next sample, its tag in `spare`, its reporter that of the header. False at the end, and
+  // The next sample, its tag in `marks`, its reporter that of the header. False at the end, and
   // where the rest cannot be read: see broken().
   bool next(schedule::Sample& out);
   bool broken() const { return broken_; }

@@ -27,7 +27,7 @@ Sample any(Random& random) {
   if (random.below(2) == 0) s.utilization = static_cast<uint8_t>(number());
   if (random.below(2) == 0) s.view = schedule::View::server;
   s.sources = static_cast<uint8_t>(number());
-  s.spare = static_cast<uint8_t>(number());
+  s.marks = static_cast<uint8_t>(number());
   return s;
 }
 

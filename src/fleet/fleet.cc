@@ -204,9 +204,9 @@ Result<uint32_t> Fleet::reporter(std::string_view name) {
 schedule::Intake Fleet::ingest(const schedule::Sample& sample) {
   if (observer_ != nullptr) observer_->sample_taken(sample);
   schedule::Sample plain = sample;
-  plain.spare = 0;
+  plain.marks = 0;
   // A number that was given to somebody else since.
-  if (registry_->member(sample.endpoint).tag != sample.spare) plain.endpoint = schedule::kNone;
+  if (registry_->member(sample.endpoint).tag != sample.marks) plain.endpoint = schedule::kNone;
   if (registry_->knows_reporter(sample.reporter))
     registry_->heard_of(sample.reporter, scheduler_->next_second());
   return scheduler_->ingest(plain);

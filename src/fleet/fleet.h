@@ -91,7 +91,7 @@ class Fleet final : public Feed {
   Result<void> pin(const PinInfo& pin);
   Result<void> unpin(std::string_view service, std::string_view endpoint);
   Result<uint32_t> reporter(std::string_view name);
-  // `sample.spare` holds the tag of the endpoint's number.
+  // `sample.marks` holds the tag of the endpoint's number.
   schedule::Intake ingest(const schedule::Sample& sample);
   // Judges the next second.
   void close();

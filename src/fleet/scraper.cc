@@ -100,7 +100,7 @@ net::Task<void> Scraper::ask(std::shared_ptr<const ScrapeJob> job, uint32_t numb
   const auto reporter = fleet_.reporter("weir-scraper");
   if (!reporter) co_return;
   sample->endpoint = number;
-  sample->spare = tag;
+  sample->marks = tag;
   sample->second = second;
   sample->reporter = *reporter;
   (void)fleet_.ingest(*sample);

@@ -16,7 +16,7 @@
 #include "base/clock.h"
 #include "ledger/price_book.h"
 #include "provider/pool.h"
-#include "schedule/store.h"
+#include "schedule/policy.h"
 
 namespace weir::gateway {
 

@@ -10,7 +10,11 @@ namespace {
 
 constexpr float kThrottleNoticed = 0.01F;  // share of refusals that costs capacity
 constexpr float kCapacityLeast = 0.02F;
-constexpr float kCapacityReturn = 0.02F;  // a second without refusals gives back this much
+// A second without refusals gives back this part of what is missing to where it was refused last,
+// at least so much; beyond, twice what the second before gave, from so much on.
+constexpr float kCapacityReturn = 0.3F;
+constexpr float kCapacityStep = 0.02F;
+constexpr float kCapacityTry = 0.01F;
 constexpr float kBurnMemory = 0.3F;
 constexpr float kBudgetHorizon = 10;  // seconds that a budget must last at least
 constexpr float kBudgetKept = 0.1F;
@@ -111,10 +115,19 @@ void Scheduler::recover(uint32_t slot, const Cell& cell, const Peers& peers) {
   Columns& columns = store_.columns;
   Course& course = columns.course[slot];
   const bool own_view = cell.requests == 0 && cell.server_requests > 0;
-  const uint32_t n = own_view ? cell.server_requests : cell.requests;
-  const uint32_t k = own_view ? cell.server_errors : cell.errors;
+  const bool by_latency =
+      course.cause == Cause::latency || course.cause == Cause::ttft || course.cause == Cause::itl;
+  uint32_t n = own_view ? cell.server_requests : cell.requests;
+  uint32_t k = own_view ? cell.server_errors : cell.errors;
   float evidence = 0;
   bool fine = true;
+  const uint32_t answers = n - k;
+  if ((cell.marks & (kMarkProbeAnswered | kMarkProbeFailed)) != 0) {
+    ++n;
+    const bool failed = (cell.marks & kMarkProbeFailed) != 0;
+    k += failed ? 1 : 0;
+    if (!failed && closed_ >= course.hold_until && course.probes < 0xff) ++course.probes;
+  }
   if (n > 0) {
     const ErrorTest against = error_test_between(
         peers.errors.p0, std::max(peers.errors.p1, std::min(0.95F, course.bad_rate * 0.8F)));
@@ -123,10 +136,10 @@ void Scheduler::recover(uint32_t slot, const Cell& cell, const Peers& peers) {
     evidence = std::min(evidence, 2.0F);
   }
   for (size_t s = 0; s < kSpans; ++s) fine &= columns.spans[s][slot].shift < kFineShift;
-  if (course.cause == Cause::latency || course.cause == Cause::ttft || course.cause == Cause::itl) {
+  if (by_latency) {
     const size_t s = static_cast<size_t>(Cause::latency) - static_cast<size_t>(course.cause);
     const SpanState& span = columns.spans[s][slot];
-    const uint32_t count = s == 0 ? n - k : cell.streams;
+    const uint32_t count = s == 0 ? answers : cell.streams;
     const uint32_t sum = s == 0   ? (own_view ? cell.server_ln : cell.ln_latency)
                          : s == 1 ? cell.ln_ttft
                                   : cell.ln_itl;
@@ -183,10 +196,17 @@ void Scheduler::fit_capacity(const Service& service, uint32_t slot, const Cell& 
   const uint32_t offered = cell.requests + cell.throttled;
   const float refused =
       offered == 0 ? 0 : static_cast<float>(cell.throttled) / static_cast<float>(offered);
-  if (refused > kThrottleNoticed)
+  float& ceiling = columns.ceiling[slot];
+  if (refused > kThrottleNoticed) {
+    ceiling = throttle;
     throttle = std::max(kCapacityLeast, throttle * (1 - 0.7F * refused));
-  else if (!cell.empty())
-    throttle = std::min(1.0F, throttle + kCapacityReturn);
+  } else if (throttle < ceiling) {
+    // What a limit counts comes back with time, not with requests: nothing need be heard.
+    throttle = std::min(ceiling,
+                        throttle + std::max(kCapacityStep, (ceiling - throttle) * kCapacityReturn));
+  } else if (throttle < 1) {
+    throttle = std::min(1.0F, throttle + (throttle - ceiling) + kCapacityTry);
+  }
 
   uint16_t& last = columns.budget[slot];
   if (cell.budget != kBudgetUnknown) {
@@ -202,10 +222,12 @@ void Scheduler::fit_capacity(const Service& service, uint32_t slot, const Cell& 
     last = cell.budget;
     const float horizon = std::max(static_cast<float>(cell.budget_reset_s), kBudgetHorizon);
     const float allowed = std::max(0.0F, left - kBudgetKept) / horizon;
-    if (burn > allowed)
-      throttle = std::max(kCapacityLeast, throttle * (1 - 0.3F * (burn - allowed) / burn));
-    else if (left < kBudgetScarce)  // no room to try for more
+    if (burn > allowed) {  // a refusal to come
+      ceiling = std::min(throttle, before);
+      throttle = std::max(kCapacityLeast, ceiling * (1 - 0.3F * (burn - allowed) / burn));
+    } else if (left < kBudgetScarce) {  // no room to try for more
       throttle = std::min(throttle, before);
+    }
   }
 
   float& balance = columns.balance[slot];

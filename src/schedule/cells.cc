@@ -26,13 +26,13 @@ void Cell::add(const Sample& s) {
   streams = saturating_add(streams, s.streams);
   ln_ttft = saturating_add(ln_ttft, s.ln_ttft);
   ln_itl = saturating_add(ln_itl, s.ln_itl);
-  unreachable = saturating_add16(unreachable, std::min<uint32_t>(s.unreachable, 0xffff));
   throttled = saturating_add16(throttled, std::min<uint32_t>(s.throttled, 0xffff));
   inflight = std::max(inflight, s.inflight);
   budget = std::min(budget, s.budget);
   budget_reset_s = std::max(
       budget_reset_s, static_cast<uint16_t>(std::min<uint32_t>(s.budget_reset_ms / 1000, 0xffff)));
   reporters = static_cast<uint8_t>(std::min(255, reporters + s.sources));
+  marks |= s.marks;
   if (s.utilization != kUtilizationUnknown) {
     utilization =
         utilization == kUtilizationUnknown ? s.utilization : std::max(utilization, s.utilization);

@@ -28,13 +28,14 @@ struct Cell {
   uint32_t ln_itl = 0;
   uint32_t accuser = kNobody;  // whose samples were bad: one reporter, or kSeveral
   uint32_t first = kNobody;    // key of the first reporter, so that most need no set
-  uint16_t unreachable = 0;
   uint16_t throttled = 0;
   uint16_t inflight = 0;
   uint16_t budget = kBudgetUnknown;
   uint16_t budget_reset_s = 0;
   uint8_t reporters = 0;
   uint8_t utilization = kUtilizationUnknown;
+  uint8_t marks = 0;
+  uint8_t spare = 0;
 
   bool empty() const { return reporters == 0; }
   void add(const Sample& sample);

@@ -1,6 +1,6 @@
 // Columns: everything kept per endpoint, as a structure of arrays so that an evaluation streams
 // through memory. Endpoints of a group lie side by side; the slot of an endpoint may change, its id
-// never does. About 165 bytes an endpoint, beside 224 of seconds still open (cells.h). One thread.
+// never does. About 170 bytes an endpoint, beside 224 of seconds still open (cells.h). One thread.
 #pragma once
 
 #include <array>
@@ -48,6 +48,7 @@ struct Columns {
   std::vector<Course> course;
   std::vector<float> warm;      // seconds of slow start done; policy.warm_seconds and more is warm
   std::vector<float> throttle;  // capacity factors, each in (0, 1]
+  std::vector<float> ceiling;   // the throttle at which it was refused last
   std::vector<float> balance;
   std::vector<float> burn;        // share of the rate-limit budget spent in a second
   std::vector<uint32_t> accuser;  // who first reported errors since the evidence was zero
@@ -64,7 +65,7 @@ struct Columns {
   void each(const F& f) {
     f(id), f(host), f(base), f(rate), f(recent), f(recent_bad), f(evidence), f(silence);
     for (auto& span : spans) f(span);
-    f(window), f(course), f(warm), f(throttle), f(balance), f(burn), f(accuser);
+    f(window), f(course), f(warm), f(throttle), f(ceiling), f(balance), f(burn), f(accuser);
     f(accused_by_first), f(accused_by_others), f(learned), f(budget), f(published), f(quantum);
     f(flags), f(reporters);
   }

@@ -1,6 +1,7 @@
 #include "schedule/course.h"
 
 #include <algorithm>
+#include <cmath>
 #include <iterator>
 
 namespace weir::schedule {
@@ -13,16 +14,17 @@ constexpr uint8_t kRelapsesMost = 6;
 
 void Course::cut(const Finding& finding, uint32_t now, uint32_t jitter, const Policy& policy) {
   if (phase == Phase::recovering && relapses < kRelapsesMost) ++relapses;
-  const bool dead = finding.cause == Cause::gross || finding.cause == Cause::vanished;
   if (phase == Phase::steady) full_rate = std::max(finding.rate, 1e-3F);
-  const float trickle = (dead ? policy.floor_rate_dead : policy.floor_rate) / full_rate;
-  floor = std::clamp(trickle, policy.floor, policy.floor_most);
   if (phase != Phase::cut) {
     phase = Phase::cut;
     since = now;
     bad_rate = 0;
+    probes = 0;
   }
   cause = std::max(cause, finding.cause);
+  const bool dead = cause == Cause::gross || cause == Cause::vanished;
+  const float trickle = (dead ? policy.floor_rate_dead : policy.floor_rate) / full_rate;
+  floor = std::clamp(trickle, policy.floor, policy.floor_most);
   bad_rate = std::max(bad_rate, finding.bad_rate);
   health = dead ? floor : std::max(floor, std::min(health, 1.0F) * policy.decrease);
   good = 0;
@@ -41,10 +43,15 @@ bool Course::recover(float evidence, bool fine, uint32_t now, const Policy& poli
   }
   if (now < hold_until) return false;
   good = std::max(0.0F, good + evidence);
-  if (good < policy.recovery_evidence || !fine) return false;
-  good = 0;
   const auto* stage = std::upper_bound(std::begin(kStages), std::end(kStages), health + 1e-4F);
-  health = stage == std::end(kStages) ? 1.0F : *stage;
+  const float next = stage == std::end(kStages) ? 1.0F : *stage;
+  const float asked = phase == Phase::cut
+                          ? policy.recovery_evidence
+                          : std::log(next / health) * static_cast<float>(1 + relapses);
+  if (good < asked || !fine) return false;
+  good = 0;
+  health = next;
+  hold_until = now + policy.stage_seconds;
   if (health >= 1) {
     phase = Phase::steady;
     cause = Cause::none;

@@ -1,7 +1,9 @@
 // Course: the control law of one thing that can be cut and brought back, an endpoint or a whole
 // group. Health falls by halves while bad evidence stands, or to the floor at once; it is held
 // there, longer with each relapse, and rises in stages of which each must be earned by evidence
-// that the thing is good again, not by time alone. Plain state machine: no clock, no allocation.
+// that the thing is good again, not by time alone. The first step asks for most; each further one
+// for as much as it raises the share, so that share times the chance of still being sick stays the
+// same: a chance that falls by e with each nat. Plain state machine: no clock, no allocation.
 #pragma once
 
 #include <cstdint>
@@ -45,7 +47,7 @@ struct Course {
   Phase phase = Phase::steady;
   uint8_t relapses = 0;
   Cause cause = Cause::none;
-  uint8_t spare = 0;
+  uint8_t probes = 0;  // calls made only to see that have spoken for it since it was cut
 
   // One more second of bad evidence, permitted by the safety gates.
   void cut(const Finding& finding, uint32_t now, uint32_t jitter, const Policy& policy);

@@ -16,6 +16,8 @@ constexpr float kBurstMost = 10;
 constexpr uint32_t kPeersLeast = 5;  // fewer active ones, and the whole service is the peers
 constexpr float kBaselineDoubt = 4;
 constexpr uint32_t kLearnFirst = 10;      // seconds of baseline before it accuses
+constexpr float kShiftMemory = 0.2F;      // of a span's shift, a second
+constexpr float kShiftMemoryCut = 0.5F;   // ... of an endpoint that is cut or coming back
 constexpr float kHeardRate = 4;           // requests a second that make a silent second unlikely
 constexpr uint32_t kGroupLeast = 3;       // active endpoints whose median speaks for a group
 constexpr float kGroupFloor = 10;         // times the trickle that one endpoint would keep
@@ -205,15 +207,15 @@ Scheduler::Peers Scheduler::peers_of(const Service& service, const Group& group)
 }
 
 // One second of a latency test. True if it taught the baseline something.
-bool Scheduler::judge_span(SpanState& span, float value, float count, uint16_t learned,
-                           bool calm) const {
+bool Scheduler::judge_span(SpanState& span, float value, float count, uint16_t learned, bool calm,
+                           float memory) const {
   const float limit = 2 * span_threshold();
   if (learned == 0) span.baseline = value;
   const float excess = value - span.baseline;
   const float variance = span.variance / count + policy_.latency_wobble * policy_.latency_wobble;
   const float z =
       std::clamp(excess / std::sqrt(variance), -policy_.latency_clip, policy_.latency_clip);
-  span.shift += (excess - span.shift) * 0.2F;
+  span.shift += (excess - span.shift) * memory;
   if (learned >= kLearnFirst) {
     // A young baseline is itself off by one over the root of its seconds. Among many endpoints some
     // are off by four times that, and must not be taken for slow.
@@ -234,13 +236,15 @@ bool Scheduler::judge_span(SpanState& span, float value, float count, uint16_t l
 void Scheduler::judge_spans(uint32_t slot, const Cell& cell, uint32_t successes, uint32_t ln_sum,
                             const Peers& peers) {
   Columns& columns = store_.columns;
-  const bool calm =
-      columns.course[slot].phase == Phase::steady && columns.evidence[slot] < threshold_ / 4;
+  const bool steady = columns.course[slot].phase == Phase::steady;
+  const bool calm = steady && columns.evidence[slot] < threshold_ / 4;
+  // What was cut is heard of seldom: what it was like before must not hold it down for long.
+  const float memory = steady ? kShiftMemory : kShiftMemoryCut;
   uint16_t& learned = columns.learned[slot];
   bool learns = false;
   if (successes > 0)
     learns = judge_span(columns.spans[0][slot], mean_ln(ln_sum, successes) - peers.shift[0],
-                        static_cast<float>(successes), learned, calm);
+                        static_cast<float>(successes), learned, calm, memory);
   if (cell.streams > 0) {
     const auto streams = static_cast<float>(cell.streams);
     for (size_t s = 1; s < kSpans; ++s) {
@@ -249,10 +253,23 @@ void Scheduler::judge_spans(uint32_t slot, const Cell& cell, uint32_t successes,
       // An endpoint may have been known for long before its first stream.
       const bool first = span.baseline == 0;
       learns |= judge_span(span, mean_ln(sum, cell.streams) - peers.shift[s], streams,
-                           first ? uint16_t{0} : learned, calm);
+                           first ? uint16_t{0} : learned, calm, memory);
     }
   }
   if (learns && learned < 0xffff) ++learned;
+}
+
+// A call made only to see counts as a request for the error test, and for nothing else: it is too
+// small to be compared by what it took.
+void Scheduler::judge_probe(uint32_t slot, const Cell& cell, const Peers& peers) {
+  Columns& columns = store_.columns;
+  const bool failed = (cell.marks & kMarkProbeFailed) != 0;
+  const float llr = failed ? peers.errors.failed : peers.errors.succeeded;
+  columns.evidence[slot] = std::clamp(columns.evidence[slot] + llr, 0.0F, 2 * threshold_);
+  columns.recent[slot] += 1;
+  columns.recent_bad[slot] += failed ? 1.0F : 0.0F;
+  if (!failed) columns.silence[slot] = 0;
+  columns.flags[slot] |= kBusy;
 }
 
 void Scheduler::judge_group(GroupId id, std::vector<Cell>& cells) {
@@ -267,7 +284,7 @@ void Scheduler::judge_group(GroupId id, std::vector<Cell>& cells) {
     Cell& cell = cells[i];
     uint8_t& flags = columns.flags[i];
     const auto [n, k, ln] = seen(cell);
-    bool look = (flags & kBusy) != 0;
+    bool look = (flags & kBusy) != 0 || cell.marks != 0;
     if (n > 0) {
       const auto requests = static_cast<float>(n);
       const auto errors = static_cast<float>(k);
@@ -298,6 +315,7 @@ void Scheduler::judge_group(GroupId id, std::vector<Cell>& cells) {
       columns.silence[i] = std::min(columns.silence[i] + columns.rate[i], evidence_most);
       look |= columns.silence[i] > threshold_;
     }
+    if ((cell.marks & (kMarkProbeAnswered | kMarkProbeFailed)) != 0) judge_probe(i, cell, peers);
     if (columns.rate[i] >= kHeardRate) {
       ++service.expected;
       if (!cell.empty()) ++service.expected_heard;
@@ -331,7 +349,7 @@ void Scheduler::judge_whole_group(Service& service, GroupId id) {
   group.evidence = std::clamp(group.evidence + llr, 0.0F, 2 * threshold_);
   const bool calm = steady && group.evidence < threshold_ / 4;
   const float moved = group.shift_median[0] - service.group_shift_median;
-  if (judge_span(group.span, moved, 1, group.learned, calm) && group.learned < 0xffff)
+  if (judge_span(group.span, moved, 1, group.learned, calm, kShiftMemory) && group.learned < 0xffff)
     ++group.learned;
   const float excess = group.span.shift;
 

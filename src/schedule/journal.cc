@@ -45,7 +45,12 @@ std::string why(const Record& r) {
     case Reason::deeper:
       return evidence_text(r);
     case Reason::recovered:
-      return fmt::format("clean requests have earned it {:.0f} % of its health", 100 * r.health);
+      if (r.probes == 0) {
+        return fmt::format("clean requests have earned it {:.0f} % of its health", 100 * r.health);
+      }
+      return fmt::format(
+          "clean requests, {}{} of them probes, have earned it {:.0f} % of its health", r.probes,
+          r.probes == 0xff ? " or more" : "", 100 * r.health);
     case Reason::warming:
       return fmt::format("slow start allows {:.0f} %", 100 * r.warm);
     case Reason::capacity:

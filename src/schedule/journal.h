@@ -68,6 +68,7 @@ struct Record {
   float warm = 1;
   float capacity = 1;
   float zone = 1;
+  uint8_t probes = 0;  // calls made only to see that spoke for it since it was cut
 
   bool operator==(const Record&) const = default;
 };

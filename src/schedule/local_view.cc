@@ -26,8 +26,12 @@ constexpr size_t kFew = 3;  // of so few, one left is enough for the guard to st
 LocalView::LocalView(uint32_t endpoints) : all_(endpoints), weights_(endpoints, 0) {}
 
 void LocalView::use(std::span<const uint16_t> weights) {
+  all_.resize(weights.size());
+  for (size_t i = 0; i < weights_.size() && i < weights.size(); ++i) {
+    // A weight rises by what everybody has seen, or an operator wants: worth a request to see.
+    if (weights[i] > weights_[i]) all_[i].until = 0;
+  }
   weights_.assign(weights.begin(), weights.end());
-  all_.resize(weights_.size());
   picker_ = Picker(weights_);
   most_ = 0;
   whole_ = 0;

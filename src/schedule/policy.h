@@ -1,5 +1,6 @@
-// Policy: every threshold of the scheduler in one place, with the reason for its default; Limits:
-// how much it may hold. Plain values, read once per evaluation; docs/scheduling.md derives them.
+// Policy: every threshold of the scheduler in one place, with the reason for its default;
+// ServiceOptions: what is chosen for one service; Limits: how much it may hold. Plain values, read
+// once per evaluation; docs/scheduling.md derives them.
 #pragma once
 
 #include <cstdint>
@@ -11,6 +12,12 @@ namespace weir::schedule {
 // as what they would have said.
 enum class Detector : uint8_t { sequential, sigma3, envoy_success_rate, consecutive_errors };
 std::string_view to_string(Detector detector);  // journal.cc
+
+// What an owner chooses for one service.
+struct ServiceOptions {
+  Detector detector = Detector::sequential;
+  bool dry_run = false;  // weights are computed and explained, the published ones stay at base
+};
 
 struct Policy {
   // Evidence. A sequential test crosses e^h by chance once in e^h endpoint-seconds, so the number
@@ -41,7 +48,8 @@ struct Policy {
   uint32_t hold_seconds = 10;    // after a cut; doubles with each relapse
   uint32_t hold_most = 300;
   uint32_t relapse_seconds = 600;  // steady for so long forgives half of the relapses
-  float recovery_evidence = 3;     // nats for "good" that each step up must bring
+  float recovery_evidence = 3;     // nats for "good" that the first step up must bring
+  uint32_t stage_seconds = 2;      // what ends this soon after a step was sent before it
 
   // Slow start.
   uint32_t warm_seconds = 60;

@@ -116,7 +116,8 @@ void Scheduler::publish(ServiceId id, GroupId group_id, uint32_t slot, Reason re
        .health = course.health,
        .warm = warm_factor(policy_, columns.warm[slot], columns.flags[slot] & kWarmed),
        .capacity = columns.throttle[slot] * columns.balance[slot],
-       .zone = group.course.health});
+       .zone = group.course.health,
+       .probes = course.probes});
 }
 
 void Scheduler::publish_group(GroupId id, Reason reason, Level level) {
@@ -193,6 +194,7 @@ Result<Verdict> Scheduler::verdict(EndpointId endpoint) const {
                  .warm = warm_factor(policy_, columns.warm[slot], columns.flags[slot] & kWarmed),
                  .capacity = columns.throttle[slot] * columns.balance[slot],
                  .zone = group.course.health,
+                 .hold_until = course.phase == Phase::steady ? 0 : course.hold_until,
                  .pinned = pin == pins_.end() ? std::nullopt : std::optional(pin->second.factor),
                  .pin_expiry = pin == pins_.end() ? 0 : pin->second.expiry};
 }

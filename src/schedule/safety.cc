@@ -122,7 +122,17 @@ void Scheduler::cut_groups(Service& service, double& room, double whole) {
     }
     if (group.course.health != before)
       publish_group(id, first ? Reason::cut : Reason::deeper, level_of(service, id));
+    if (group.course.health <= group.course.floor) group.evidence = group.span.evidence = 0;
   }
+}
+
+// What has brought something down to its floor has had its effect. What holds it there is what it
+// does there: old evidence would fade only as fast as the floor brings requests.
+void Scheduler::spend_evidence(uint32_t slot) {
+  Columns& columns = store_.columns;
+  columns.evidence[slot] = columns.silence[slot] = 0;
+  columns.recent[slot] = columns.recent_bad[slot] = 0;
+  for (auto& span : columns.spans) span[slot].evidence = 0;
 }
 
 void Scheduler::apply_cuts(ServiceId id) {
@@ -203,6 +213,7 @@ void Scheduler::apply_cuts(ServiceId id) {
       ++cuts_in_minute_;
     }
     if (moved) publish(id, w.group, w.slot, first ? Reason::cut : Reason::deeper, w.level);
+    if (course.health <= course.floor) spend_evidence(w.slot);
   }
   if (!denied)
     service.denied_since = 0;

@@ -46,6 +46,7 @@ void merge(Sample& into, const Sample& other) {
   into.inflight = std::max(into.inflight, other.inflight);
   into.budget = std::min(into.budget, other.budget);
   into.utilization = merge_utilization(into.utilization, other.utilization);
+  into.marks |= other.marks;
   into.sources = static_cast<uint8_t>(std::min(255, into.sources + other.sources));
 }
 

@@ -1,8 +1,8 @@
 // Sample: what one reporter saw of one endpoint in one second, 64 bytes. Every field is an integer
-// and merges by saturating sum, maximum or minimum, so any tree of aggregators, in any order, gives
-// the same bytes: that is what makes replay exact. Latencies travel as sums of logarithms, because
-// a mean of logarithms is what the detectors need and one slow request cannot drown it. Values
-// only; any thread.
+// and merges by saturating sum, maximum, minimum or bitwise or, so any tree of aggregators, in any
+// order, gives the same bytes: that is what makes replay exact. Latencies travel as sums of
+// logarithms, because a mean of logarithms is what the detectors need and one slow request cannot
+// drown it. Values only; any thread.
 #pragma once
 
 #include <cstdint>
@@ -19,6 +19,11 @@ inline constexpr uint8_t kUtilizationUnknown = 0xff;
 inline constexpr uint32_t kLnUnit = 256;  // ln of microseconds is counted in 1/256
 inline constexpr uint32_t kLnMost = 24;   // e^24 us is seven hours: nothing real takes longer
 inline constexpr uint32_t kReporterMost = 0x7ffffffe;
+
+// Marks: what a reporter says of the second besides counts.
+inline constexpr uint8_t kMarkAvoided = 1;  // it steps around the endpoint, and so sends nothing
+inline constexpr uint8_t kMarkProbeAnswered = 2;  // a call of its own, made to see, was answered
+inline constexpr uint8_t kMarkProbeFailed = 4;    // ... and failed as a sick endpoint does
 
 struct Sample {
   uint32_t endpoint = 0;       // EndpointId of the scheduler
@@ -40,7 +45,7 @@ struct Sample {
   uint8_t utilization = kUtilizationUnknown;  // percent, up to 200; merges by maximum
   View view = View::client;
   uint8_t sources = 1;  // reporters summed in here
-  uint8_t spare = 0;
+  uint8_t marks = 0;    // kMark...; merges by or
 
   bool operator==(const Sample&) const = default;
 };

@@ -11,7 +11,7 @@
 namespace weir::schedule {
 namespace {
 
-constexpr std::string_view kMagic = "WSS1";
+constexpr std::string_view kMagic = "WSS2";
 static_assert(std::endian::native == std::endian::little, "saved bytes are little-endian");
 static_assert(sizeof(SpanState) == 16 && sizeof(Window) == 16 && sizeof(Course) == 32,
               "columns are saved as they lie in memory, so they must have no gaps");
@@ -109,7 +109,7 @@ void Saved::fields(Archive& a, Object& o) {
     a(o.reason), a(o.level), a(o.cause), a(o.gates), a(o.counterfactual), a(o.dry_run);
     a(o.peers), a(o.reporters), a(o.flags), a(o.requests), a(o.errors), a(o.peer_rate);
     a(o.evidence), a(o.threshold), a(o.latency_ratio), a(o.health), a(o.warm), a(o.capacity);
-    a(o.zone);
+    a(o.zone), a(o.probes);
   }
 }
 
@@ -247,8 +247,8 @@ Result<void> Saved::read(std::string_view& bytes, bool same_versions, Scheduler&
           in(c.recent_bad[i], 0, 1e12F) && in(c.evidence[i], 0, 1e6F) &&
           in(c.silence[i], 0, 1e6F) && in(c.window[i].ln_sum, 0, 1e15F) && sound(c.course[i]) &&
           in(c.warm[i], 0, 1e6F) && c.throttle[i] > 0 && in(c.throttle[i], 0, 1) &&
-          c.balance[i] > 0 && in(c.balance[i], 0, 1) && in(c.burn[i], -1e6F, 1e6F) &&
-          (c.quantum[i] < 16 || c.quantum[i] == 0xff) &&
+          in(c.ceiling[i], 0, 1) && c.balance[i] > 0 && in(c.balance[i], 0, 1) &&
+          in(c.burn[i], -1e6F, 1e6F) && (c.quantum[i] < 16 || c.quantum[i] == 0xff) &&
           (c.budget[i] <= kBudgetFull || c.budget[i] == kBudgetUnknown) && (c.flags[i] & 0x80) == 0;
       for (const auto& span : c.spans) fine = fine && sound(span[i]);
       if (!fine) return corrupt();
@@ -290,7 +290,7 @@ Result<void> Saved::read(std::string_view& bytes, bool same_versions, Scheduler&
     a(r.last), a(r.aside_until), a(r.reports), a(r.bad), a(r.seen);
   a(into.reporters_.coverage_);
   a.need(in(into.reporters_.coverage_, 0, 1));
-  const uint32_t records = a.count(74, kRecordsMost);
+  const uint32_t records = a.count(75, kRecordsMost);
   for (uint32_t i = 0; i < records && a.ok(); ++i) {
     Record record;
     fields(a, record);

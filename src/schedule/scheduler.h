@@ -74,6 +74,7 @@ struct Verdict {
   float warm = 1;
   float capacity = 1;
   float zone = 1;
+  uint32_t hold_until = 0;      // of one that is not steady: nothing speaks for it before
   std::optional<float> pinned;  // by an operator, to this share of its base
   uint32_t pin_expiry = 0;
 };
@@ -161,7 +162,9 @@ class Scheduler {
   void gather_service(Service& service, const std::vector<Cell>& cells);
   Peers peers_of(const Service& service, const Group& group) const;
   void judge_group(GroupId id, std::vector<Cell>& cells);
-  bool judge_span(SpanState& span, float value, float count, uint16_t learned, bool calm) const;
+  bool judge_span(SpanState& span, float value, float count, uint16_t learned, bool calm,
+                  float memory) const;
+  void judge_probe(uint32_t slot, const Cell& cell, const Peers& peers);
   void judge_spans(uint32_t slot, const Cell& cell, uint32_t successes, uint32_t ln_sum,
                    const Peers& peers);
   void judge_whole_group(Service& service, GroupId id);
@@ -186,6 +189,7 @@ class Scheduler {
     double left = 0;    // what health leaves of it
     uint32_t full = 0;  // endpoints in full health
   };
+  void spend_evidence(uint32_t slot);
   Shares shares_of(const Service& service) const;
   void follow_load(Service& service, const Shares& shares) const;
   void check_panic(ServiceId id);

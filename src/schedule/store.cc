@@ -114,6 +114,7 @@ Result<EndpointId> Store::add_endpoint(GroupId id, const EndpointOptions& option
   columns.host[slot] = options.host;
   columns.base[slot] = options.base;
   columns.throttle[slot] = 1;
+  columns.ceiling[slot] = 1;
   columns.balance[slot] = 1;
   columns.accuser[slot] = kNobody;
   columns.budget[slot] = kBudgetUnknown;

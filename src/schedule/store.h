@@ -22,11 +22,6 @@ using GroupId = uint32_t;
 using EndpointId = uint32_t;
 inline constexpr uint32_t kNone = 0xffff'ffff;
 
-struct ServiceOptions {
-  Detector detector = Detector::sequential;
-  bool dry_run = false;  // weights are computed and explained, the published ones stay at base
-};
-
 struct GroupOptions {
   uint16_t version = 0;
   uint16_t zone = 0;
