@@ -221,6 +221,105 @@ TEST_F(AdminTest, MetricsSumTheWorkersUnderTheirSlotsNames) {
   EXPECT_THAT(metrics->body, HasSubstr("weir_aborted_requests_total{handling=\"drained\"} 10\n"));
 }
 
+TEST_F(AdminTest, AnOperatorPinsDrainsAndUndoes) {
+  const auto weight = [&](size_t index) {
+    const auto traffic = ask("GET", "/api/v1/traffic");
+    EXPECT_EQ(traffic->status, 200);
+    return element(first_model(*traffic)["deployments"], index)["weight"].as_int64().value_or(-1);
+  };
+  const auto post = [&](const char* what, const char* body) {
+    return ask("POST", std::string("/api/v1/traffic/") + what, body);
+  };
+  EXPECT_EQ(weight(0), 1000);
+  EXPECT_EQ(post("pin", R"({"model":"m","deployment":"up/m","share":0.25,"for_s":60})")->status,
+            200);
+  EXPECT_EQ(weight(0), 215) << "the nearest of the sixteen levels";
+  EXPECT_EQ(process_.weights_published, 1) << "the workers are told at once";
+  const auto pinned = ask("GET", "/api/v1/traffic");
+  const json::Value first = element(first_model(*pinned)["deployments"], 0);
+  EXPECT_EQ(first["pinned"]["share"].as_double(), 0.25);
+  EXPECT_TRUE(first["pinned"]["until"].is_string());
+
+  EXPECT_EQ(post("drain", R"({"model":"m","deployment":"up/m","for_s":60})")->status, 200);
+  EXPECT_EQ(weight(0), 0);
+  const auto last = post("drain", R"({"model":"m","deployment":"down/m","for_s":60})");
+  EXPECT_EQ(last->status, 409) << last->body;
+  EXPECT_THAT(last->body, HasSubstr("force"));
+  EXPECT_EQ(weight(1), 1000);
+  EXPECT_EQ(post("pin", R"({"model":"m","deployment":"down/m","share":0,"for_s":60})")->status,
+            409);
+  EXPECT_EQ(
+      post("drain", R"({"model":"m","deployment":"down/m","for_s":60,"force":false})")->status,
+      409);
+  EXPECT_EQ(post("drain", R"({"model":"m","deployment":"down/m","for_s":60,"force":true})")->status,
+            200);
+  EXPECT_EQ(weight(1), 0);
+
+  const char* undo = R"({"model":"m","deployment":"up/m"})";
+  EXPECT_EQ(post("unpin", undo)->status, 200);
+  EXPECT_EQ(weight(0), 1000);
+  EXPECT_EQ(post("unpin", undo)->status, 404) << "there is none any more";
+  const auto history = ask("GET", "/api/v1/traffic/history?model=m");
+  const json::Value changes = history->root()["changes"];
+  const json::Value latest = element(changes, changes.size() - 1);
+  EXPECT_TRUE(latest["deployment"].equals("up/m"));
+  EXPECT_TRUE(latest["reason"].equals("pin_over"));
+  EXPECT_EQ(process_.weights_published, 4);
+}
+
+TEST_F(AdminTest, ADryRunIsSwitchedForOneModel) {
+  const auto is_dry = [&] {
+    return first_model(*ask("GET", "/api/v1/traffic"))["dry_run"].as_bool();
+  };
+  EXPECT_EQ(is_dry(), false);
+  EXPECT_EQ(ask("POST", "/api/v1/traffic/dry_run", R"({"model":"m","on":true})")->status, 200);
+  EXPECT_EQ(is_dry(), true);
+  EXPECT_EQ(ask("POST", "/api/v1/traffic/dry_run", R"({"model":"m","on":false})")->status, 200);
+  EXPECT_EQ(is_dry(), false);
+  EXPECT_EQ(process_.weights_published, 2);
+}
+
+TEST_F(AdminTest, AnOperatorsWordThatMakesNoSenseChangesNothing) {
+  struct Case {
+    const char* what;
+    const char* body;
+    int status;
+    const char* named;
+  };
+  for (const auto& [what, body, status, named] : {
+           Case{"pin", R"({"deployment":"up/m","share":1,"for_s":60})", 400, "model"},
+           Case{"pin", R"({"model":"m","share":1,"for_s":60})", 400, "deployment"},
+           Case{"pin", R"({"model":"m","deployment":"up/m","for_s":60})", 400, "share"},
+           Case{"pin", R"({"model":"m","deployment":"up/m","share":"1","for_s":60})", 400, "share"},
+           Case{"pin", R"({"model":"m","deployment":"up/m","share":1.5,"for_s":60})", 400, ""},
+           Case{"pin", R"({"model":"m","deployment":"up/m","share":1})", 400, "for_s"},
+           Case{"pin", R"({"model":"m","deployment":"up/m","share":1,"for_s":0})", 400, "for_s"},
+           Case{"pin", R"({"model":"m","deployment":"up/m","share":1,"for_s":604801})", 400,
+                "for_s"},
+           Case{"pin", R"({"model":"m","deployment":"up/m","share":1,"for_s":1.5})", 400, "for_s"},
+           Case{"pin", R"({"model":"m","deployment":"no/m","share":1,"for_s":60})", 404, ""},
+           Case{"pin", R"({"model":"m","deployment":"up/m","share":1,"for_s":60,"x":1})", 400, "x"},
+           Case{"drain", R"({"model":"m","deployment":"up/m"})", 400, "for_s"},
+           Case{"drain", R"({"model":"m","deployment":"up/m","share":0,"for_s":60})", 400, "share"},
+           Case{"drain", R"({"model":"m","deployment":"up/m","for_s":60,"force":"yes"})", 400,
+                "force"},
+           Case{"drain", R"({"model":"x","deployment":"up/m","for_s":60})", 404, ""},
+           Case{"drain", R"([])", 400, "object"},
+           Case{"unpin", R"({"model":"m"})", 400, "deployment"},
+           Case{"unpin", R"({"model":"m","deployment":"up/m"})", 404, ""},
+           Case{"dry_run", R"({"model":"m"})", 400, "on"},
+           Case{"dry_run", R"({"model":"m","on":1})", 400, "on"},
+           Case{"dry_run", R"({"model":"x","on":true})", 404, ""},
+       }) {
+    const auto answer = ask("POST", std::string("/api/v1/traffic/") + what, body);
+    EXPECT_EQ(answer->status, status) << what << body << answer->body;
+    EXPECT_THAT(answer->body, HasSubstr(named)) << what << body;
+  }
+  EXPECT_EQ(process_.weights_published, 0);
+  const auto traffic = ask("GET", "/api/v1/traffic");
+  EXPECT_EQ(element(first_model(*traffic)["deployments"], 0)["weight"].as_int64(), 1000);
+}
+
 TEST_F(AdminTest, ABodyOverTheLimitIsRefused) {
   const std::string body(AdminServer::kBodyBytesMax + 1, ' ');
   EXPECT_EQ(ask("POST", "/api/v1/keys", body)->status, 413);

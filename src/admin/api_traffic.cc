@@ -85,6 +85,15 @@ Result<int64_t> time_field(json::Value body) {
   return *seconds;
 }
 
+// Whether a model may be left without any deployment.
+Result<bool> force_field(json::Value body) {
+  const json::Value force = body["force"];
+  if (!force.exists()) return false;
+  const auto on = force.as_bool();
+  if (!on) return fail(ErrorCode::invalid_argument, "force: expected true or false");
+  return *on;
+}
+
 Result<void> only_fields(json::Value body, std::initializer_list<std::string_view> fields) {
   if (!body.is_object()) return fail(ErrorCode::invalid_argument, "expected a JSON object");
   for (const auto& [key, value] : body.members()) {
@@ -175,22 +184,24 @@ net::Task<Result<Reply>> get_traffic_history(Backend& backend, const Request& re
 }
 
 net::Task<Result<Reply>> post_traffic_pin(Backend& backend, const Request& request) {
-  WEIR_CO_CHECK_OK(only_fields(request.body, {"model", "deployment", "share", "for_s"}));
+  WEIR_CO_CHECK_OK(only_fields(request.body, {"model", "deployment", "share", "for_s", "force"}));
   WEIR_CO_TRY(const std::string model, name_field(request.body, "model"));
   WEIR_CO_TRY(const std::string deployment, name_field(request.body, "deployment"));
   const auto share = request.body["share"].as_double();
   if (!share) co_return fail(ErrorCode::invalid_argument, "share: expected a number from 0 to 1");
   WEIR_CO_TRY(const int64_t seconds, time_field(request.body));
-  WEIR_CO_CHECK_OK(backend.traffic().pin(model, deployment, *share, seconds));
+  WEIR_CO_TRY(const bool force, force_field(request.body));
+  WEIR_CO_CHECK_OK(backend.traffic().pin(model, deployment, *share, seconds, force));
   co_return done(backend, request);
 }
 
 net::Task<Result<Reply>> post_traffic_drain(Backend& backend, const Request& request) {
-  WEIR_CO_CHECK_OK(only_fields(request.body, {"model", "deployment", "for_s"}));
+  WEIR_CO_CHECK_OK(only_fields(request.body, {"model", "deployment", "for_s", "force"}));
   WEIR_CO_TRY(const std::string model, name_field(request.body, "model"));
   WEIR_CO_TRY(const std::string deployment, name_field(request.body, "deployment"));
   WEIR_CO_TRY(const int64_t seconds, time_field(request.body));
-  WEIR_CO_CHECK_OK(backend.traffic().pin(model, deployment, 0, seconds));
+  WEIR_CO_TRY(const bool force, force_field(request.body));
+  WEIR_CO_CHECK_OK(backend.traffic().pin(model, deployment, 0, seconds, force));
   co_return done(backend, request);
 }
 

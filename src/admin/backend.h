@@ -10,6 +10,7 @@
 #include "access/key_store.h"
 #include "base/result.h"
 #include "gateway/counters.h"
+#include "gateway/probe_plan.h"
 #include "gateway/snapshot.h"
 #include "gateway/traffic_control.h"
 #include "http/client.h"
@@ -74,6 +75,8 @@ class Backend {
   virtual ledger::AlertCounts alert_counts() const = 0;
   // The scheduler of the deployments' weights.
   virtual gateway::TrafficControl& traffic() = 0;
+  // When sick deployments are asked by Weir itself.
+  virtual const gateway::ProbePlan& probes() const = 0;
   // An operator's word changed a weight: the workers get the new ones.
   virtual void publish_weights() = 0;
   // Wall milliseconds at which the process started.

@@ -25,6 +25,8 @@ void add(DeploymentCounters& to, const DeploymentCounters& from) {
   to.tokens_cache_read += from.tokens_cache_read;
   to.tokens_output += from.tokens_output;
   to.cost_nano += from.cost_nano;
+  to.probe_cost_nano += from.probe_cost_nano;
+  for (size_t i = 0; i < to.probes.size(); ++i) to.probes[i] += from.probes[i];
   to.unpriced += from.unpriced;
   to.first_token_s.add(from.first_token_s);
   to.duration_s.add(from.duration_s);
@@ -119,6 +121,21 @@ void write_deployments(Exposition& out, const Sum& sum, const SlotNames& names) 
        [](const DeploymentCounters& d) { return static_cast<double>(d.cost_nano) * 1e-9; });
   each("weir_unpriced_requests_total", "Requests without a price in the price book.",
        [](const DeploymentCounters& d) { return d.unpriced; });
+  out.family("weir_probes_total", "counter",
+             "Calls of Weir's own at sick deployments, by what they came to.");
+  for (size_t i = 0; i < sum.deployments.size(); ++i) {
+    for (size_t end = 0; end < gateway::kProbeEnds; ++end) {
+      const uint64_t count = sum.deployments[i].probes[end];
+      if (count == 0) continue;
+      out.sample("weir_probes_total",
+                 {{"model", names.deployments[i].model},
+                  {"deployment", names.deployments[i].name},
+                  {"result", to_string(static_cast<gateway::ProbeEnd>(end))}},
+                 count);
+    }
+  }
+  each("weir_probe_cost_usd_total", "Of weir_cost_usd_total, what Weir's own calls cost.",
+       [](const DeploymentCounters& d) { return static_cast<double>(d.probe_cost_nano) * 1e-9; });
   const auto histograms = [&](std::string_view name, std::string_view help, auto read) {
     out.family(name, "histogram", help);
     for (size_t i = 0; i < sum.deployments.size(); ++i) {
@@ -156,7 +173,7 @@ void write_health(Exposition& out, const gateway::Snapshot& snapshot) {
 }
 
 void write_traffic(Exposition& out, const gateway::Snapshot& snapshot,
-                   const gateway::TrafficControl& traffic,
+                   const gateway::TrafficControl& traffic, const gateway::ProbePlan& probes,
                    const std::vector<WorkerSample>& samples) {
   const auto each = [&](std::string_view name, std::string_view help, auto read) {
     out.family(name, "gauge", help);
@@ -197,6 +214,8 @@ void write_traffic(Exposition& out, const gateway::Snapshot& snapshot,
   one("weir_traffic_recoveries_total", "Deployments back in full health.", counters.recoveries);
   one("weir_traffic_cuts_denied_total", "Seconds in which a safety gate held a cut back.",
       counters.cuts_denied);
+  one("weir_probes_held_back_total", "Times that an account's cap allowed no probe.",
+      probes.held_back());
   const auto sum = [&](std::string_view name, std::string_view help, auto read) {
     one(name, help, total(samples, read));
   };
@@ -448,7 +467,7 @@ std::string metrics_text(const MetricsInput& in) {
   write_models(out, sum, in.names);
   write_deployments(out, sum, in.names);
   write_health(out, in.snapshot);
-  write_traffic(out, in.snapshot, in.traffic, in.samples);
+  write_traffic(out, in.snapshot, in.traffic, in.probes, in.samples);
   write_gateway(out, in.samples);
   write_http(out, in.samples);
   write_ledger(out, in.ledger, in.samples);
@@ -467,6 +486,7 @@ net::Task<Result<Reply>> get_metrics(Backend& backend, const Request&) {
                                         .names = backend.slot_names(),
                                         .snapshot = *snapshot,
                                         .traffic = backend.traffic(),
+                                        .probes = backend.probes(),
                                         .ledger = backend.ledger_health(),
                                         .alerts = backend.alert_counts(),
                                         .sign_ins = backend.people().counts(),

@@ -15,6 +15,7 @@ struct MetricsInput {
   const SlotNames& names;
   const gateway::Snapshot& snapshot;
   const gateway::TrafficControl& traffic;
+  const gateway::ProbePlan& probes;
   ledger::LogHealth ledger;
   ledger::AlertCounts alerts = {};
   identity::SignInCounts sign_ins = {};

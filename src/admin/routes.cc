@@ -205,7 +205,8 @@ const std::vector<Route>& table() {
       {"POST",
        "/api/v1/traffic/drain",
        Permission::traffic_write,
-       "The same with a share of 0",
+       "The same with a share of 0: it is asked nothing but what it alone has. 409 where no other "
+       "of the model would be left, unless force is true",
        post_traffic_drain,
        {},
        R"({"model":"gpt-4o","deployment":"azure-eu/gpt-4o","for_s":3600})"},

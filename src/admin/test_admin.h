@@ -43,6 +43,7 @@ class ScriptedProcess : public Backend {
     names_.models = {"m"};
     names_.deployments = {{"up/m", "m", "up", "openai"}};
     EXPECT_TRUE(keys_changed());
+    traffic_.configure(*snapshot_);
   }
 
   net::Task<std::vector<WorkerSample>> sample() override { co_return samples; }
@@ -58,6 +59,7 @@ class ScriptedProcess : public Backend {
     next->generation = ++generation;
     next->models.resize(1);
     next->models[0].name = "m";
+    next->models[0].pool = provider::Pool({up_, down_});
     WEIR_TRY(const auto stored, keys_->list(true));
     std::vector<access::KeyEntry> entries;
     access::KeyEntry configured;
@@ -87,6 +89,7 @@ class ScriptedProcess : public Backend {
   }
   ledger::AlertCounts alert_counts() const override { return {.sent = 3}; }
   gateway::TrafficControl& traffic() override { return traffic_; }
+  const gateway::ProbePlan& probes() const override { return probes_; }
   void publish_weights() override { ++weights_published; }
   int64_t started_ms() const override { return 1'780'272'000'000; }
   std::string version() const override { return "1.2.3"; }
@@ -125,8 +128,23 @@ class ScriptedProcess : public Backend {
   std::optional<identity::AuditLog> audit_;
   std::unique_ptr<ledger::RequestLog> log_;
   ledger::LogReader reader_{directory_.path()};
+  static std::shared_ptr<provider::Deployment> deployment(const char* name, uint32_t index) {
+    auto made = std::make_shared<provider::Deployment>();
+    auto account = std::make_shared<provider::Account>();
+    account->name = std::string(name).substr(0, std::string(name).find('/'));
+    account->state = std::make_shared<provider::AccountState>();
+    made->account = std::move(account);
+    made->name = name;
+    made->slot = index;
+    made->state = std::make_shared<provider::DeploymentState>();
+    made->state->index = index;
+    return made;
+  }
+  std::shared_ptr<provider::Deployment> up_ = deployment("up/m", 0);
+  std::shared_ptr<provider::Deployment> down_ = deployment("down/m", 1);
   SlotNames names_;
   std::shared_ptr<const gateway::Snapshot> snapshot_;
+  gateway::ProbePlan probes_;
   gateway::TrafficControl traffic_{std::chrono::seconds(100), 1'780'272'000'000, 1};
 };
 
@@ -178,6 +196,14 @@ class AdminTest : public testing::Test {
     key_ = made->root()["key"].string_or("");
     return made->root()["id"].string_or("");
   }
+
+  static json::Value element(json::Value list, size_t number) {
+    for (const json::Value one : list.elements()) {
+      if (number-- == 0) return one;
+    }
+    return {};
+  }
+  static json::Value first_model(Answer& traffic) { return element(traffic.root()["models"], 0); }
 
   // Sessions and tokens are judged by the wall clock.
   ManualClock clock_{SystemClock().wall_ms()};

@@ -176,6 +176,7 @@ Result<std::shared_ptr<const provider::Account>> Composer::make_account(
   made->transport = {account.tls.ca_file, account.tls.verify};
   made->stream_usage = account.stream_usage;
   made->on_abort = account.on_abort;
+  made->probes_per_hour = account.probes_per_hour;
 
   // An account keeps its state across reloads as long as it reaches the same place with the same
   // key: a new key must not wait for what parked the old one. (An account that logs in keeps its
@@ -246,6 +247,7 @@ Result<gateway::Model> Composer::make_model(const Model& model, const Accounts& 
   made.schedule = {model.schedule.detector, model.schedule.dry_run};
   made.affinity = {model.affinity.header, model.affinity.prompt_cache_key, model.affinity.user,
                    model.affinity.prefix, model.affinity.slack.fraction()};
+  made.probe = model.probe;
   if (model.hedge) made.hedge = {model.hedge->after, model.hedge->budget.fraction()};
   made.capture = model.capture;
   made.created_s = wall_ms / 1000;

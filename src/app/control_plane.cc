@@ -367,8 +367,12 @@ void ControlPlane::publish_weights() {
 // is heard a second later.
 void ControlPlane::judge_traffic() {
   if (traffic_->evaluate(loop_.now())) publish_weights();
-  plane_->collect(loop_,
-                  [this](const std::vector<schedule::Sample>& samples) { traffic_->add(samples); });
+  plane_->collect(loop_, [this](size_t worker, const std::vector<schedule::Sample>& samples) {
+    traffic_->add(samples, worker);
+  });
+  for (const gateway::ProbeOrder& order : probes_.due(*snapshot_, *traffic_, loop_.now())) {
+    plane_->probe(order);
+  }
   traffic_timer_->arm(kTrafficInterval);
 }
 

@@ -69,6 +69,7 @@ class ControlPlane final : public admin::Backend {
   }
   ledger::AlertCounts alert_counts() const override { return alerts_->counts(); }
   gateway::TrafficControl& traffic() override { return *traffic_; }
+  const gateway::ProbePlan& probes() const override { return probes_; }
   void publish_weights() override;
   int64_t started_ms() const override { return started_ms_; }
   std::string version() const override;
@@ -122,6 +123,7 @@ class ControlPlane final : public admin::Backend {
   std::unique_ptr<net::Signals> signals_;
   std::unique_ptr<net::Timer> watch_timer_;
   std::unique_ptr<gateway::TrafficControl> traffic_;
+  gateway::ProbePlan probes_;
   std::unique_ptr<net::Timer> traffic_timer_;
   int64_t file_stamp_ = 0;       // of the file that was read last
   int64_t file_stamp_seen_ = 0;  // at the last look

@@ -174,9 +174,16 @@ class DataPlane::WorkerThread {
       asker.post([copy, done] { done(std::move(*copy)); });
     });
   }
-  void collect(net::Loop& asker, const OnTraffic& done) {
-    loop_.post([this, &asker, done] {
-      asker.post([samples = worker_.traffic.take_samples(loop_.now()), done] { done(samples); });
+  void collect(net::Loop& asker, size_t worker, const OnTraffic& done) {
+    loop_.post([this, &asker, worker, done] {
+      asker.post([samples = worker_.traffic.take_samples(loop_.now()), worker, done] {
+        done(worker, samples);
+      });
+    });
+  }
+  void probe(const gateway::ProbeOrder& order) {
+    loop_.post([this, order] {
+      if (!worker_.draining) loop_.spawn(gateway::probe(worker_, order));
     });
   }
   void publish_weights(std::shared_ptr<const gateway::WeightTable> table) {
@@ -269,7 +276,11 @@ void DataPlane::sample(net::Loop& loop, const OnSample& done) {
 }
 
 void DataPlane::collect(net::Loop& loop, const OnTraffic& done) {
-  for (const auto& thread : threads_) thread->collect(loop, done);
+  for (size_t i = 0; i < threads_.size(); ++i) threads_[i]->collect(loop, i, done);
+}
+
+void DataPlane::probe(const gateway::ProbeOrder& order) {
+  threads_[next_prober_++ % threads_.size()]->probe(order);
 }
 
 void DataPlane::publish_weights(std::shared_ptr<const gateway::WeightTable> table) {

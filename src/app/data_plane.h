@@ -13,6 +13,7 @@
 
 #include "admin/backend.h"
 #include "app/config/config.h"
+#include "gateway/probe.h"
 #include "gateway/worker.h"
 #include "http/server.h"
 #include "net/dialer.h"
@@ -64,10 +65,12 @@ class DataPlane {
   using OnSample = std::function<void(size_t worker, admin::WorkerSample)>;
   void sample(net::Loop& loop, const OnSample& done);
   // Asks every worker for what it saw of the deployments since it was asked last; `done` is called
-  // on `loop` once per worker.
-  using OnTraffic = std::function<void(std::vector<schedule::Sample>)>;
+  // on `loop` once per worker, with its index.
+  using OnTraffic = std::function<void(size_t worker, std::vector<schedule::Sample>)>;
   void collect(net::Loop& loop, const OnTraffic& done);
   void publish_weights(std::shared_ptr<const gateway::WeightTable> table);
+  // Has one worker, another each time, make a call of Weir's own.
+  void probe(const gateway::ProbeOrder& order);
   // Lets running requests end within `deadline`; `done` is called on `loop` when all have.
   void drain(net::Loop& loop, Milliseconds deadline, const std::function<void()>& done);
   size_t workers() const { return threads_.size(); }
@@ -76,6 +79,7 @@ class DataPlane {
   class WorkerThread;
   DataPlane() = default;
   std::vector<std::unique_ptr<WorkerThread>> threads_;
+  size_t next_prober_ = 0;
 };
 
 }  // namespace weir::app

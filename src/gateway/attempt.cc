@@ -37,6 +37,11 @@ class InFlight {
   InFlight(Exchange& x, const provider::Deployment& deployment) : x_(x), deployment_(deployment) {
     x_.waited_behind = {};
     const Traffic::Wish wish = wish_of(x, *x.serving);
+    // What a probe will ask. Written when it changes: workers share the cache line.
+    const auto asked = static_cast<uint8_t>(1 + static_cast<uint8_t>(x.route.operation));
+    if (!x.probe && deployment.state->asked.load(std::memory_order_relaxed) != asked) {
+      deployment.state->asked.store(asked, std::memory_order_relaxed);
+    }
     taken_ =
         x_.worker.traffic.sent(x_.attempts.back().ticket, wish, deployment, wish.work, x.stream);
   }
@@ -65,7 +70,7 @@ class InFlight {
 // What the attempt came to, for the books.
 Ending ending_of(const Exchange& x, FailureClass failure) {
   const AttemptRecord& record = x.attempts.back();
-  Ending ending{.failure = failure, .blameless = record.excused};
+  Ending ending{.failure = failure, .blameless = record.excused, .probe = x.probe};
   if (failure != FailureClass::none) return ending;
   if (x.client_gone) {
     ending.failure = FailureClass::cancelled;

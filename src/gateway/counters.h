@@ -27,6 +27,15 @@ enum class AbortHandling : uint8_t {
 inline constexpr size_t kAbortHandlings = 5;
 std::string_view to_string(AbortHandling handling);  // drain.cc
 
+// What a call of Weir's own came to (probe.h).
+enum class ProbeEnd : uint8_t {
+  answered,
+  failed,   // as a sick deployment does
+  unclear,  // refused, throttled or not sent: nothing is known
+};
+inline constexpr size_t kProbeEnds = 3;
+std::string_view to_string(ProbeEnd end);  // probe.cc
+
 // What one deployment did for this worker, by Deployment::slot.
 struct DeploymentCounters {
   std::array<uint64_t, kFailureClasses> attempts{};  // by FailureClass; none = answered
@@ -35,6 +44,8 @@ struct DeploymentCounters {
   uint64_t tokens_output = 0;
   int64_t cost_nano = 0;
   uint64_t unpriced = 0;
+  std::array<uint64_t, kProbeEnds> probes{};  // Weir's own calls, by ProbeEnd
+  int64_t probe_cost_nano = 0;                // of the cost above, theirs
   observe::Histogram first_token_s;
   observe::Histogram duration_s;
 };

@@ -91,6 +91,8 @@ struct Exchange {
   int64_t input_estimate = 0;   // tokens
   int64_t output_estimate = 0;  // tokens: the most it may answer, or a guess
 
+  bool probe = false;  // a call of Weir's own, made to see whether a deployment is well (probe.h)
+
   // An id in the request belongs to this account: no other may serve it (pins.h).
   const provider::Account* pinned = nullptr;  // lives as long as the snapshot
   std::string pinned_by;                      // the id

@@ -126,7 +126,7 @@ bool Begun::good() const {
 
 std::optional<Nanoseconds> hedge_after(Exchange& x, const Outgoing& outgoing) {
   const std::optional<HedgeRules>& rules = x.serving->hedge;
-  if (!rules || x.attempts.size() != 1 || x.body_streamed || x.pinned != nullptr) {
+  if (!rules || x.attempts.size() != 1 || x.body_streamed || x.pinned != nullptr || x.probe) {
     return std::nullopt;
   }
   const Operation operation = x.route.operation;

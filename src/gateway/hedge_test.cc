@@ -84,6 +84,44 @@ TEST(Hedge, TheFirstToBeginIsRelayedAndTheOtherIsBilledByEstimate) {
   }
 }
 
+// The one that lost took at least so long: enough to find that it has become slow, although it
+// never gets to the end of an answer.
+TEST(Hedge, ALoserTellsThatItIsSlow) {
+  for (const bool stream : {false, true}) {
+    Hedged h(Milliseconds(500), 1.0);
+    const Scripted good =
+        stream ? sse_answer({std::string(kText), std::string(kStop)}) : json_answer(200, kGood);
+    const auto ask = [&] {
+      EXPECT_EQ(h.world.post("/v1/chat/completions", stream ? kAskStream : kAsk).status, 200);
+    };
+    h.script_both(late(good, milliseconds(100)));
+    for (int i = 0; i < 20; ++i) ask();
+    Traffic& traffic = h.world.worker().traffic;
+    (void)traffic.take_samples(h.world.loop().now());
+    h.world.clear("a");
+    h.world.script("a", late(good, seconds(20)));
+    const uint64_t before = h.counters().hedges_won;
+    for (int i = 0; i < 20; ++i) ask();
+    const auto lost = static_cast<uint32_t>(h.counters().hedges_won - before);
+    ASSERT_GT(lost, 0U);
+    schedule::Sample a;
+    schedule::Sample b;
+    for (const schedule::Sample& sample : traffic.take_samples(h.world.loop().now())) {
+      (sample.endpoint == h.world.deployment("m", 0).state->index ? a : b) = sample;
+    }
+    EXPECT_EQ(a.requests, lost);
+    EXPECT_EQ(a.errors, 0U) << "to be slow is no failure";
+    EXPECT_TRUE(schedule::plausible(a));
+    const auto mean = [](uint32_t sum, uint32_t count) { return sum / count / schedule::kLnUnit; };
+    EXPECT_GE(mean(a.ln_latency, a.requests), mean(b.ln_latency, b.requests) + 1);
+    if (stream) {
+      EXPECT_EQ(a.streams, lost);
+      EXPECT_GE(mean(a.ln_ttft, a.streams), mean(b.ln_ttft, b.streams) + 1);
+      EXPECT_EQ(mean(a.ln_itl, a.streams), mean(b.ln_itl, b.streams)) << "of that it said nothing";
+    }
+  }
+}
+
 TEST(Hedge, AnAnswerThatComesInTimeStaysAlone) {
   Hedged h;
   h.script_both(late(json_answer(200, kGood), milliseconds(400)));

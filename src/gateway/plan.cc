@@ -112,7 +112,8 @@ Traffic::Wish wish_of(Exchange& x, const Model& model) {
           .now = x.now(),
           .tokens = static_cast<double>(x.input_estimate + x.output_estimate),
           .work = work_of(x.input_estimate, x.output_estimate),
-          .affinity = *x.affinity};
+          .affinity = *x.affinity,
+          .bound = x.pinned != nullptr};
 }
 
 provider::Pick plan_beside(Exchange& x) {

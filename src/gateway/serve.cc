@@ -18,6 +18,8 @@ constexpr Milliseconds kBackOffFirst{100};
 // Limits of accounts refill continuously: what was full has room for somebody soon.
 constexpr Milliseconds kAccountWait{1'000};
 
+}  // namespace
+
 void accept(Exchange& x) {
   const net::Loop& loop = x.worker.loop;
   x.started = loop.now();
@@ -26,6 +28,8 @@ void accept(Exchange& x) {
   x.id_text = "req_" + x.id.to_text();
   x.route = route_of(x.client.head());
 }
+
+namespace {
 
 bool answered_without_model(const Exchange& x) {
   return x.route.kind != RouteKind::model_call;
@@ -95,6 +99,12 @@ void nothing_to_try(Exchange& x) {
                        "the model \"{}\" is not served there. Leave it out, or ask a model of that "
                        "account.",
                        x.pinned_by, x.pinned->name, x.asked->name));
+    return;
+  }
+  if (x.worker.traffic.all_drained(*x.asked)) {
+    refuse(x, ApiErrorType::unavailable, 503, "deployments_drained",
+           fmt::format("An operator has drained every deployment of the model \"{}\".",
+                       x.asked->name));
     return;
   }
   refuse(x, ApiErrorType::invalid_request, 400, "unsupported_operation",

@@ -124,15 +124,31 @@ ledger::RequestRow make_row(Exchange& x, const ledger::Cost& cost) {
   return row;
 }
 
+void count_probe(Exchange& x) {
+  if (x.deployment == nullptr || x.attempts.empty()) return;
+  const AttemptRecord& attempt = x.attempts.back();
+  DeploymentCounters& counters = x.worker.counters.deployment(x.deployment->slot);
+  const bool answered = attempt.failure == FailureClass::none && attempt.status != 0;
+  const bool failed = provider::rule_of(attempt.failure).counts_against_health && !attempt.excused;
+  ++counters.probes[static_cast<size_t>(answered ? ProbeEnd::answered
+                                        : failed ? ProbeEnd::failed
+                                                 : ProbeEnd::unclear)];
+  counters.probe_cost_nano += attempt.cost.total.nano();
+}
+
+// Tokens and cost are spent by whomever; only clients' requests count as requests.
 void count(Exchange& x, const ledger::RequestRow& row) {
   Counters& counters = x.worker.counters;
-  ++counters.statuses[static_cast<size_t>(std::clamp(x.status / 100, 0, 5))];
-  if (x.client_gone) ++counters.client_aborts;
-  if (row.outcome == ledger::Outcome::aborted) {
-    ++counters.aborts[static_cast<size_t>(x.abort_handling)];
-  }
-  if (x.asked != nullptr) {
-    ++counters.model(x.asked->slot).requests[static_cast<size_t>(row.outcome)];
+  if (x.probe) count_probe(x);
+  if (!x.probe) {
+    ++counters.statuses[static_cast<size_t>(std::clamp(x.status / 100, 0, 5))];
+    if (x.client_gone) ++counters.client_aborts;
+    if (row.outcome == ledger::Outcome::aborted) {
+      ++counters.aborts[static_cast<size_t>(x.abort_handling)];
+    }
+    if (x.asked != nullptr) {
+      ++counters.model(x.asked->slot).requests[static_cast<size_t>(row.outcome)];
+    }
   }
   for (const AttemptRecord& attempt : x.attempts) {
     DeploymentCounters& deployment = counters.deployment(attempt.deployment->slot);

@@ -89,6 +89,9 @@ bool makes_something(const Exchange& x);
 // settle.cc: usage -> cost -> ledger row; limits released; counters. Exactly once.
 void settle(Exchange& x);
 
+// serve.cc: gives the exchange its id, its time and its route.
+void accept(Exchange& x);
+
 // serve.cc: the journey. The handler of the public listener.
 net::Task<void> serve(Worker& worker, http::ServerExchange& client);
 

@@ -191,7 +191,7 @@ Model& TestWorld::model(const std::string& name, const std::vector<std::string>&
     one->model = slash == std::string::npos ? name : text.substr(slash + 1);
     one->base_model = one->model;
     one->name = one->account->name + "/" + one->model;
-    one->slot = static_cast<uint32_t>(list.size());
+    one->slot = states_;
     one->state = std::make_shared<provider::DeploymentState>();
     one->state->index = states_++;
     list.push_back(std::move(one));

@@ -17,11 +17,15 @@ constexpr double kInputPart = 0.1;  // of the time that a generated token takes
 constexpr double kWorkOfACall = 20;
 // Latencies are compared for as much work as this, so that a long answer is no slow one.
 constexpr double kWorkCompared = 100;
-constexpr double kFirstMemory = 0.1;
+constexpr double kUsualMemory = 0.1;
 constexpr double kPatienceTimes = 4;  // the usual
 
 double seconds(Nanoseconds time) {
   return std::chrono::duration<double>(time).count();
+}
+
+void smooth(double& usual, double number) {
+  usual += (number - usual) * (usual == 0 ? 1 : kUsualMemory);
 }
 
 double microseconds(Nanoseconds time) {
@@ -125,8 +129,10 @@ void Traffic::rebuild(Books& of, const Wish& wish) {
       if (slot == tier->slots.end()) {
         tier->slots.push_back(pool[i]->slot);
         tier->in_pool.push_back(i);
+        tier->indices.push_back(0);
         tier->bases.push_back(1);
       }
+      tier->indices[position] = pool[i]->state->index;
       tier->in_pool[position] = i;
       tier->bases[position] = base_of(wish.model, pool[i]->weight);
     }
@@ -249,7 +255,8 @@ void Traffic::began(Ticket& ticket, Nanoseconds now) {
 void Traffic::finished(Ticket& ticket, const provider::Deployment& deployment, Nanoseconds now,
                        Nanoseconds started, const Ending& ending) {
   if (!ticket.open()) return;
-  const Ended ended = ended_of(ending);
+  Ended ended = ended_of(ending);
+  if (ending.probe && ended == Ended::good) ended = Ended::answered;
   provider::AccountState& account = *deployment.account->state;
   deployment.state->in_flight.fetch_sub(1, std::memory_order_relaxed);
   account.in_flight.fetch_sub(1, std::memory_order_relaxed);
@@ -278,22 +285,33 @@ void Traffic::finished(Ticket& ticket, const provider::Deployment& deployment, N
   if (ending.outrun && ended == Ended::unknown) {
     models_[ticket.model].begins[ending.stream ? 1 : 0].add(
         static_cast<double>((now - started).count()));
+    note_outrun(of_it, ticket, ending.stream, now, now - started);
   }
   ticket.model = Ticket::kNone;
 
   Sample& sample = of_it.sample;
+  if (ending.probe && ended != Ended::throttled) {
+    if (ended == Ended::answered && ending.failure == FailureClass::none) {
+      sample.marks |= schedule::kMarkProbeAnswered;
+    } else if (ended == Ended::failed || ended == Ended::unreachable) {
+      sample.marks |= schedule::kMarkProbeFailed;
+    }
+    return;
+  }
   switch (ended) {
     case Ended::good: {
-      schedule::add_request(sample, microseconds(ending.latency) * kWorkCompared / actual, false);
+      const double compared = microseconds(ending.latency) * kWorkCompared / actual;
+      schedule::add_request(sample, compared, false);
+      smooth(of_it.usual_ln_latency, schedule::ln_units(compared));
+      smooth(of_it.usual_work, actual);
       if (ending.first.count() > 0) {
-        const double first = static_cast<double>(ending.first.count());
-        of_it.usual_first +=
-            (first - of_it.usual_first) * (of_it.usual_first == 0 ? 1 : kFirstMemory);
+        smooth(of_it.usual_first, static_cast<double>(ending.first.count()));
         ++sample.streams;
         sample.ln_ttft += schedule::ln_units(microseconds(ending.first));
         const double between = microseconds(ending.behind) /
                                static_cast<double>(std::max<int64_t>(ending.output - 1, 1));
         sample.ln_itl += schedule::ln_units(between);
+        smooth(of_it.usual_ln_itl, schedule::ln_units(between));
       }
       const int64_t tokens = std::max<int64_t>(ending.input + ending.output, 0);
       sample.tokens = schedule::saturating_add(
@@ -315,6 +333,28 @@ void Traffic::finished(Ticket& ticket, const provider::Deployment& deployment, N
     case Ended::unknown:
       break;
   }
+}
+
+// A bound from below shows that something is slow and never that it is quick: where it lies below
+// the usual it says nothing. What it does not tell is put down as the usual.
+void Traffic::note_outrun(Seen& of, const Ticket& ticket, bool stream, Nanoseconds now,
+                          Nanoseconds took) {
+  if (of.usual_work == 0) return;
+  Sample& sample = of.sample;
+  const auto usual_ln = static_cast<uint32_t>(of.usual_ln_latency);
+  if (stream) {
+    if (of.usual_first == 0 || static_cast<double>(took.count()) <= of.usual_first) return;
+    ++sample.streams;
+    sample.ln_ttft += schedule::ln_units(microseconds(took));
+    sample.ln_itl += static_cast<uint32_t>(of.usual_ln_itl);
+  }
+  const uint32_t bound = schedule::ln_units(microseconds(took) * kWorkCompared / of.usual_work);
+  if (!stream && bound <= usual_ln) return;
+  sample.requests = schedule::saturating_add(sample.requests, 1);
+  sample.ln_latency = schedule::saturating_add(sample.ln_latency, std::max(bound, usual_ln));
+  if (ticket.tier == Ticket::kNone) return;
+  models_[ticket.model].tiers[ticket.tier].view.at_least(ticket.at, seconds(now), seconds(took),
+                                                         of.usual_work);
 }
 
 void Traffic::quota(const Ticket& ticket, Nanoseconds now, const provider::RateLimits& limits) {
@@ -353,6 +393,14 @@ void Traffic::quota(const Ticket& ticket, Nanoseconds now, const provider::RateL
 
 std::vector<Sample> Traffic::take_samples(Nanoseconds now) {
   std::vector<Sample> samples;
+  for (const Books& of : models_) {
+    for (const Tier& tier : of.tiers) {
+      for (uint32_t i = 0; i < tier.indices.size(); ++i) {
+        if (!tier.view.avoided(i, seconds(now))) continue;
+        seen(tier.indices[i]).sample.marks |= schedule::kMarkAvoided;
+      }
+    }
+  }
   for (uint32_t i = 0; i < seen_.size(); ++i) {
     Seen& of = seen_[i];
     Sample& sample = of.sample;
@@ -370,6 +418,16 @@ std::vector<Sample> Traffic::take_samples(Nanoseconds now) {
     sample = {};
   }
   return samples;
+}
+
+bool Traffic::all_drained(const Model& model) const {
+  bool any = false;
+  for (const auto& deployment : model.pool.deployments()) {
+    if (deployment->weight == 0) continue;
+    if (!drained(*deployment)) return false;
+    any = true;
+  }
+  return any;
 }
 
 bool Traffic::avoided(const Wish& wish, const provider::Deployment& deployment) {

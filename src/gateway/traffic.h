@@ -75,6 +75,7 @@ struct Ending {
   int64_t input = 0;       // tokens read, cached ones left out
   bool stream = false;
   bool outrun = false;  // broken off, as another attempt began first
+  bool probe = false;   // a call of Weir's own (probe.h): too small to be compared
   int64_t output = 0;   // tokens generated
 };
 
@@ -106,6 +107,7 @@ class Traffic {
     double tokens = 0;  // that the call may use
     double work = 0;
     AffinityKeys affinity = {};
+    bool bound = false;  // what it is about is at one account alone: a drain does not keep it away
   };
   // The learned 95th percentile of the time until an answer begins; zero while it is not known.
   Nanoseconds usual_most(const Model& model, bool stream) const;
@@ -113,7 +115,8 @@ class Traffic {
   void use(std::shared_ptr<const WeightTable> table) { table_ = std::move(table); }
 
   // A deployment of that model among those that `serves(deployment)` lets through: of the highest
-  // priority that has capacity left, by weight, load and pace. Nothing where none is let through.
+  // priority that has capacity left, by weight, load and pace. Nothing where none is let through:
+  // what an operator has drained is not, unless the wish is bound to it.
   // A trial that the pick takes is the caller's to report on or to give back.
   template <class Serves>
   provider::Pick pick(Random& random, const Wish& wish, const Serves& serves);
@@ -139,6 +142,8 @@ class Traffic {
   void count_hedge_refused() { ++counters_.hedges_refused; }
   // Whether the account's configured limits let the call through.
   bool account_holds(const provider::Deployment& deployment, const Wish& wish);
+  // Whether an operator has drained all of the model.
+  bool all_drained(const Model& model) const;
   // Whether this worker steps around the deployment at the moment.
   bool avoided(const Wish& wish, const provider::Deployment& deployment);
   double inflight(const Wish& wish, const provider::Deployment& deployment);
@@ -149,6 +154,7 @@ class Traffic {
     schedule::LocalView view{0};
     std::vector<uint32_t> slots;    // by position
     std::vector<uint32_t> in_pool;  // by position: in the pool of the newest snapshot
+    std::vector<uint32_t> indices;  // by position: DeploymentState::index
     std::vector<float> bases;       // by position
     double share = 1;               // of its base weight that is published
   };
@@ -171,7 +177,11 @@ class Traffic {
     uint32_t inflight = 0;
     uint32_t awaiting = 0;
     Nanoseconds last_sign{0};  // something came back, or nothing was awaited
-    double usual_first = 0;    // ns to the first content, smoothed
+    // What successes are like, smoothed; 0 is unknown.
+    double usual_first = 0;  // ns to the first content
+    double usual_work = 0;
+    double usual_ln_latency = 0;  // as samples count them
+    double usual_ln_itl = 0;
   };
 
   Books& books(const Wish& wish);
@@ -188,6 +198,8 @@ class Traffic {
   bool drained(const provider::Deployment& deployment) const {
     return table_ != nullptr && table_->of(deployment.slot) == 0;
   }
+  // What was broken off because another attempt began first took at least `took`.
+  void note_outrun(Seen& of, const Ticket& ticket, bool stream, Nanoseconds now, Nanoseconds took);
   static bool take_limits(Ticket& ticket, provider::AccountState& account, const Wish& wish);
 
   // Where the request's like went, if that is usable and not too loaded; else nothing.
@@ -301,17 +313,14 @@ provider::Pick Traffic::pick(Random& random, const Wish& wish, const Serves& ser
       }
     }
   }
-  // All are parked: the one that comes back first, a drained one last. Configured limits hold even
-  // then.
+  // All are parked: the one that comes back first. Configured limits and drains hold even then.
   const provider::Deployment* soonest = nullptr;
-  const auto later = [&](const provider::Deployment& a, const provider::Deployment& b) {
-    const bool a_drained = drained(a);
-    if (a_drained != drained(b)) return a_drained;
-    return provider::parked_until(a) > provider::parked_until(b);
-  };
   for (const auto& one : wish.model.pool.deployments()) {
-    if (one->weight == 0 || !serves(*one) || !account_holds(*one, wish)) continue;
-    if (soonest == nullptr || later(*soonest, *one)) soonest = one.get();
+    if (one->weight == 0 || (drained(*one) && !wish.bound)) continue;
+    if (!serves(*one) || !account_holds(*one, wish)) continue;
+    if (soonest == nullptr || provider::parked_until(*soonest) > provider::parked_until(*one)) {
+      soonest = one.get();
+    }
   }
   if (soonest != nullptr) ++counters_.leases_hit;
   return {soonest, Choice::least_parked};

@@ -6,6 +6,7 @@ namespace weir::gateway {
 namespace {
 
 constexpr uint32_t kReporter = 0;
+constexpr std::chrono::seconds kWorkerExpected{10};
 // Sentences come from the journal once a second; more changes than this in one are let go.
 constexpr uint32_t kRecords = 8'192;
 
@@ -36,9 +37,8 @@ schedule::Policy traffic_policy() {
   policy.cut_blind = 0.5F;
   policy.cut_blind_later = 0.67F;
   policy.panic = 0.3F;
-  // The reporters are this process's own workers: a deployment of which nothing is heard is one
-  // that their guards step around.
-  policy.coverage = 0;
+  // A table is at the workers within milliseconds, and their samples at most a second old.
+  policy.stage_seconds = 1;
   return policy;
 }
 
@@ -95,10 +95,13 @@ void TrafficControl::configure(const Snapshot& snapshot) {
   note_changes();
 }
 
-void TrafficControl::add(const std::vector<schedule::Sample>& samples) {
+void TrafficControl::add(const std::vector<schedule::Sample>& samples, size_t worker) {
+  if (worker >= workers_.size()) workers_.resize(worker + 1);
+  workers_[worker].answered = true;
   for (const schedule::Sample& sample : samples) {
     if (sample.endpoint >= pending_.size()) {
       pending_.resize(sample.endpoint + 1);
+      heard_.resize(sample.endpoint + 1);
       budgets_.resize(sample.endpoint + 1, schedule::kBudgetUnknown);
     }
     schedule::merge(pending_[sample.endpoint], sample);
@@ -106,22 +109,44 @@ void TrafficControl::add(const std::vector<schedule::Sample>& samples) {
   }
 }
 
+bool TrafficControl::are_heard(Nanoseconds now) {
+  size_t expected = 0;
+  size_t answered = 0;
+  for (WorkerHeard& worker : workers_) {
+    if (worker.answered) worker = {.at = now, .known = true};
+    if (!worker.known || now - worker.at > kWorkerExpected) continue;
+    ++expected;
+    if (worker.at == now) ++answered;
+  }
+  return static_cast<float>(answered) >= traffic_policy().coverage * static_cast<float>(expected);
+}
+
 bool TrafficControl::evaluate(Nanoseconds now) {
   const uint32_t second = second_of(now);
   if (second < scheduler_.next_second()) return false;
   // After a pause (a suspended machine) the seconds in between are nobody's.
   if (second > scheduler_.next_second()) scheduler_.skip_to(second);
-  for (const auto& [slot, endpoint] : endpoints_) {
-    if (endpoint.index >= pending_.size()) continue;
-    schedule::Sample sample = pending_[endpoint.index];
-    if (sample == schedule::Sample{}) continue;
-    sample.endpoint = endpoint.id;
-    sample.second = second;
-    sample.reporter = kReporter;
-    sample.sources = 1;
-    (void)scheduler_.ingest(sample);
+  for (size_t i = 0; i < pending_.size(); ++i) {
+    const schedule::Sample& sample = pending_[i];
+    Heard& heard = heard_[i];
+    if (sample.requests + sample.throttled + sample.caller_faults > 0) heard.traffic = now;
+    heard.avoided = (sample.marks & schedule::kMarkAvoided) != 0;
+    if ((sample.marks & schedule::kMarkProbeAnswered) != 0) ++heard.probes_answered;
+    if ((sample.marks & schedule::kMarkProbeFailed) != 0) ++heard.probes_failed;
   }
-  std::fill(pending_.begin(), pending_.end(), schedule::Sample{});
+  // What few workers say is kept until the others are heard, too.
+  if (are_heard(now)) {
+    for (const auto& [slot, endpoint] : endpoints_) {
+      schedule::Sample sample;
+      if (endpoint.index < pending_.size()) sample = pending_[endpoint.index];
+      sample.endpoint = endpoint.id;
+      sample.second = second;
+      sample.reporter = kReporter;
+      sample.sources = 1;
+      (void)scheduler_.ingest(sample);
+    }
+    std::fill(pending_.begin(), pending_.end(), schedule::Sample{});
+  }
   const uint64_t before = scheduler_.counters().weights_changed;
   scheduler_.evaluate();
   const bool moved = scheduler_.counters().weights_changed != before;
@@ -151,14 +176,29 @@ const TrafficControl::Endpoint* TrafficControl::find(std::string_view model,
   return nullptr;
 }
 
+bool TrafficControl::is_last(const Endpoint& endpoint) const {
+  for (const auto& [slot, other] : endpoints_) {
+    if (other.model == endpoint.model && other.id != endpoint.id &&
+        scheduler_.weight(other.id) > 0) {
+      return false;
+    }
+  }
+  return true;
+}
+
 Result<void> TrafficControl::pin(std::string_view model, std::string_view deployment, double share,
-                                 int64_t seconds) {
+                                 int64_t seconds, bool force) {
   const Endpoint* endpoint = find(model, deployment);
   if (endpoint == nullptr) {
     return fail(ErrorCode::not_found, "the model has no such deployment with a weight");
   }
   if (seconds < 1 || seconds > kPinSecondsMax) {
     return fail(ErrorCode::invalid_argument, "for_s: expected 1 to 604800 seconds");
+  }
+  if (share == 0 && !force && is_last(*endpoint)) {
+    return fail(ErrorCode::already_exists,
+                "every other deployment of the model is drained already, and it would answer "
+                "nothing but what its fallbacks do; \"force\": true drains it all the same");
   }
   WEIR_CHECK_OK(scheduler_.pin(endpoint->id, static_cast<float>(share),
                                scheduler_.next_second() - 1 + static_cast<uint32_t>(seconds)));

@@ -2,7 +2,9 @@
 // samples of all workers, has the scheduler judge them (schedule/scheduler.h) and gives the table
 // of weights that the workers choose by until the next. A model is a service and its deployments
 // the endpoints; a deployment that serves two models is judged in both by the samples of both. The
-// workers' samples are summed first: they are one process and one reporter.
+// workers' samples are summed first: they are one process and one reporter, which tells of every
+// deployment each second, if only that there was nothing. It is not heard, and nobody cut, while
+// too few of its workers answer.
 //
 // What changes is told as sentences. Operators pin and drain here, always until a moment. Control
 // plane's thread only; limits: schedule::Limits, kHistory.
@@ -59,21 +61,33 @@ class TrafficControl {
   // Deployments come and go; those that stay keep their past.
   void configure(const Snapshot& snapshot);
 
-  // Adds what one worker saw since it was asked last.
-  void add(const std::vector<schedule::Sample>& samples);
+  // Adds what one worker saw since it was asked last. A worker that answered within ten seconds is
+  // expected to answer each second.
+  void add(const std::vector<schedule::Sample>& samples, size_t worker = 0);
   // Judges the seconds that are over. True where a weight changed.
   bool evaluate(Nanoseconds now);
 
   // The weights by now. Immutable.
   std::shared_ptr<const WeightTable> table();
 
-  // An operator's word, from now on for `seconds`: that share of its base weight, 0 drains. Errors:
-  // not_found; invalid_argument for a share outside 0 to 1 or a time outside 1 s to seven days.
+  // An operator's word, from now on for `seconds`: that share of its base weight, 0 drains. A
+  // drained one is asked nothing, even where all others are down, but for what it alone has.
+  // Errors: not_found; invalid_argument for a share outside 0 to 1 or a time outside 1 s to seven
+  // days; already_exists where it would be the last of its model to be drained, unless forced.
   Result<void> pin(std::string_view model, std::string_view deployment, double share,
-                   int64_t seconds);
+                   int64_t seconds, bool force = false);
   Result<void> unpin(std::string_view model, std::string_view deployment);
   // Whether weights are only told; until the next reload.
   Result<void> dry_run(std::string_view model, bool on);
+
+  // What was last heard of a deployment, by DeploymentState::index.
+  struct Heard {
+    Nanoseconds traffic{-3'600'000'000'000};  // a client's request ended there
+    bool avoided = false;                     // a worker steps around it
+    uint32_t probes_answered = 0;
+    uint32_t probes_failed = 0;
+  };
+  Heard heard(uint32_t index) const { return index < heard_.size() ? heard_[index] : Heard{}; }
 
   bool is_dry_run(uint32_t model_slot) const;
   std::optional<Seen> seen(uint32_t deployment_slot) const;
@@ -99,6 +113,8 @@ class TrafficControl {
     schedule::ServiceOptions options;
   };
   const Endpoint* find(std::string_view model, std::string_view deployment) const;
+  // Whether all others of its model have no weight.
+  bool is_last(const Endpoint& endpoint) const;
   void note_changes();
   int64_t wall_of(uint32_t second) const { return wall_offset_ms_ + int64_t{second} * 1000; }
 
@@ -107,8 +123,18 @@ class TrafficControl {
   std::map<uint32_t, Service> services_;    // by Model::slot
   std::map<uint32_t, Endpoint> endpoints_;  // by Deployment::slot
   std::map<schedule::EndpointId, std::pair<std::string, std::string>> names_;  // also of the gone
+  // Whether enough of the workers have answered since the last time.
+  bool are_heard(Nanoseconds now);
+
   std::vector<schedule::Sample> pending_;  // by DeploymentState::index
-  std::vector<uint16_t> budgets_;          // likewise, as last told
+  std::vector<Heard> heard_;               // likewise
+  struct WorkerHeard {
+    Nanoseconds at{0};
+    bool answered = false;  // since the last evaluation
+    bool known = false;
+  };
+  std::vector<WorkerHeard> workers_;
+  std::vector<uint16_t> budgets_;  // likewise, as last told
   std::deque<Change> history_;
   uint64_t told_ = 0;     // changes
   uint64_t logged_ = 0;   // of them

@@ -8,71 +8,13 @@
 
 #include <map>
 
-#include "gateway/test_world.h"
-#include "gateway/traffic_control.h"
+#include "gateway/test_traffic.h"
 
 namespace weir::gateway {
 namespace {
 
 using std::chrono::seconds;
 using testing::HasSubstr;
-
-constexpr std::string_view kAsk = R"({"model":"m","messages":[{"role":"user","content":"hi"}]})";
-constexpr std::string_view kGood =
-    R"({"id":"c","object":"chat.completion","created":1,"model":"m","choices":[{"index":0,"message":{"role":"assistant","content":"fine"},"finish_reason":"stop"}],"usage":{"prompt_tokens":5,"completion_tokens":2,"total_tokens":7}})";
-constexpr std::string_view kBad = R"({"error":{"message":"boom","type":"server_error"}})";
-
-// A world and its control plane: play() sends requests at an even pace and judges each second.
-class Scheduled {
- public:
-  explicit Scheduled(const std::vector<std::string>& names) {
-    for (const std::string& name : names) {
-      world.account(name);
-      world.script(name, json_answer(200, kGood));
-    }
-    model = &world.model("m", names);
-    model->retries.attempts = 1;
-    control.configure(world.snapshot());
-    publish();
-  }
-  void publish() { world.worker().traffic.use(control.table()); }
-  void judge() {
-    control.add(world.worker().traffic.take_samples(world.loop().now()));
-    control.evaluate(world.loop().now());
-    publish();
-  }
-  // The answers that clients got, and who gave them.
-  void play(int for_seconds, int a_second, std::string_view body = kAsk) {
-    for (int s = 0; s < for_seconds; ++s) {
-      for (int i = 0; i < a_second; ++i) {
-        const Answer answer = world.post("/v1/chat/completions", body);
-        ++statuses[answer.status];
-        ++served[answer.header("x-weir-deployment")];
-        world.advance(Milliseconds(1000 / a_second));
-      }
-      judge();
-    }
-  }
-  void forget() {
-    statuses.clear();
-    served.clear();
-  }
-  schedule::Verdict verdict(size_t index) {
-    return control.seen(world.deployment("m", index).slot)->verdict;
-  }
-  uint16_t weight(size_t index) { return verdict(index).weight; }
-  double share(const std::string& name) {
-    int all = 0;
-    for (const auto& [who, count] : served) all += count;
-    return all == 0 ? 0 : served[name] / static_cast<double>(all);
-  }
-
-  TestWorld world;
-  TrafficControl control{world.loop().now(), 0, 1};
-  Model* model = nullptr;
-  std::map<int, int> statuses;
-  std::map<std::string, int> served;
-};
 
 TEST(Traffic, ASickDeploymentLosesItsTrafficAndEarnsItBackInStages) {
   Scheduled s({"a", "b", "c"});
@@ -122,6 +64,46 @@ TEST(Traffic, AStormOf429MovesTrafficAndMarksNobodySick) {
   EXPECT_GT(s.share("b/m"), 0.9);
   // At most one attempt per lease reached it.
   EXPECT_LE(s.world.requests("a").size(), 60U);
+}
+
+// What a limit counts comes back with time: no request need be sent to learn that.
+TEST(Traffic, CapacityComesBackSoonAfterTheLastRefusal) {
+  Scheduled s({"a", "b"});
+  s.model->retries.attempts = 2;
+  s.play(5, 4);
+  s.world.clear("a");
+  s.world.script("a", json_answer(429, kBad, "retry-after: 2\r\n"));
+  s.play(25, 4);
+  EXPECT_LT(s.verdict(0).capacity, 0.6F);
+  s.world.clear("a");
+  s.world.script("a", json_answer(200, kGood));
+  s.play(12, 4);
+  EXPECT_EQ(s.weight(0), 1000);
+}
+
+TEST(Traffic, HalfOfItsShareIsBackSoonAtTwoRequestsASecond) {
+  Scheduled s({"a", "b", "c", "d", "e"}, provider::ProbeKind::completion);
+  s.model->retries.attempts = 3;
+  s.play(30, 10);
+  for (const bool dead : {false, true}) {
+    s.world.clear("b");
+    for (int i = 0; i < 2000; ++i) {
+      s.world.script(
+          "b", json_answer(dead || i % 2 == 0 ? 500 : 200, dead || i % 2 == 0 ? kBad : kGood));
+    }
+    s.play(25, 10);
+    EXPECT_EQ(s.verdict(1).phase, schedule::Phase::cut) << dead;
+    s.world.clear("b");
+    s.world.script("b", json_answer(200, kGood));
+    int took = 0;
+    while (s.weight(1) < 500 && took < 100) {
+      s.play(1, 10);
+      ++took;
+    }
+    EXPECT_LE(took, 30) << dead;
+    s.play(60, 10);
+    EXPECT_EQ(s.weight(1), 1000) << dead;
+  }
 }
 
 TEST(Traffic, WhenAllAreSickNobodyIsCut) {
@@ -347,6 +329,95 @@ TEST(TrafficControl, PinsEndByThemselves) {
   EXPECT_FALSE(s.control.pin("m", "a/m", 2, 10));
   EXPECT_FALSE(s.control.pin("m", "nobody", 1, 10));
   EXPECT_FALSE(s.control.unpin("m", "a/m")) << "there is none";
+}
+
+TEST(TrafficControl, ADrainedDeploymentIsAskedNothing) {
+  Scheduled s({"a", "b"});
+  s.model->retries.attempts = 3;
+  s.idle(1);
+  ASSERT_TRUE(s.control.pin("m", "a/m", 0, 1000));
+  s.publish();
+  // Neither as a retry nor where the other is parked.
+  s.world.clear("b");
+  s.world.script("b", json_answer(500, kBad));
+  EXPECT_EQ(s.world.post("/v1/chat/completions", kAsk).status, 500);
+  s.world.clear("b");
+  s.world.script("b", json_answer(429, kBad, "retry-after: 1000\r\n"));
+  EXPECT_EQ(s.world.post("/v1/chat/completions", kAsk).status, 429);
+  EXPECT_EQ(s.world.post("/v1/chat/completions", kAsk).status, 429);
+  EXPECT_TRUE(s.world.requests("a").empty());
+}
+
+TEST(TrafficControl, TheLastDeploymentIsDrainedByForceAlone) {
+  Scheduled s({"a", "b"});
+  s.idle(1);
+  s.world.account("spare");
+  s.world.script("spare", json_answer(200, kGood));
+  ASSERT_TRUE(s.control.pin("m", "a/m", 0, 1000));
+  const auto refused = s.control.pin("m", "b/m", 0, 1000);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code(), ErrorCode::already_exists);
+  EXPECT_TRUE(s.control.pin("m", "a/m", 0, 2000)) << "drained for longer";
+  EXPECT_TRUE(s.control.pin("m", "b/m", 0.1, 1000)) << "a share is no drain";
+  ASSERT_TRUE(s.control.pin("m", "b/m", 0, 1000, /*force=*/true));
+  s.publish();
+  const Answer nothing = s.world.post("/v1/chat/completions", kAsk);
+  EXPECT_EQ(nothing.status, 503);
+  EXPECT_THAT(nothing.body, HasSubstr("deployments_drained"));
+  EXPECT_EQ(s.world.last_row().error_code, "deployments_drained");
+  EXPECT_EQ(s.world.last_row().attempts, 0U);
+  // A fallback takes over.
+  s.world.model("other", {"spare"});
+  s.world.snapshot().models[0].fallbacks = {"other"};
+  EXPECT_EQ(s.world.post("/v1/chat/completions", kAsk).status, 200);
+  // The drain ends.
+  s.idle(1001);
+  EXPECT_EQ(s.weight(1), 1000);
+}
+
+TEST(TrafficControl, ARequestThatIsBoundToADrainedDeploymentReachesIt) {
+  Scheduled s({"a", "b"});
+  s.idle(1);
+  ASSERT_TRUE(s.control.pin("m", "a/m", 0, 1000));
+  s.publish();
+  Traffic& traffic = s.world.worker().traffic;
+  const auto at_a = [&](const provider::Deployment& one) { return one.account->name == "a"; };
+  Traffic::Wish wish{.model = *s.model, .generation = 1, .now = s.world.loop().now()};
+  EXPECT_EQ(traffic.pick(s.world.worker().random, wish, at_a).deployment, nullptr);
+  wish.bound = true;
+  const auto pick = traffic.pick(s.world.worker().random, wish, at_a);
+  ASSERT_NE(pick.deployment, nullptr);
+  EXPECT_EQ(pick.deployment->name, "a/m");
+}
+
+// A guard that steps around a deployment is heard, and a worker that does not answer is missed.
+TEST(TrafficControl, NobodyIsCutOnTheWordOfFewWorkers) {
+  Scheduled s({"a", "b", "c"});
+  s.play(10, 12);
+  const auto bad = [&] {
+    std::vector<schedule::Sample> samples(3);
+    for (uint32_t i = 0; i < 3; ++i) {
+      samples[i].endpoint = s.world.deployment("m", i).state->index;
+      for (int n = 0; n < 8; ++n) schedule::add_request(samples[i], 0, i == 1);
+    }
+    return samples;
+  };
+  // Four workers were heard of lately; three do not answer any more.
+  for (size_t worker = 0; worker < 4; ++worker) s.control.add({}, worker);
+  s.world.advance(Milliseconds(1000));
+  s.control.evaluate(s.world.loop().now());
+  for (int i = 0; i < 5; ++i) {
+    s.control.add(bad(), 0);
+    s.world.advance(Milliseconds(1000));
+    s.control.evaluate(s.world.loop().now());
+    EXPECT_EQ(s.verdict(1).phase, schedule::Phase::steady) << i;
+  }
+  // They are back, and what was said in the meantime is not lost.
+  for (size_t worker = 0; worker < 4; ++worker) s.control.add({}, worker);
+  s.world.advance(Milliseconds(1000));
+  s.control.evaluate(s.world.loop().now());
+  EXPECT_EQ(s.verdict(1).phase, schedule::Phase::cut);
+  EXPECT_EQ(s.verdict(0).phase, schedule::Phase::steady);
 }
 
 TEST(TrafficControl, ADryRunTellsAndDoesNothing) {

@@ -9,6 +9,18 @@
 
 namespace weir::provider {
 
+std::string_view to_string(ProbeKind kind) {
+  switch (kind) {
+    case ProbeKind::completion:
+      return "completion";
+    case ProbeKind::list_models:
+      return "list_models";
+    case ProbeKind::off:
+      return "off";
+  }
+  return {};
+}
+
 std::string_view to_string(OnAbort on_abort) {
   return on_abort == OnAbort::drain ? "drain" : "cancel";
 }

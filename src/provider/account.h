@@ -82,6 +82,7 @@ struct AccountState {
 struct DeploymentState {
   Lease lease;                         // parked by 429
   std::atomic<uint32_t> in_flight{0};  // attempts under way
+  std::atomic<uint8_t> asked{0};       // 1 + the Operation (call.h) of its latest attempt; 0: none
   // Its number among all since the start: where each worker keeps what it saw (gateway/traffic.h).
   uint32_t index = 0;
 };
@@ -100,6 +101,14 @@ enum class OnAbort : uint8_t {
 };
 std::string_view to_string(OnAbort on_abort);
 
+// How Weir asks a sick deployment by itself whether it is well again (gateway/probe.h).
+enum class ProbeKind : uint8_t {
+  completion,   // a call of one token
+  list_models,  // a GET of the account's models
+  off,
+};
+std::string_view to_string(ProbeKind kind);
+
 struct Account {
   std::string name;
   Kind kind = Kind::openai;
@@ -116,6 +125,7 @@ struct Account {
   Transport transport;
   bool stream_usage = true;  // the server accepts stream_options.include_usage
   OnAbort on_abort = OnAbort::cancel;
+  uint32_t probes_per_hour = 30;  // Weir's own calls at sick deployments, at most
   std::shared_ptr<AccountState> state;
 };
 

@@ -18,6 +18,8 @@ std::string_view to_string(Choice choice) {
       return "least_parked";
     case Choice::hedge:
       return "hedge";
+    case Choice::probe:
+      return "probe";
   }
   return "unknown";
 }

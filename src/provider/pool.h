@@ -22,6 +22,7 @@ enum class Choice : uint8_t {
   trial,         // its wait is over: this request is its trial
   least_parked,  // all are parked: the one that comes back first
   hedge,         // beside another attempt that took long to begin
+  probe,         // a call of Weir's own, to see whether it is well
 };
 std::string_view to_string(Choice choice);
 

@@ -139,6 +139,19 @@ uint32_t LocalView::pick(uint64_t random, double now, double tokens, uint32_t av
   return first;
 }
 
+void LocalView::learn_pace(Endpoint& e, double now, double pace) {
+  const double memory = e.pace == 0 ? 0 : std::exp(-(now - e.pace_at) / kPaceMemory);
+  // A single answer never counts for more than a fifth.
+  const double keep = e.pace == 0 ? 0 : std::max(memory, 0.8);
+  e.pace = e.pace * keep + pace * (1 - keep);
+  e.pace_at = now;
+}
+
+void LocalView::at_least(uint32_t endpoint, double now, double seconds, double work) {
+  const double pace = seconds / std::max(work, 1e-9);
+  if (pace > all_[endpoint].pace) learn_pace(all_[endpoint], now, pace);
+}
+
 void LocalView::sent(uint32_t endpoint, double work, double tokens) {
   all_[endpoint].inflight += work;
   all_[endpoint].budgets[0].reserved += 1;
@@ -159,12 +172,7 @@ void LocalView::finished(uint32_t endpoint, double now, double seconds, double w
     return;
   }
   if (ended == Ended::good) {
-    const double pace = seconds / std::max(work, 1e-9);
-    const double memory = e.pace == 0 ? 0 : std::exp(-(now - e.pace_at) / kPaceMemory);
-    // A single answer never counts for more than a fifth.
-    const double keep = e.pace == 0 ? 0 : std::max(memory, 0.8);
-    e.pace = e.pace * keep + pace * (1 - keep);
-    e.pace_at = now;
+    learn_pace(e, now, seconds / std::max(work, 1e-9));
     e.in_a_row = 0;
     e.lease = 0;
     return;

@@ -54,6 +54,9 @@ class LocalView {
   void sent(uint32_t endpoint, double work, double tokens = 0);
   void finished(uint32_t endpoint, double now, double seconds, double work, Ended ended,
                 double tokens = 0);
+  // Something that was broken off took at least so long: it may show that the endpoint is slow, and
+  // nothing else.
+  void at_least(uint32_t endpoint, double now, double seconds, double work);
   // What was sent turned out to be another amount of work than was thought.
   void corrected(uint32_t endpoint, double work, double actual) {
     all_[endpoint].inflight += actual - work;
@@ -93,6 +96,7 @@ class LocalView {
     bool probing = false;
   };
   bool fits(const Endpoint& endpoint, double now, double tokens) const;
+  static void learn_pace(Endpoint& endpoint, double now, double pace);
   // One choice in four goes by load alone, for evidence.
   static bool is_paced(uint64_t random) { return (random >> 20) % 4 != 0; }
   bool usable(uint32_t endpoint, double now, double tokens, uint32_t avoid) const;

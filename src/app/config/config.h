@@ -166,6 +166,7 @@ struct Account {
   RateLimits limits;
   bool stream_usage = true;  // ask for usage in OpenAI streams; false for servers that refuse it
   provider::OnAbort on_abort = provider::OnAbort::cancel;
+  uint32_t probes_per_hour = 30;  // Weir's own calls at sick deployments, at most
 };
 
 struct Deployment {
@@ -225,6 +226,7 @@ struct Model {
   Schedule schedule;
   Affinity affinity;
   std::optional<Hedge> hedge;
+  provider::ProbeKind probe = provider::ProbeKind::completion;
   std::optional<bool> capture;
 };
 

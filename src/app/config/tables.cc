@@ -31,6 +31,12 @@ struct Choices<dialect::Dialect> {
                                       dialect::Dialect::gemini, dialect::Dialect::bedrock_converse};
 };
 template <>
+struct Choices<provider::ProbeKind> {
+  static constexpr std::array kValues{provider::ProbeKind::completion,
+                                      provider::ProbeKind::list_models, provider::ProbeKind::off};
+};
+
+template <>
 struct Choices<provider::OnAbort> {
   static constexpr std::array kValues{provider::OnAbort::cancel, provider::OnAbort::drain};
 };
@@ -238,6 +244,10 @@ const ObjectSpec& spec_of<Account>() {
                  "and estimates its usage. `drain` reads it to its end for the usage told there, "
                  "for at most 10 s and 1 MiB, then cancels: for providers that go on generating, "
                  "and bill the whole answer, when their client hangs up.")
+          .field("probes_per_hour", &Account::probes_per_hour,
+                 "Most calls of Weir's own in any hour at this account's sick deployments "
+                 "(`models[].probe`). They are on the ledger under the key `weir:probe`. 0: none.",
+                 {.max = 3'600})
           .done();
   return spec;
 }
@@ -329,6 +339,12 @@ const ObjectSpec& spec_of<Model>() {
           .field("affinity", &Model::affinity,
                  "What sends a request where an earlier one like it went.")
           .field("hedge", &Model::hedge, "A second attempt beside a slow one.", {.unset = "never"})
+          .field("probe", &Model::probe,
+                 "How Weir asks a deployment that was found sick, and of which no traffic speaks, "
+                 "whether it is well again. `completion`: a call of one token (an embedding, a "
+                 "rerank). `list_models`: a GET of the account's models, which costs nothing and "
+                 "says less; not at vertex_ai and bedrock. `off`: clients' requests alone tell. "
+                 "What is healthy or idle is never asked. Held by `accounts[].probes_per_hour`.")
           .field("capture", &Model::capture, "Keep the messages of this model's requests.",
                  {.of_default = "capture.enabled"})
           .done();

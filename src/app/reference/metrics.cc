@@ -40,9 +40,12 @@ std::string exposition() {
   quota.budget = 1;
   traffic.add({quota});
 
+  const gateway::ProbePlan probes;
+
   admin::WorkerSample sample;
   gateway::DeploymentCounters& counters = sample.gateway.deployment(0);
   counters.attempts.fill(1);
+  counters.probes.fill(1);
   counters.first_token_s.add(Nanoseconds{1});
   counters.duration_s.add(Nanoseconds{1});
   sample.gateway.model(0).requests.fill(1);
@@ -52,6 +55,7 @@ std::string exposition() {
                               .names = names,
                               .snapshot = snapshot,
                               .traffic = traffic,
+                              .probes = probes,
                               .ledger = {},
                               .state = {},
                               .version = {}});
