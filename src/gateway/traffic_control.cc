@@ -126,16 +126,16 @@ bool TrafficControl::evaluate(Nanoseconds now) {
   if (second < scheduler_.next_second()) return false;
   // After a pause (a suspended machine) the seconds in between are nobody's.
   if (second > scheduler_.next_second()) scheduler_.skip_to(second);
-  for (size_t i = 0; i < pending_.size(); ++i) {
-    const schedule::Sample& sample = pending_[i];
-    Heard& heard = heard_[i];
-    if (sample.requests + sample.throttled + sample.caller_faults > 0) heard.traffic = now;
-    heard.avoided = (sample.marks & schedule::kMarkAvoided) != 0;
-    if ((sample.marks & schedule::kMarkProbeAnswered) != 0) ++heard.probes_answered;
-    if ((sample.marks & schedule::kMarkProbeFailed) != 0) ++heard.probes_failed;
-  }
   // What few workers say is kept until the others are heard, too.
   if (are_heard(now)) {
+    for (size_t i = 0; i < pending_.size(); ++i) {
+      const schedule::Sample& sample = pending_[i];
+      Heard& heard = heard_[i];
+      if (sample.requests + sample.throttled + sample.caller_faults > 0) heard.traffic = now;
+      heard.avoided = (sample.marks & schedule::kMarkAvoided) != 0;
+      if ((sample.marks & schedule::kMarkProbeAnswered) != 0) ++heard.probes_answered;
+      if ((sample.marks & schedule::kMarkProbeFailed) != 0) ++heard.probes_failed;
+    }
     for (const auto& [slot, endpoint] : endpoints_) {
       schedule::Sample sample;
       if (endpoint.index < pending_.size()) sample = pending_[endpoint.index];
