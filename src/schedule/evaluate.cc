@@ -95,7 +95,8 @@ void Scheduler::gather(Group& group, const std::vector<Cell>& cells) {
         shifts_[2].push_back(mean_ln(cell.ln_itl, cell.streams) - columns.spans[2][i].baseline);
       }
     }
-    if (columns.evidence[i] < calm) {
+    // What is cut has its evidence spent, and is no measure of what is usual.
+    if (columns.evidence[i] < calm && columns.course[i].phase == Phase::steady) {
       calm_requests += n;
       calm_errors += k;
       ++calm_count;

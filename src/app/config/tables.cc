@@ -340,11 +340,10 @@ const ObjectSpec& spec_of<Model>() {
                  "What sends a request where an earlier one like it went.")
           .field("hedge", &Model::hedge, "A second attempt beside a slow one.", {.unset = "never"})
           .field("probe", &Model::probe,
-                 "How Weir asks a deployment that was found sick, and of which no traffic speaks, "
+                 "How a deployment that was found sick, and of which no traffic speaks, is asked "
                  "whether it is well again. `completion`: a call of one token (an embedding, a "
-                 "rerank). `list_models`: a GET of the account's models, which costs nothing and "
-                 "says less; not at vertex_ai and bedrock. `off`: clients' requests alone tell. "
-                 "What is healthy or idle is never asked. Held by `accounts[].probes_per_hour`.")
+                 "rerank). `list_models`: a GET that costs nothing and says less; not at vertex_ai "
+                 "and bedrock. `off`: never. What is healthy or idle is not asked in any case.")
           .field("capture", &Model::capture, "Keep the messages of this model's requests.",
                  {.of_default = "capture.enabled"})
           .done();
