@@ -221,7 +221,7 @@ export function configuration({ http2 }) {
   const lines = [
     'server: { listen: "127.0.0.1:0", workers: 2, drain: 2s }',
     'admin: { listen: "127.0.0.1:0", token: "${ADMIN_TOKEN}" }',
-    // Every recording is answered once: a failure must be seen, not repaired.
+    // Every recording is answered once: a failure must be seen, not repaired, nor asked after.
     "defaults:",
     "  timeouts: { connect: 5s, first_token: 20s, idle: 20s, total: 60s }",
     "  retries: { attempts: 1 }",
@@ -242,7 +242,7 @@ export function configuration({ http2 }) {
     const model = account.provider === "azure_openai" ? "deployment" : "model";
     const dialect = account.dialect ? `, dialect: ${account.dialect}` : "";
     lines.push(`  - { name: ${name}, deployments: [{ account: ${account.shares ?? name}, ` +
-      `${model}: ${account.upstream}${dialect} }] }`);
+      `${model}: ${account.upstream}${dialect} }], probe: off }`);
   }
   lines.push("prices:", ...priceLines());
   return `${lines.join("\n")}\n`;
