@@ -109,9 +109,10 @@ Result<std::vector<ledger::BudgetRule>> budget_fields(json::Value body) {
 
 Result<KeySpec> spec_of(json::Value body) {
   if (!body.is_object()) return fail(wrong("body", "a JSON object with at least a name"));
-  WEIR_CHECK_OK(known_fields(body, "body",
-                             {"name", "team", "project", "models", "limits", "budget", "budgets",
-                              "expires", "capture", "addresses", "endpoints", "tags"}));
+  WEIR_CHECK_OK(
+      known_fields(body, "body",
+                   {"name", "team", "project", "models", "limits", "budget", "budgets", "expires",
+                    "capture", "capture_refused", "addresses", "endpoints", "tags"}));
   KeySpec spec;
   WEIR_TRY(spec.name, text_field(body, "name"));
   if (spec.name.empty()) return fail(wrong("name", "a name for the key"));
@@ -158,7 +159,14 @@ Result<KeySpec> spec_of(json::Value body) {
   if (!is_absent(body["capture"]) && !body["capture"].is_bool()) {
     return fail(wrong("capture", "true or false"));
   }
-  spec.capture = body["capture"].as_bool();
+  // "capture": false leaves it to the configuration; to refuse it has a word of its own.
+  if (body["capture"].as_bool() == true) spec.capture = true;
+  if (const json::Value refused = body["capture_refused"]; !is_absent(refused)) {
+    if (!refused.is_bool() || (refused.as_bool() == true && spec.capture == true)) {
+      return fail(wrong("capture_refused", "true or false, and true not beside \"capture\": true"));
+    }
+    if (refused.as_bool() == true) spec.capture = false;
+  }
   return spec;
 }
 
