@@ -110,8 +110,8 @@ Result<KeySpec> read_spec(std::string_view name, std::string_view text) {
   for (json::Value range : root["addresses"].elements()) {
     spec.addresses.push_back(range.string_or(""));
   }
-  for (json::Value name : root["endpoints"].elements()) {
-    spec.endpoints.push_back(name.string_or(""));
+  for (json::Value endpoint : root["endpoints"].elements()) {
+    spec.endpoints.push_back(endpoint.string_or(""));
   }
   spec.expires_ms = root["expires_ms"].as_int64().value_or(0);
   return spec;
