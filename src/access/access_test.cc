@@ -232,13 +232,42 @@ TEST_F(KeyStoreTest, CreatesListsAndReadsBackAcrossARestart) {
   EXPECT_EQ(read.spec.models, full_spec().models);
   EXPECT_EQ(read.spec.tags, full_spec().tags);
   EXPECT_EQ(read.spec.limits, full_spec().limits);
-  EXPECT_TRUE(read.spec.capture);
+  EXPECT_EQ(read.spec.capture, true);
+  EXPECT_EQ(list->at(0).spec.capture, std::nullopt);
   EXPECT_EQ(read.spec.expires_ms, kNow + 1000);
   EXPECT_EQ(read.created_ms, kNow);
   EXPECT_EQ(read.masked, mask_key(made->key.reveal()));
   auto answer = table().find(made->key.reveal(), kNow);
   EXPECT_EQ(answer.refusal, KeyTable::Refusal::none);
   EXPECT_EQ(table().find(made->key.reveal(), kNow + 1000).refusal, KeyTable::Refusal::expired);
+}
+
+TEST_F(KeyStoreTest, AFenceIsKeptThroughARotationAndARestart) {
+  const KeySpec spec{.name = "fenced",
+                     .capture = false,
+                     .addresses = {"192.0.2.0/24", "2001:db8::1"},
+                     .endpoints = {"embed"}};
+  const auto made = store_->create(spec, kNow);
+  ASSERT_TRUE(made) << made.error().message();
+  const auto rotated = store_->rotate(made->stored.id, kNow, 1000);
+  ASSERT_TRUE(rotated);
+  open();
+  EXPECT_EQ(store_->get(made->stored.id)->spec.addresses, spec.addresses);
+  EXPECT_EQ(store_->get(made->stored.id)->spec.capture, false);
+  const KeyTable keys = table();
+  for (const Secret* key : {&made->key, &rotated->key}) {
+    const Principal* who = keys.find(key->reveal(), kNow).principal;
+    ASSERT_NE(who, nullptr);
+    ASSERT_NE(who->fence, nullptr);
+    EXPECT_TRUE(who->fence->admits("2001:db8::1"));
+    EXPECT_FALSE(who->fence->admits("203.0.113.1"));
+    EXPECT_FALSE(who->fence->serves("generate"));
+    EXPECT_EQ(who->capture, false);
+  }
+  EXPECT_EQ(store_->create({.name = "x", .addresses = {"192.0.2.1/24"}}, kNow).error().code(),
+            ErrorCode::invalid_argument);
+  EXPECT_EQ(store_->create({.name = "x", .endpoints = {"chat"}}, kNow).error().code(),
+            ErrorCode::invalid_argument);
 }
 
 TEST_F(KeyStoreTest, TheKeyItselfIsNowhereOnDisk) {

@@ -57,7 +57,14 @@ std::string spec_text(const KeySpec& spec) {
         .end_object();
   }
   w.end_array();
-  w.member("capture", spec.capture);
+  // Two members: an earlier version wrote "capture": false where nothing was said.
+  w.member("capture", spec.capture.value_or(false));
+  w.member("capture_refused", spec.capture == false);
+  w.key("addresses").begin_array();
+  for (const std::string& range : spec.addresses) w.string(range);
+  w.end_array().key("endpoints").begin_array();
+  for (const std::string& name : spec.endpoints) w.string(name);
+  w.end_array();
   w.member("expires_ms", spec.expires_ms);
   w.end_object();
   return text;
@@ -98,7 +105,14 @@ Result<KeySpec> read_spec(std::string_view name, std::string_view text) {
                                                  ? ledger::BudgetWindow::day
                                                  : ledger::BudgetWindow::month});
   }
-  spec.capture = root["capture"].as_bool().value_or(false);
+  if (root["capture"].as_bool() == true) spec.capture = true;
+  if (root["capture_refused"].as_bool() == true) spec.capture = false;
+  for (json::Value range : root["addresses"].elements()) {
+    spec.addresses.push_back(range.string_or(""));
+  }
+  for (json::Value endpoint : root["endpoints"].elements()) {
+    spec.endpoints.push_back(endpoint.string_or(""));
+  }
   spec.expires_ms = root["expires_ms"].as_int64().value_or(0);
   return spec;
 }
@@ -141,12 +155,23 @@ Result<void> check(const KeySpec& spec) {
       spec.limits.concurrency < 0) {
     return fail(ErrorCode::invalid_argument, "limits must not be negative; 0 means none");
   }
+  WEIR_CHECK_OK(KeyFence::make(spec.addresses, spec.endpoints));
   return ledger::check_budgets(spec.limits.budgets);
 }
 
 Error name_taken(const Error& error, const KeySpec& spec) {
   if (error.code() != ErrorCode::already_exists) return error;
   return {ErrorCode::already_exists, fmt::format("there is a key named '{}' already", spec.name)};
+}
+
+// Checked when it was stored. What can be read no more admits nobody.
+std::shared_ptr<const KeyFence> fence_of(const KeySpec& spec) {
+  if (spec.addresses.empty() && spec.endpoints.empty()) return nullptr;
+  auto fence = KeyFence::make(spec.addresses, spec.endpoints);
+  if (fence) return std::make_shared<const KeyFence>(std::move(*fence));
+  KeyFence closed;
+  closed.endpoints.emplace_back();
+  return std::make_shared<const KeyFence>(std::move(closed));
 }
 
 }  // namespace
@@ -275,7 +300,8 @@ void append_entries(const StoredKey& key, std::shared_ptr<ledger::LimitCells> ke
   principal.project = key.spec.project;
   principal.models = key.spec.models;
   principal.tags = key.spec.tags;
-  if (key.spec.capture) principal.capture = true;
+  principal.capture = key.spec.capture;
+  principal.fence = fence_of(key.spec);
   principal.expires_ms = key.spec.expires_ms;
   principal.masked = key.masked;
   principal.key_limits = std::move(key_limits);

@@ -28,7 +28,9 @@ struct KeySpec {
   std::vector<std::string> models = {};
   std::vector<std::pair<std::string, std::string>> tags = {};
   ledger::LimitRules limits = {};
-  bool capture = false;
+  std::optional<bool> capture = {};         // absent: as the configuration says
+  std::vector<std::string> addresses = {};  // from where; empty: anywhere
+  std::vector<std::string> endpoints = {};  // for which kinds of request; empty: all
   int64_t expires_ms = 0;
 };
 

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "access/key_fence.h"
 #include "ledger/admission.h"
 
 namespace weir::access {
@@ -24,6 +25,7 @@ struct Principal {
   std::vector<std::pair<std::string, std::string>> tags;
   std::optional<bool> capture;                         // keep bodies of its requests
   int64_t expires_ms = 0;                              // wall time; 0: never
+  std::shared_ptr<const KeyFence> fence;               // null: usable from anywhere, for all
   std::string masked;                                  // for display
   std::shared_ptr<ledger::LimitCells> key_limits;      // null: none
   std::shared_ptr<ledger::LimitCells> project_limits;  // null: none, here and below

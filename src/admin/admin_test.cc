@@ -125,6 +125,12 @@ TEST_F(AdminTest, ASpecificationThatIsNotUnderstoodMakesNoKey) {
                            R"({"name":"a","models":"m"})",
                            R"({"name":"a","models":[5]})",
                            R"({"name":"a","tags":{"x":1}})",
+                           R"({"name":"a","addresses":"192.0.2.0/24"})",
+                           R"({"name":"a","addresses":["192.0.2.1/24"]})",
+                           R"({"name":"a","addresses":[7]})",
+                           R"({"name":"a","endpoints":["chat"]})",
+                           R"({"name":"a","capture_refused":1})",
+                           R"({"name":"a","capture":true,"capture_refused":true})",
                            R"({"name":"a","capture":"yes"})"}) {
     const auto answer = ask("POST", "/api/v1/keys", body);
     EXPECT_EQ(answer->status, 400) << body << answer->body;

@@ -109,9 +109,10 @@ Result<std::vector<ledger::BudgetRule>> budget_fields(json::Value body) {
 
 Result<KeySpec> spec_of(json::Value body) {
   if (!body.is_object()) return fail(wrong("body", "a JSON object with at least a name"));
-  WEIR_CHECK_OK(known_fields(body, "body",
-                             {"name", "team", "project", "models", "limits", "budget", "budgets",
-                              "expires", "capture", "tags"}));
+  WEIR_CHECK_OK(
+      known_fields(body, "body",
+                   {"name", "team", "project", "models", "limits", "budget", "budgets", "expires",
+                    "capture", "capture_refused", "addresses", "endpoints", "tags"}));
   KeySpec spec;
   WEIR_TRY(spec.name, text_field(body, "name"));
   if (spec.name.empty()) return fail(wrong("name", "a name for the key"));
@@ -120,6 +121,15 @@ Result<KeySpec> spec_of(json::Value body) {
   if (!is_absent(body["models"]) && !body["models"].is_array()) {
     return fail(wrong("models", "a list of model names"));
   }
+  for (auto [name, into] :
+       {std::pair("addresses", &spec.addresses), std::pair("endpoints", &spec.endpoints)}) {
+    if (is_absent(body[name])) continue;
+    for (const json::Value text : body[name].elements()) into->push_back(text.string_or(""));
+    if (!body[name].is_array() || into->size() > access::kRangesMax) {
+      return fail(wrong(name, "a list of texts"));
+    }
+  }
+  WEIR_CHECK_OK(access::KeyFence::make(spec.addresses, spec.endpoints));
   for (const json::Value model : body["models"].elements()) {
     if (!model.is_string() || spec.models.size() >= kListMax) {
       return fail(wrong("models", "a list of model names"));
@@ -149,7 +159,14 @@ Result<KeySpec> spec_of(json::Value body) {
   if (!is_absent(body["capture"]) && !body["capture"].is_bool()) {
     return fail(wrong("capture", "true or false"));
   }
-  spec.capture = body["capture"].as_bool().value_or(false);
+  // "capture": false leaves it to the configuration; to refuse it has a word of its own.
+  if (body["capture"].as_bool() == true) spec.capture = true;
+  if (const json::Value refused = body["capture_refused"]; !is_absent(refused)) {
+    if (!refused.is_bool() || (refused.as_bool() == true && spec.capture == true)) {
+      return fail(wrong("capture_refused", "true or false, and true not beside \"capture\": true"));
+    }
+    if (refused.as_bool() == true) spec.capture = false;
+  }
   return spec;
 }
 
@@ -189,7 +206,14 @@ void write_key(json::Writer& w, const StoredKey& key) {
   for (const std::string& model : key.spec.models) w.string(model);
   w.end_array();
   write_limits(w, key.spec.limits);
-  w.member("capture", key.spec.capture);
+  w.member("capture", key.spec.capture.value_or(false));
+  w.member("capture_refused", key.spec.capture == false);
+  for (auto [name, list] :
+       {std::pair("addresses", &key.spec.addresses), std::pair("endpoints", &key.spec.endpoints)}) {
+    w.key(name).begin_array();
+    for (const std::string& text : *list) w.string(text);
+    w.end_array();
+  }
   write_time(w, "expires", key.spec.expires_ms);
   write_time(w, "created", key.created_ms);
   write_time(w, "revoked", key.revoked_ms);

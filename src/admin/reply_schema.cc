@@ -70,7 +70,8 @@ constexpr NamedSchema kSchemas[] = {
      "reserved_usd: text}"},
     {"Key",
      "{id: text, name: text, masked: text, source: text, team: text, project: text, "
-     "models: [text], capture: bool, expires: text?, created?: text?, revoked?: text?, "
+     "models: [text], capture: bool, capture_refused?: bool, addresses?: [text], "
+     "endpoints?: [text], expires: text?, created?: text?, revoked?: text?, "
      "limits?: {rpm: number?, tpm: number?, concurrency: number?}, budgets?: [Budget], "
      "key?: text}"},
     {"User",

@@ -175,7 +175,7 @@ const std::vector<Route>& table() {
        "Makes a virtual key; the answer holds it, this once",
        create_key,
        {},
-       R"({"name":"search-prod","team":"search","project":"suggest","models":["gpt-4o"],"limits":{"rpm":600,"tpm":400000,"concurrency":50},"budgets":[{"usd":"50","per":"day"},{"usd":"400","per":"rolling","days":30,"hard":false}],"expires":"2027-01-01T00:00:00Z","capture":false,"tags":{"env":"prod"}})"},
+       R"({"name":"search-prod","team":"search","project":"suggest","models":["gpt-4o"],"limits":{"rpm":600,"tpm":400000,"concurrency":50},"budgets":[{"usd":"50","per":"day"},{"usd":"400","per":"rolling","days":30,"hard":false}],"expires":"2027-01-01T00:00:00Z","capture_refused":true,"addresses":["192.0.2.0/24"],"endpoints":["generate","embed"],"tags":{"env":"prod"}})"},
       {"POST",
        "/api/v1/keys/{id}/rotate",
        Permission::keys_write,

@@ -344,6 +344,12 @@ std::vector<access::KeyEntry> Composer::make_keys(const Config& config,
     who.models = key.models;
     who.tags.assign(key.tags.begin(), key.tags.end());
     who.capture = key.capture;
+    if (!key.addresses.empty() || !key.endpoints.empty()) {
+      // Checked when the configuration was read.
+      if (auto fence = access::KeyFence::make(key.addresses, key.endpoints)) {
+        who.fence = std::make_shared<const access::KeyFence>(std::move(*fence));
+      }
+    }
     who.expires_ms = key.expires ? key.expires->wall_ms : 0;
     who.masked = access::mask_key(key.key.reveal());
     who.key_limits = cells_of(ledger::key_subject(key.name), limit_rules(key));
@@ -385,6 +391,9 @@ Result<Composition> Composer::compose(const Config& config,
   auto snapshot = std::make_shared<gateway::Snapshot>();
   snapshot->generation = generation;
   snapshot->body_bytes_max = config.server.limits.body_bytes;
+  for (const std::string& text : config.server.trusted_proxies) {
+    WEIR_TRY(snapshot->trusted_proxies.emplace_back(), access::IpRange::parse(text));
+  }
   snapshot->capture = {config.capture.enabled, config.capture.bytes_max};
 
   Accounts accounts;

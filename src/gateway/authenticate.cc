@@ -24,6 +24,34 @@ bool comes_from_foreign_page(const http::RequestHead& head) {
   return host != "127.0.0.1" && !http::iequals(host, "localhost");
 }
 
+// "ip:port" without the port.
+std::string_view ip_of(std::string_view peer) {
+  peer = peer.substr(0, peer.rfind(':'));
+  if (peer.starts_with('[') && peer.ends_with(']')) peer = peer.substr(1, peer.size() - 2);
+  return peer;
+}
+
+bool keep_inside(Exchange& x, const access::KeyFence& fence) {
+  const http::HeaderList& headers = x.client.head().headers;
+  // Of several fields the last one is the nearest proxy's; joined they would mean the same.
+  std::string_view forwarded;
+  for (const http::Header& header : headers) {
+    if (http::iequals(header.name, "x-forwarded-for")) forwarded = header.value;
+  }
+  if (!fence.addresses.empty() && !fence.admits(access::client_ip(ip_of(x.client.peer()), forwarded,
+                                                                  x.snapshot->trusted_proxies))) {
+    ++x.worker.counters.refused_keys;
+    return refuse(x, ApiErrorType::permission, 403, "address_not_allowed",
+                  "This API key may not be used from this address.");
+  }
+  if (!fence.serves(provider::to_string(x.route.operation))) {
+    ++x.worker.counters.refused_keys;
+    return refuse(x, ApiErrorType::permission, 403, "endpoint_not_allowed",
+                  "This API key may not be used for this kind of request.");
+  }
+  return true;
+}
+
 }  // namespace
 
 bool authenticate(Exchange& x) {
@@ -41,7 +69,9 @@ bool authenticate(Exchange& x) {
   }
   const auto answer = snapshot.keys.find(key, x.start_ms);
   x.principal = answer.principal;
-  if (x.principal != nullptr) return true;
+  if (x.principal != nullptr) {
+    return x.principal->fence == nullptr || keep_inside(x, *x.principal->fence);
+  }
   ++x.worker.counters.refused_keys;
   using Refusal = access::KeyTable::Refusal;
   if (answer.refusal == Refusal::missing) {

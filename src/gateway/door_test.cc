@@ -49,6 +49,40 @@ TEST(Door, MethodsThatNoApiHasAreRefused) {
   EXPECT_TRUE(world.requests("up").empty());
 }
 
+TEST(Door, AFencedKeyIsUsedFromWhereAndForWhatItIsMeant) {
+  struct Case {
+    std::vector<std::string> addresses;
+    std::vector<std::string> endpoints;
+    int status;
+    const char* code;
+  };
+  // In-memory connections have no address, so no block holds it.
+  for (const auto& [addresses, endpoints, status, code] :
+       {Case{{}, {"generate", "embed"}, 200, "fine"},
+        Case{{}, {"embed"}, 403, "endpoint_not_allowed"},
+        Case{{"0.0.0.0/0", "::/0"}, {}, 403, "address_not_allowed"},
+        Case{{"192.0.2.0/24"}, {"generate"}, 403, "address_not_allowed"}}) {
+    TestWorld world;
+    world.account("up");
+    world.script("up", json_answer(200, kGood));
+    world.model("m", {"up"});
+    auto hasher = std::make_shared<const access::KeyHasher>(Secret("installation"));
+    access::KeyEntry entry;
+    entry.hash = hasher->hash("a-key-that-is-fenced");
+    entry.principal.key_id = entry.principal.name = "fenced";
+    entry.principal.fence =
+        std::make_shared<const access::KeyFence>(*access::KeyFence::make(addresses, endpoints));
+    world.snapshot().keys = *access::KeyTable::build(hasher, {entry});
+    world.snapshot().keys_required = true;
+    const Answer answer =
+        world.post("/v1/chat/completions", kAsk,
+                   "authorization: Bearer a-key-that-is-fenced\r\nx-forwarded-for: 192.0.2.1\r\n");
+    EXPECT_EQ(answer.status, status) << answer.body;
+    EXPECT_THAT(answer.body, HasSubstr(code));
+    EXPECT_EQ(world.requests("up").size(), status == 200 ? 1U : 0U);
+  }
+}
+
 TEST(Door, AnOpenGatewayDoesNotAnswerToForeignPages) {
   struct Case {
     const char* origin;

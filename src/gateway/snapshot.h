@@ -78,6 +78,8 @@ struct Snapshot {
   ledger::PriceBook prices;
   std::vector<std::shared_ptr<const provider::Account>> accounts;
   CaptureRules capture;
+  // Proxies whose X-Forwarded-For is believed, for keys that are bound to addresses.
+  std::vector<access::IpRange> trusted_proxies;
   uint64_t body_bytes_max = 100ULL << 20;
 
   // nullptr where there is no such model.

@@ -47,6 +47,9 @@ Result<access::KeySpec> spec_from(const Arguments& arguments) {
   spec.team = arguments.value("team");
   spec.project = arguments.value("project");
   spec.models = arguments.values("model");
+  spec.addresses = arguments.values("from");
+  spec.endpoints = arguments.values("endpoint");
+  if (arguments.has("no-capture")) spec.capture = false;
   WEIR_TRY(spec.limits.requests_per_minute, count_option(arguments, "rpm"));
   WEIR_TRY(spec.limits.tokens_per_minute, count_option(arguments, "tpm"));
   WEIR_TRY(spec.limits.concurrency, count_option(arguments, "concurrency"));
@@ -237,6 +240,10 @@ Command key_command() {
                  {"budget", 0, "USD/WINDOW",
                   "Such as 50/day, 500/month or 400/30d; may be repeated"},
                  {"soft-budget", 0, "USD/WINDOW", "One that only alerts; may be repeated"},
+                 {"from", 0, "BLOCK", "An address or block it may be used from; may be repeated"},
+                 {"endpoint", 0, "NAME",
+                  "A kind of request it may be used for, such as embed; may be repeated"},
+                 {"no-capture", 0, "", "Never keep the messages of its requests"},
                  {"expires", 0, "DATE", "From when on it is refused"},
                  {"tag", 0, "NAME=TEXT", "A label; may be repeated"}}),
             .examples = {{"weir key add search --model gpt-4o --rpm 600 --budget 50/day",

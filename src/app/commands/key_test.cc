@@ -137,5 +137,17 @@ TEST(PricesCommand, PutsOverridesFirst) {
             "openai acme-1 location=global: input=0.000001 output=2.00 (more above 9 tokens)\n");
 }
 
+TEST_F(KeyCommand, FencesAKeyIn) {
+  ASSERT_EQ(key({"add", "search", "--from", "192.0.2.0/24", "--from", "2001:db8::/32", "--endpoint",
+                 "embed", "--no-capture"})
+                .code,
+            0);
+  for (const std::vector<std::string>& words :
+       {std::vector<std::string>{"add", "a", "--from", "192.0.2.1/24"},
+        std::vector<std::string>{"add", "b", "--endpoint", "chat"}}) {
+    EXPECT_EQ(key(words).code, 1);
+  }
+}
+
 }  // namespace
 }  // namespace weir::app

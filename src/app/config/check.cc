@@ -8,6 +8,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "access/key_fence.h"
 #include "app/nearest.h"
 #include "identity/role.h"
 
@@ -64,6 +65,10 @@ void check_name(std::string_view name, const Names& names, std::string_view kind
 }
 
 void check_listeners(const Config& config, Reader& reader) {
+  if (auto known = access::KeyFence::make(config.server.trusted_proxies, {}); !known) {
+    reader.problem_at(ProblemCode::bad_value, "server.trusted_proxies",
+                      std::string(known.error().message()));
+  }
   const ListenAddress& server = config.server.listen;
   const ListenAddress& admin = config.admin.listen;
   const bool same_host = server.host == admin.host || server.host.empty() || admin.host.empty();
@@ -191,6 +196,14 @@ void check_keys(const Config& config, const AllNames& names, Reader& reader) {
   for (size_t i = 0; i < config.keys.size(); ++i) {
     const Key& key = config.keys[i];
     const std::string path = fmt::format("keys[{}]", i);
+    if (auto fence = access::KeyFence::make(key.addresses, {}); !fence) {
+      reader.problem_at(ProblemCode::bad_value, path + ".addresses",
+                        std::string(fence.error().message()));
+    }
+    if (auto fence = access::KeyFence::make({}, key.endpoints); !fence) {
+      reader.problem_at(ProblemCode::bad_value, path + ".endpoints",
+                        std::string(fence.error().message()));
+    }
     check_name(key.team, names.teams, "team", path + ".team", reader);
     check_name(key.project, names.projects, "project", path + ".project", reader);
     check_team_of_key(config, key, names, path, reader);

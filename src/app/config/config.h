@@ -90,7 +90,8 @@ struct Server {
   bool http2 = true;
   ServerLimits limits;
   ServerTimeouts timeouts;
-  Milliseconds drain{30'000};  // how long open requests may finish after SIGTERM
+  std::vector<std::string> trusted_proxies;  // blocks whose X-Forwarded-For is believed
+  Milliseconds drain{30'000};                // how long open requests may finish after SIGTERM
 };
 
 struct Sessions {
@@ -281,6 +282,8 @@ struct Key {
   std::vector<Budget> budgets;
   std::optional<bool> capture;
   std::optional<Moment> expires;
+  std::vector<std::string> addresses;  // blocks of addresses; empty: anywhere
+  std::vector<std::string> endpoints;  // kinds of request; empty: all
   std::map<std::string, std::string> tags;
 };
 

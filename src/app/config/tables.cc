@@ -119,6 +119,10 @@ const ObjectSpec& spec_of<Server>() {
                  "prior knowledge.")
           .field("limits", &Server::limits, "What a client may send.")
           .field("timeouts", &Server::timeouts, "How long Weir waits for a slow client.")
+          .field("trusted_proxies", &Server::trusted_proxies,
+                 "Addresses and blocks of proxies whose `X-Forwarded-For` tells the client's "
+                 "address, for keys with `addresses`.",
+                 {.unset = "none"})
           .field("drain", &Server::drain,
                  "How long open requests may go on after SIGTERM before they are cut off.",
                  {.max = kDay})
@@ -451,6 +455,15 @@ const ObjectSpec& spec_of<Key>() {
           .field("capture", &Key::capture, "Keep the messages of its requests.",
                  {.of_default = "capture.enabled"})
           .field("expires", &Key::expires, "From when on it is refused.", {.unset = "never"})
+          .field("addresses", &Key::addresses,
+                 "From where it may be used: addresses and blocks such as `192.0.2.0/24`. Behind a "
+                 "proxy see `server.trusted_proxies`.",
+                 {.unset = "anywhere"})
+          .field(
+              "endpoints", &Key::endpoints,
+              "For which kinds of request: `generate`, `complete`, `respond`, `embed`, `rerank`, "
+              "`count_tokens`, `passthrough` (everything else).",
+              {.unset = "all"})
           .field("tags", &Key::tags, "Labels on its rows in the ledger.")
           .done();
   return spec;
