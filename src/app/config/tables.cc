@@ -329,6 +329,10 @@ const ObjectSpec& spec_of<Model>() {
           .field("affinity", &Model::affinity,
                  "What sends a request where an earlier one like it went.")
           .field("hedge", &Model::hedge, "A second attempt beside a slow one.", {.unset = "never"})
+          .field("max_output", &Model::max_output,
+                 "Tokens that an answer has at most: what budgets reserve for a request that sets "
+                 "no limit of its own. Answers are not cut to it.",
+                 {.min = 1, .unset = "4096"})
           .field("capture", &Model::capture, "Keep the messages of this model's requests.",
                  {.of_default = "capture.enabled"})
           .done();
@@ -536,6 +540,9 @@ const ObjectSpec& spec_of<Config>() {
                  "Keys of one team that share limits and budgets of their own.")
           .field("keys", &Config::keys, "What clients hold.")
           .field("alerts", &Config::alerts, "Who is told when budgets are spent.")
+          .field("secrets", &Config::secrets,
+                 "The keys under which accounts made in the console are sealed on disk.")
+          .field("outgoing", &Config::outgoing, "Where Weir itself may connect to.")
           .field("prices", &Config::prices, "Prices that replace the shipped price book's.")
           .field("price_files", &Config::price_files,
                  "Files of dated prices in CSV form, as `weir prices import` writes them. They "
