@@ -150,6 +150,27 @@ TEST_F(AdminTest, ASpecificationThatIsNotUnderstoodMakesNoKey) {
   }
 }
 
+TEST_F(AdminTest, AccountsAreMadeChangedAndRemoved) {
+  const auto listed = ask("GET", "/api/v1/accounts");
+  EXPECT_TRUE((*listed->root()["accounts"].elements().begin())["source"].equals("file"))
+      << listed->body;
+  const auto made = ask("POST", "/api/v1/accounts", R"({"name":"a","api_key":"sk-secret"})");
+  EXPECT_EQ(made->status, 201);
+  EXPECT_TRUE(made->root()["source"].equals("console"));
+  EXPECT_THAT(made->body, Not(HasSubstr("sk-secret")));
+  EXPECT_EQ(ask("POST", "/api/v1/accounts", R"({"name":"a"})")->status, 409);
+  EXPECT_EQ(ask("POST", "/api/v1/accounts", "[]")->status, 400);
+  EXPECT_EQ(ask("PATCH", "/api/v1/accounts/a", R"({"endpoint":null})")->status, 200);
+  EXPECT_EQ(ask("PATCH", "/api/v1/accounts/b", "{}")->status, 404);
+  EXPECT_EQ(ask("PATCH", "/api/v1/accounts/a", "[]")->status, 400);
+  const auto tested = ask("POST", "/api/v1/accounts/a/test");
+  EXPECT_TRUE(*tested->root()["ok"].as_bool());
+  EXPECT_TRUE((*tested->root()["models"].elements().begin()).equals("gpt-4o"));
+  EXPECT_EQ(ask("POST", "/api/v1/accounts/b/test")->status, 404);
+  EXPECT_EQ(ask("DELETE", "/api/v1/accounts/a")->status, 200);
+  EXPECT_EQ(ask("DELETE", "/api/v1/accounts/a")->status, 404);
+}
+
 TEST_F(AdminTest, RowsComeInPagesNewestFirst) {
   const int64_t now = SystemClock().wall_ms();
   std::vector<std::string> ids;

@@ -5,9 +5,11 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "access/key_store.h"
+#include "base/json/document.h"
 #include "base/result.h"
 #include "gateway/counters.h"
 #include "gateway/probe_plan.h"
@@ -48,6 +50,26 @@ struct SlotNames {
   std::vector<std::string> models;      // by Model::slot
 };
 
+// An account or a model as it is in force.
+struct ConfiguredObject {
+  std::string name;
+  std::string definition;  // JSON, with every default filled in; secrets are "<secret>"
+  bool from_file = true;   // else made here, and changed here
+  std::string key_id;      // made here: the key it is sealed under
+  int64_t created_ms = 0;
+  int64_t changed_ms = 0;
+};
+
+// What an account's provider answered to a call that costs nothing.
+struct AccountProbe {
+  bool ok = false;
+  int status = 0;       // 0: no answer
+  std::string failure;  // the failure's class, or "unsupported"
+  std::string detail;
+  std::vector<std::string> models;  // that it names
+  Milliseconds took{0};
+};
+
 class Backend {
  public:
   virtual ~Backend() = default;
@@ -63,6 +85,17 @@ class Backend {
   virtual Result<uint64_t> reload() = 0;
   // Keys were made, changed or revoked in the store: builds and swaps in the next snapshot.
   virtual Result<uint64_t> keys_changed() = 0;
+
+  // Accounts and models; `kind` is "account" or "model". A change is checked as a whole new
+  // configuration, stored sealed and swapped in, or nothing happens. Errors: invalid_argument with
+  // every problem, not_found, already_exists (also of what the file has).
+  virtual Result<std::vector<ConfiguredObject>> configured(std::string_view kind) = 0;
+  virtual Result<void> add_configured(std::string_view kind, json::Value object) = 0;
+  // Members that are null are taken out, objects are merged.
+  virtual Result<void> change_configured(std::string_view kind, const std::string& name,
+                                         json::Value change) = 0;
+  virtual Result<void> remove_configured(std::string_view kind, const std::string& name) = 0;
+  virtual net::Task<Result<AccountProbe>> probe(std::string name) = 0;
 
   virtual access::KeyStore& keys() = 0;
   virtual identity::People& people() = 0;

@@ -27,6 +27,9 @@ constexpr NamedSchema kSchemas[] = {
     {"Deployment",
      "{name: text, account: text, provider: text, model: text, priced_as: text, weight: number, "
      "in_flight: number, open: bool, parked_by: text, parked_ms: number}"},
+    {"Configured",
+     "{name: text, source: text, definition: any, sealed_under: text, created: text?, "
+     "changed: text?}"},
     {"Model", "{name: text, fallbacks: [text], deployments: [Deployment]}"},
     {"DeploymentTraffic",
      "{name: text, priority: number, in_flight: number, parked_ms: number, weight: number, "
@@ -41,7 +44,7 @@ constexpr NamedSchema kSchemas[] = {
      "dry_run: bool, reason: text, cause: text, sentence: text}"},
     {"Attempt",
      "{d?: text, why?: text, s?: number, e?: text, ms?: number, abort?: text, said?: text, "
-     "lost_race?: bool}"},
+     "lost_race?: bool, stale?: bool}"},
     {"Usage",
      "{input: number, cache_read: number, cache_write_5m: number, cache_write_1h: number, "
      "input_audio: number, input_image: number, output: number, output_audio: number, "
@@ -100,6 +103,16 @@ constexpr RouteReply kReplies[] = {
     {"GET", "/api/v1/status", "Status"},
     {"GET", "/api/v1/overview", "Overview"},
     {"GET", "/api/v1/models", "{models: [Model]}"},
+    {"POST", "/api/v1/models", "Configured"},
+    {"PATCH", "/api/v1/models/{id}", "Configured"},
+    {"DELETE", "/api/v1/models/{id}", "{removed: bool}"},
+    {"GET", "/api/v1/models/definitions", "{models: [Configured]}"},
+    {"GET", "/api/v1/accounts", "{accounts: [Configured]}"},
+    {"POST", "/api/v1/accounts", "Configured"},
+    {"PATCH", "/api/v1/accounts/{id}", "Configured"},
+    {"DELETE", "/api/v1/accounts/{id}", "{removed: bool}"},
+    {"POST", "/api/v1/accounts/{id}/test",
+     "{ok: bool, status: number, failure: text, detail: text, models: [text], took_ms: number}"},
     {"GET", "/api/v1/requests",
      "{requests: [Row], next: text?, partial: bool, searched_to_ms: number?}"},
     {"GET", "/api/v1/requests/{id}", "Row"},

@@ -80,6 +80,16 @@ net::Task<Result<Reply>> list_tags(Backend& backend, const Request& request);
 // api_overview.cc
 net::Task<Result<Reply>> get_overview(Backend& backend, const Request& request);
 
+// api_accounts.cc
+net::Task<Result<Reply>> list_accounts(Backend& backend, const Request& request);
+net::Task<Result<Reply>> create_account(Backend& backend, const Request& request);
+net::Task<Result<Reply>> change_account(Backend& backend, const Request& request);
+net::Task<Result<Reply>> remove_account(Backend& backend, const Request& request);
+net::Task<Result<Reply>> test_account(Backend& backend, const Request& request);
+net::Task<Result<Reply>> list_definitions(Backend& backend, const Request& request);
+net::Task<Result<Reply>> create_model(Backend& backend, const Request& request);
+net::Task<Result<Reply>> change_model(Backend& backend, const Request& request);
+net::Task<Result<Reply>> remove_model(Backend& backend, const Request& request);
 // api_keys.cc
 net::Task<Result<Reply>> list_budgets(Backend& backend, const Request& request);
 net::Task<Result<Reply>> list_keys(Backend& backend, const Request& request);

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -72,6 +73,39 @@ class ScriptedProcess : public Backend {
     snapshot_ = std::move(next);
     return generation;
   }
+  Result<std::vector<ConfiguredObject>> configured(std::string_view kind) override {
+    if (kind == "model") return std::vector<ConfiguredObject>();
+    std::vector<ConfiguredObject> list{{.name = "up", .definition = R"({"name":"up"})"}};
+    for (const auto& [name, text] : made) {
+      list.push_back({.name = name,
+                      .definition = text,
+                      .from_file = false,
+                      .key_id = "local:0",
+                      .created_ms = 1'780'272'000'000,
+                      .changed_ms = 1'780'272'000'000});
+    }
+    return list;
+  }
+  Result<void> add_configured(std::string_view, json::Value object) override {
+    const std::string name = object["name"].string_or("");
+    if (made.contains(name)) return fail(ErrorCode::already_exists, "there is one");
+    made[name] = "{}";
+    return {};
+  }
+  Result<void> change_configured(std::string_view, const std::string& name,
+                                 json::Value change) override {
+    if (!made.contains(name)) return fail(ErrorCode::not_found, "there is none");
+    made[name] = change.raw();
+    return {};
+  }
+  Result<void> remove_configured(std::string_view, const std::string& name) override {
+    if (made.erase(name) == 0) return fail(ErrorCode::not_found, "there is none");
+    return {};
+  }
+  net::Task<Result<AccountProbe>> probe(std::string name) override {
+    if (!made.contains(name)) co_return fail(ErrorCode::not_found, "there is none");
+    co_return AccountProbe{.ok = true, .status = 200, .models = {"gpt-4o"}};
+  }
   access::KeyStore& keys() override { return *keys_; }
   identity::People& people() override { return *people_; }
   identity::AuditLog& audit() override { return *audit_; }
@@ -113,6 +147,7 @@ class ScriptedProcess : public Backend {
   }
 
   std::vector<WorkerSample> samples{1};
+  std::map<std::string, std::string> made;  // accounts and models
   std::string problem;
   int reloads = 0;
   uint64_t generation = 0;

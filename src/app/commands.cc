@@ -15,9 +15,10 @@ Command program() {
                     "Start from a LiteLLM proxy configuration"},
                    {"weir config explain models.retries", "What a field of the file means"}},
       .subcommands = {serve_command(), check_command(), config_command(), import_command(),
-                      key_command(), user_command(), audit_command(), ledger_command(),
-                      prices_command(), reconcile_command(), fleet_command(), sim_command(),
-                      bench_command(), reference_command(), version_command()},
+                      key_command(), account_command(), secrets_command(), user_command(),
+                      audit_command(), ledger_command(), prices_command(), reconcile_command(),
+                      fleet_command(), sim_command(), bench_command(), reference_command(),
+                      version_command()},
   };
 }
 

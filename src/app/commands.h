@@ -17,6 +17,8 @@ Command import_command();
 Command key_command();
 Command user_command();
 Command audit_command();
+Command account_command();
+Command secrets_command();
 Command ledger_command();
 Command prices_command();
 Command reconcile_command();

@@ -249,6 +249,7 @@ Result<gateway::Model> Composer::make_model(const Model& model, const Accounts& 
                    model.affinity.prefix, model.affinity.slack.fraction()};
   made.probe = model.probe;
   if (model.hedge) made.hedge = {model.hedge->after, model.hedge->budget.fraction()};
+  made.max_output = model.max_output.value_or(0);
   made.capture = model.capture;
   made.created_s = wall_ms / 1000;
   WEIR_TRY(made.slot, model_slot(model.name));

@@ -11,6 +11,7 @@
 #include "admin/admin_server.h"
 #include "app/version.h"
 #include "base/log.h"
+#include "net/dial_policy.h"
 #include "sim/embedded_provider.h"
 
 namespace weir::app {
@@ -68,6 +69,7 @@ std::string needs_restart(const Config& before, const Config& after) {
       {"server.timeouts", before.server.timeouts != after.server.timeouts},
       {"admin.listen", before.admin.listen != after.admin.listen},
       {"data_dir", before.data_dir != after.data_dir},
+      {"outgoing.internal", before.outgoing.internal != after.outgoing.internal},
       {"log.file", before.log.file != after.log.file},
       {"ledger.retention", before.ledger.retention != after.ledger.retention},
       {"state", before.state != after.state},
@@ -98,8 +100,7 @@ std::optional<identity::OidcConfig> oidc_of(const Admin& admin, const std::strin
   return config;
 }
 
-Config demo_config(const std::string& endpoint) {
-  Config config;
+void add_demo(Config& config, const std::string& endpoint) {
   Account account;
   account.name = "demo";
   account.provider = Provider::openai_compatible;
@@ -120,7 +121,6 @@ Config demo_config(const std::string& endpoint) {
   price.usd_per_million.cache_read = Money::from_nano(100'000'000);
   price.usd_per_million.output = Money::from_nano(4'000'000'000);
   config.prices.push_back(price);
-  return config;
 }
 
 }  // namespace
@@ -144,23 +144,24 @@ ControlPlane::~ControlPlane() {
   log::stop();
 }
 
-Result<Config> ControlPlane::load_config() const {
-  if (is_demo()) {
-    Config config = demo_config(demo_->endpoint());
-    if (!options_.data_dir.empty()) config.data_dir = options_.data_dir;
-    return config;
-  }
-  Loaded loaded = load_file(options_.config_path, Surroundings::process());
+Result<Config> ControlPlane::load_config(const Change* change) {
+  Surroundings surroundings = Surroundings::process();
+  surroundings.managed = [this, change](const Config& file) { return managed(file, change); };
+  // The demo has no file, and what is managed beside it.
+  Loaded loaded =
+      is_demo() ? load_text("", surroundings) : load_file(options_.config_path, surroundings);
+  const std::string name = is_demo() ? "the demo" : options_.config_path;
   if (!loaded.config) {
     std::string text;
-    for (const Problem& problem : loaded.problems) {
-      text += to_text(problem, options_.config_path) + "\n";
-    }
+    for (const Problem& problem : loaded.problems) text += to_text(problem, name) + "\n";
     return fail(ErrorCode::invalid_argument, text);
   }
-  for (const Problem& problem : loaded.problems) {
-    log::warn("configuration", {{"problem", to_text(problem, options_.config_path)}});
+  if (change == nullptr) {
+    for (const Problem& problem : loaded.problems) {
+      log::warn("configuration", {{"problem", to_text(problem, name)}});
+    }
   }
+  if (is_demo()) add_demo(*loaded.config, demo_->endpoint());
   if (!options_.data_dir.empty()) loaded.config->data_dir = options_.data_dir;
   return std::move(*loaded.config);
 }
@@ -244,7 +245,8 @@ Result<void> ControlPlane::start() {
   auto resolver = net::CaresResolver::create(loop_);
   if (!resolver) return fail(std::move(resolver).error());
   resolver_ = std::move(*resolver);
-  clients_ = std::make_unique<TransportClients>(loop_, *resolver_);
+  clients_ = std::make_unique<TransportClients>(loop_, *resolver_,
+                                                net::named_addresses(config_.outgoing.internal));
   tokens_ = std::make_unique<provider::TokenKeeper>(
       loop_, clients_->client({}), [](std::string_view account, const Error* error) {
         if (error == nullptr) {
@@ -260,7 +262,8 @@ Result<void> ControlPlane::start() {
                                      .workers = worker_count(config_.server),
                                      .log = log_.get(),
                                      .keeper = keeper_.get(),
-                                     .tls = std::move(tls)},
+                                     .tls = std::move(tls),
+                                     .policy = net::named_addresses(config_.outgoing.internal)},
                                     snapshot_));
   WEIR_CHECK_OK(start_admin());
   WEIR_TRY(signals_, net::Signals::open(loop_, {SIGTERM, SIGINT, SIGHUP},
@@ -326,6 +329,10 @@ net::Task<std::vector<admin::WorkerSample>> ControlPlane::sample() {
 
 Result<uint64_t> ControlPlane::reload() {
   WEIR_TRY(Config config, load_config());
+  return apply(std::move(config));
+}
+
+Result<uint64_t> ControlPlane::apply(Config config) {
   WEIR_CHECK_OK(check_admin(config_.admin.listen, config.admin.token));
   WEIR_TRY(const uint64_t generation, publish(config));
   if (const std::string fields = needs_restart(config_, config); !fields.empty()) {
@@ -379,6 +386,7 @@ void ControlPlane::judge_traffic() {
 void ControlPlane::watch() {
   if (!is_demo()) watch_file();
   watch_keys();
+  watch_records();
   watch_budgets();
   watch_timer_->arm(kWatchInterval);
 }

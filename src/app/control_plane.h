@@ -14,6 +14,7 @@
 #include "app/config/config.h"
 #include "app/config/load.h"
 #include "app/data_plane.h"
+#include "app/managed.h"
 #include "identity/people.h"
 #include "ledger/request_log.h"
 #include "net/signals.h"
@@ -21,6 +22,7 @@
 #include "provider/token.h"
 #include "state/keeper.h"
 #include "store/directory_lock.h"
+#include "vault/records.h"
 
 namespace weir::admin {
 class AdminServer;
@@ -58,6 +60,12 @@ class ControlPlane final : public admin::Backend {
   std::shared_ptr<const gateway::Snapshot> snapshot() const override { return snapshot_; }
   Result<uint64_t> reload() override;
   Result<uint64_t> keys_changed() override;
+  Result<std::vector<admin::ConfiguredObject>> configured(std::string_view kind) override;
+  Result<void> add_configured(std::string_view kind, json::Value object) override;
+  Result<void> change_configured(std::string_view kind, const std::string& name,
+                                 json::Value change) override;
+  Result<void> remove_configured(std::string_view kind, const std::string& name) override;
+  net::Task<Result<admin::AccountProbe>> probe(std::string name) override;
   access::KeyStore& keys() override { return *keys_; }
   identity::People& people() override { return *people_; }
   identity::AuditLog& audit() override { return *audit_; }
@@ -80,7 +88,18 @@ class ControlPlane final : public admin::Backend {
   bool is_demo() const { return options_.config_path.empty(); }
 
  private:
-  Result<Config> load_config() const;
+  // A change of what is managed that is to be checked and then made; without text: a removal.
+  struct Change {
+    std::string kind;
+    std::string name;
+    Secret text;
+  };
+  Result<Config> load_config(const Change* change = nullptr);
+  Result<std::vector<ManagedItem>> managed(const Config& file, const Change* change);
+  Result<void> open_records(const Config& config);
+  Result<vault::Record> record_of(std::string_view kind, const std::string& name);
+  Result<void> make_change(const Change& change);
+  Result<uint64_t> apply(Config config);
   Result<void> open_stores();
   Result<void> start_admin();
   void configure_admin(const Config& config);
@@ -90,6 +109,7 @@ class ControlPlane final : public admin::Backend {
   void watch();
   void watch_file();
   void watch_keys();
+  void watch_records();
   void watch_budgets();
   void on_signal(int signal);
   void reload_and_log(std::string_view why);
@@ -105,6 +125,7 @@ class ControlPlane final : public admin::Backend {
   std::optional<access::KeyStore> keys_;
   std::unique_ptr<identity::People> people_;
   std::optional<identity::AuditLog> audit_;
+  std::optional<vault::Records> records_;  // once there are any
   std::unique_ptr<ledger::RequestLog> log_;
   std::unique_ptr<state::Keeper> keeper_;
   std::optional<ledger::LogReader> reader_;
@@ -128,6 +149,7 @@ class ControlPlane final : public admin::Backend {
   int64_t file_stamp_ = 0;       // of the file that was read last
   int64_t file_stamp_seen_ = 0;  // at the last look
   int64_t keys_version_ = 0;     // of the key store at the last look
+  int64_t records_version_ = 0;  // of what is managed
   bool draining_ = false;
 };
 

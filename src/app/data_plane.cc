@@ -12,15 +12,16 @@
 namespace weir::app {
 
 struct TransportClients::One {
-  One(net::Loop& loop, net::Resolver& resolver, std::unique_ptr<net::TlsClientContext> context)
-      : tls(std::move(context)), dialer(loop, resolver, *tls), client(loop, dialer) {}
+  One(net::Loop& loop, net::Resolver& resolver, std::unique_ptr<net::TlsClientContext> context,
+      const net::DialPolicy& policy)
+      : tls(std::move(context)), dialer(loop, resolver, *tls, policy), client(loop, dialer) {}
   std::unique_ptr<net::TlsClientContext> tls;
   net::SystemDialer dialer;
   http::Client client;
 };
 
-TransportClients::TransportClients(net::Loop& loop, net::Resolver& resolver)
-    : loop_(loop), resolver_(resolver) {}
+TransportClients::TransportClients(net::Loop& loop, net::Resolver& resolver, net::DialPolicy policy)
+    : loop_(loop), resolver_(resolver), policy_(std::move(policy)) {}
 
 TransportClients::~TransportClients() = default;
 
@@ -36,7 +37,7 @@ http::Client& TransportClients::client(const provider::Transport& transport) {
                  {{"ca_file", transport.ca_file}, {"problem", context.error().message()}});
       context = net::TlsClientContext::create({.system_roots = false});
     }
-    one = std::make_unique<One>(loop_, resolver_, std::move(*context));
+    one = std::make_unique<One>(loop_, resolver_, std::move(*context), policy_);
   }
   return one->client;
 }
@@ -125,7 +126,7 @@ class DataPlane::WorkerThread {
                std::shared_ptr<const gateway::Snapshot> snapshot)
       : loop_(clock_),
         resolver_(make_resolver(loop_)),
-        clients_(loop_, *resolver_),
+        clients_(loop_, *resolver_, options.policy),
         worker_{.loop = loop_,
                 .clients = clients_,
                 .log = options.log->port(index),

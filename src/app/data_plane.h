@@ -27,7 +27,7 @@ namespace weir::app {
 // The upstream clients of one thread, one per distinct transport, made when first needed.
 class TransportClients final : public gateway::Clients {
  public:
-  TransportClients(net::Loop& loop, net::Resolver& resolver);
+  TransportClients(net::Loop& loop, net::Resolver& resolver, net::DialPolicy policy);
   ~TransportClients() override;
   http::Client& client(const provider::Transport& transport) override;
   // Sums over all of them.
@@ -37,6 +37,7 @@ class TransportClients final : public gateway::Clients {
   struct One;
   net::Loop& loop_;
   net::Resolver& resolver_;
+  net::DialPolicy policy_;
   std::map<provider::Transport, std::unique_ptr<One>> clients_;
 };
 
@@ -48,6 +49,7 @@ class DataPlane {
     ledger::RequestLog* log = nullptr;                 // one port per worker; outlives the plane
     state::Keeper* keeper = nullptr;                   // outlives the plane, stopped before it ends
     std::shared_ptr<const net::TlsServerContext> tls;  // null: plain
+    net::DialPolicy policy;                            // of connections to providers
   };
 
   // Opens the listeners (io_error names the address) and starts the threads.

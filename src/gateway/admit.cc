@@ -15,8 +15,24 @@ using dialect::ApiErrorType;
 // A token is at least one byte of text; the estimate takes four.
 constexpr int64_t kTokensPerEstimated = 4;
 
-void take_dearest(const Exchange& x, const Model& model, int64_t input, int64_t output,
-                  Money& dearest) {
+// Uploads are audio and pictures. Speech at 6 kbit/s, of which a model makes ten tokens a second,
+// is 75 bytes a token; all else is more.
+constexpr uint64_t kUploadBytesPerToken = 64;
+
+// How long one answer may be where the request does not say.
+int64_t longest_answer(const Model& model) {
+  return model.max_output > 0 ? model.max_output : kOutputUnlimited;
+}
+
+struct Worst {
+  int64_t input = 0;
+  int64_t output = 0;             // as limited by the request
+  int64_t unlimited_outputs = 0;  // answers that it does not limit
+};
+
+void take_dearest(const Exchange& x, const Model& model, const Worst& worst, Money& dearest) {
+  const int64_t input = worst.input;
+  const int64_t output = worst.output + worst.unlimited_outputs * longest_answer(model);
   const std::string tier(x.body_is_json ? x.document.root()["service_tier"].string_or("") : "");
   for (const auto& deployment : model.pool.deployments()) {
     if (deployment->weight == 0) continue;
@@ -56,23 +72,30 @@ std::string budget_hope(const ledger::BudgetAnswer& budget) {
 // What an attempt may cost at most: the dearest of all deployments that may come to serve it, all
 // of the text as single-byte tokens, an answer as long as the request allows.
 Money worst_cost(const Exchange& x) {
-  if (x.asked == nullptr) return {};
-  int64_t output = x.output_estimate;
-  if (x.body_is_json && output > 0) {
+  if (x.asked == nullptr || !makes_something(x)) return {};
+  Worst worst{.input = x.input_estimate * kTokensPerEstimated};
+  if (x.body_is_json && x.output_estimate > 0) {
     const json::Value root = x.document.root();
-    if (!limits_output(root)) output = kOutputUnlimited;
-    output *= answers_asked(root);
+    const int64_t answers = answers_asked(root);
+    (limits_output(root) ? worst.output : worst.unlimited_outputs) =
+        answers * (limits_output(root) ? x.output_estimate : 1);
   }
-  int64_t input = x.input_estimate * kTokensPerEstimated;
   // These take tokens by number, too: two bytes of JSON each at the least.
   if (x.route.operation == provider::Operation::embed || x.route.endpoint == "/completions") {
-    input = std::max(input, static_cast<int64_t>(x.body.size()));
+    worst.input = std::max(worst.input, static_cast<int64_t>(x.body.size()));
+  }
+  if (wants_upgrade(x)) {
+    worst.unlimited_outputs = 1;
+  } else if (!x.body_is_json && x.client.head().method == "POST") {
+    const uint64_t bytes = std::max<uint64_t>(x.client.content_length().value_or(0), x.body.size());
+    worst.input = std::max(worst.input, static_cast<int64_t>(bytes / kUploadBytesPerToken));
+    worst.unlimited_outputs = 1;
   }
   Money dearest;
-  take_dearest(x, *x.asked, input, output, dearest);
+  take_dearest(x, *x.asked, worst, dearest);
   for (const std::string& fallback : x.asked->fallbacks) {
     const Model* model = x.snapshot->find_model(fallback);
-    if (model != nullptr) take_dearest(x, *model, input, output, dearest);
+    if (model != nullptr) take_dearest(x, *model, worst, dearest);
   }
   return dearest;
 }

@@ -262,8 +262,13 @@ bool excused(const Exchange& x, const AttemptTimer& timer, FailureClass failure)
          (x.body_spent || x.client.response_started() || x.attempts.size() > 1);
 }
 
+bool lost_a_stale_one(const Exchange& x) {
+  return std::ranges::any_of(x.attempts, [](const AttemptRecord& one) { return one.stale; });
+}
+
 http::ClientRequest request_of(const Exchange& x, const Outgoing& outgoing) {
   http::ClientRequest request{.head = outgoing.head()};
+  request.once = outgoing.once();
   request.connect_timeout = x.asked->timeouts.connect;
   if (!x.body_streamed) {
     request.body = outgoing.body();
@@ -307,6 +312,11 @@ net::Task<Answered> finish(Exchange& x, UnderWay at, Begun begun) {
     if (x.client_gone) co_return conclude(x, deployment, FailureClass::cancelled);
     const FailureClass failure = provider::classify_error(response.error(), true);
     if (excused(x, timer, failure)) x.attempts.back().excused = true;
+    if (upstream.maybe_stale() && !lost_a_stale_one(x)) {
+      x.attempts.back().stale = x.attempts.back().excused = true;
+      // Those beside it are as old.
+      x.worker.clients.client(deployment.account->transport).close_idle(at.outgoing.origin());
+    }
     co_return fail_with(failure, response.error().message());
   }
   const http::ResponseHead& head = **response;

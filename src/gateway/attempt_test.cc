@@ -76,6 +76,31 @@ TEST(SlowClient, ThatUsesUpTheTotalTimeIsNotTheProvidersFault) {
   EXPECT_EQ(world.failures("m"), 0U);
 }
 
+TEST(KeptConnection, ThatIsLostBeforeTheAnswerIsAnAttemptOfItsOwn) {
+  for (const auto end : {Scripted::End::reset, Scripted::End::close}) {
+    TestWorld world;
+    world.account("up");
+    world.model("m", {"up"}).retries.attempts = 1;
+    world.script("up", json_answer(200, kGood));
+    world.script("up", {.pieces = {}, .end = end});
+    world.script("up", json_answer(200, kGood));
+    EXPECT_EQ(world.post("/v1/chat/completions", kAsk).status, 200);
+    EXPECT_EQ(world.post("/v1/chat/completions", kAsk).status, 200);
+    EXPECT_EQ(world.requests("up").size(), 3U);
+    const auto row = world.last_row();
+    EXPECT_EQ(row.attempts, 2U) << "what may have arrived twice is told twice";
+    EXPECT_THAT(row.attempts_text,
+                HasSubstr(R"("stale":true},{"d":"up/m","why":"weighted","s":200,)"));
+    EXPECT_EQ(world.failures("m"), 0U) << "the deployment is not to blame";
+    // Once only: what happens on a new connection is a failure.
+    world.clear("up");
+    world.script("up", {.pieces = {}, .end = end});
+    EXPECT_EQ(world.post("/v1/chat/completions", kAsk).status, 502);
+    EXPECT_EQ(world.last_row().attempts, 2U);
+    EXPECT_EQ(world.failures("m"), 1U);
+  }
+}
+
 std::string upload_head(std::string_view framing) {
   return fmt::format(
       "POST /v1/audio/transcriptions HTTP/1.1\r\nhost: w\r\n"

@@ -41,6 +41,7 @@ class Budgeted : public testing::Test {
   void hold(int64_t nano, BudgetWindow window = BudgetWindow::day) {
     auto who = std::make_shared<access::Principal>();
     who->key_id = "k";
+    who->project = "p";
     who->team_limits = cells_;
     cells_->apply({.budgets = {{Money::from_nano(nano), window}}});
     world_.snapshot().anonymous = who;
@@ -74,12 +75,41 @@ TEST_F(Budgeted, TheWorstCaseIsReservedAndTheCostIsCharged) {
     EXPECT_EQ(refused.status, 429) << c.more;
     EXPECT_THAT(refused.body, HasSubstr("this key's team"));
     EXPECT_EQ(world_.last_row().error_code, "budget_exceeded");
+    EXPECT_EQ(world_.last_row().project, "p") << "a refused request has its project, too";
     hold(spent + worst + 1'000);
     EXPECT_EQ(post(c.more).status, 200) << c.more;
     spent += kGoodNano;
     EXPECT_EQ(cells_->budgets.spent_ever().nano(), spent);
     EXPECT_EQ(cells_->budgets.reserved(), Money{});
   }
+}
+
+TEST_F(Budgeted, AModelMaySayHowLongItsAnswersGet) {
+  serve("up", kDear, json_answer(200, kGood));
+  world_.model("m", deployments_).max_output = 16'384;
+  hold(worst_nano("", 16'384) - 1'000);
+  EXPECT_EQ(post().status, 429);
+  hold(worst_nano("", 16'384) + 1'000);
+  EXPECT_EQ(post().status, 200);
+}
+
+TEST_F(Budgeted, UploadsAreReservedByTheirSize) {
+  serve("up", kDear, json_answer(200, R"({"text":"hello"})"));
+  world_.model("m", deployments_);
+  const std::string body =
+      "--B\r\ncontent-disposition: form-data; name=\"model\"\r\n\r\nm\r\n"
+      "--B\r\ncontent-disposition: form-data; name=\"file\"; filename=\"a\"\r\n\r\n" +
+      std::string(64'000, 'x') + "\r\n--B--\r\n";
+  const auto upload = [&] {
+    return world_.send(
+        fmt::format("POST /v1/audio/transcriptions HTTP/1.1\r\nhost: w\r\ncontent-type: "
+                    "multipart/form-data; boundary=B\r\ncontent-length: {}\r\n\r\n{}",
+                    body.size(), body));
+  };
+  hold(1'000 * 2'500 + kOutputUnlimited * 10'000);
+  EXPECT_EQ(upload().status, 429);
+  hold(1'100 * 2'500 + kOutputUnlimited * 10'000);
+  EXPECT_EQ(upload().status, 200);
 }
 
 TEST_F(Budgeted, TheDearestDeploymentAndFallbackCount) {
@@ -105,6 +135,7 @@ TEST_F(Budgeted, AnAttemptBesideASlowOneNeedsItsOwnRoom) {
   hold(kGoodNano + 2 * worst + 1'000);
   EXPECT_EQ(post(more).status, 200);
   EXPECT_EQ(world_.last_row().attempts, 2u);
+  EXPECT_EQ(world_.last_row().project, "p");
   EXPECT_EQ(world_.last_row().cost.nano(), cells_->budgets.spent_ever().nano() - kGoodNano);
   EXPECT_LE(cells_->budgets.spent_ever().nano(), kGoodNano + 2 * worst);
   EXPECT_EQ(cells_->budgets.reserved(), Money{});

@@ -35,6 +35,9 @@ struct AttemptRecord {
   bool refused_here = false;
   // A time-out of the client's making, or of the attempts before.
   bool excused = false;
+  // It was lost on a kept connection that may have been dead before: the next one, on a new
+  // connection, counts as none of the allowed ones. At most one of an exchange.
+  bool stale = false;
   // Another attempt beside it began to answer first.
   bool lost_race = false;
   Nanoseconds started{0};

@@ -95,6 +95,7 @@ std::unique_ptr<Second> make_second(Exchange& x) {
   second->outgoing = std::move(*built);
   second->request.head = second->outgoing->head();
   second->request.body = second->outgoing->body();
+  second->request.once = second->outgoing->once();
   second->request.connect_timeout = x.asked->timeouts.connect;
   x.worker.traffic.count_hedge();
   return second;

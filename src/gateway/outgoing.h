@@ -40,6 +40,8 @@ class Outgoing {
   // Weir asked for usage in an OpenAI stream and the client had not.
   bool strip_usage_chunk() const { return strip_usage_chunk_; }
   std::string_view head() const { return head_; }
+  // A call that the provider bills each time: not to be sent again unseen.
+  bool once() const { return head_.starts_with("POST "); }
   std::span<const std::string_view> body() const { return pieces_; }
   // The client takes a stream as events; else, by Gemini's API without alt=sse, as one JSON array.
   bool client_sse() const { return client_sse_; }

@@ -12,7 +12,7 @@ using provider::Operation;
 
 bool was_tried(const Exchange& x, const provider::Deployment& deployment) {
   for (const AttemptRecord& attempt : x.attempts) {
-    if (attempt.deployment == &deployment) return true;
+    if (attempt.deployment == &deployment && !attempt.stale) return true;
   }
   return false;
 }
@@ -27,7 +27,7 @@ uint32_t attempts_at(const Exchange& x, const Model& model) {
   uint32_t count = 0;
   for (const AttemptRecord& attempt : x.attempts) {
     for (const auto& deployment : model.pool.deployments()) {
-      if (deployment.get() == attempt.deployment) ++count;
+      if (deployment.get() == attempt.deployment && !attempt.stale) ++count;
     }
   }
   return count;
@@ -201,6 +201,7 @@ bool may_try_again(Exchange& x, provider::FailureClass failure) {
   // What was streamed to the first deployment cannot be sent again.
   if (x.body_spent) return false;
   if (x.now() - x.started >= x.asked->timeouts.total) return false;
+  if (x.attempts.back().stale) return true;
   ModelCounters& counters = x.worker.counters.model(x.asked->slot);
   if (!x.worker.retry_budget(x.asked->slot).spend()) {
     ++counters.retries_refused;

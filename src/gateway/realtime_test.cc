@@ -77,6 +77,40 @@ TEST(Realtime, AnAudioPriceThatIsMissingIsNotGuessed) {
   EXPECT_EQ(row.cost_state, CostState::unpriced);
 }
 
+TEST(Realtime, ABudgetThatDoesNotCoverAnotherResponseEndsTheSession) {
+  TestWorld world;
+  world.advance(Milliseconds(1'000));
+  auto cells = std::make_shared<ledger::LimitCells>();
+  auto who = std::make_shared<access::Principal>();
+  who->key_id = "k";
+  who->key_limits = cells;
+  world.snapshot().anonymous = who;
+  world.account("up");
+  const std::string turn = text_frame(kCreated) + text_frame(kDone);
+  world.script("up", {.pieces = {std::string(kAgreed), turn, turn, turn, turn},
+                      .end = Scripted::End::hang,
+                      .between = Milliseconds(10)});
+  world.model("rt", {"up/gpt-4o-2024-11-20"});
+  // One response is 60, 40 and 20 tokens. Room for two and for what a third may take.
+  constexpr int64_t kTurn = 60 * 2'500 + 40 * 1'250 + 20 * 10'000;
+  constexpr int64_t kNext = (100 + 4'096) * 4 * 2'500 + 4'096 * 10'000;
+  cells->apply({.budgets = {{Money::from_nano(2 * kTurn + kNext), ledger::BudgetWindow::day}}});
+  auto client = world.connect();
+  ASSERT_EQ(client->try_write(kAsk).bytes, kAsk.size());
+  std::string seen;
+  for (int i = 0; i < 6; ++i) {
+    world.advance(Milliseconds(10));
+    seen += world.read_all(*client);
+  }
+  EXPECT_TRUE(seen.ends_with("\r\n\r\n" + turn + turn + turn)) << seen;
+  world.advance(Milliseconds(6'000));
+  const auto row = world.last_row();
+  EXPECT_EQ(row.error_code, "budget_exceeded");
+  EXPECT_EQ(row.cost.nano(), 3 * kTurn);
+  EXPECT_EQ(cells->budgets.spent_ever().nano(), 3 * kTurn);
+  EXPECT_EQ(cells->budgets.reserved(), Money{});
+}
+
 TEST(Realtime, ASessionWithoutAWordIsUnpriced) {
   EXPECT_EQ(session("not a frame", 4096).cost_state, CostState::unpriced);
 }

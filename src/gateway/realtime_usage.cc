@@ -62,6 +62,7 @@ void RealtimeUsage::take(std::string_view event) {
     ++done_;
     const dialect::Usage used = usage_of_realtime(root["response"]["usage"]);
     if (!used.reported) unsaid_ = true;
+    last_input_ = used.total_input();
     usage_.input += used.input;
     usage_.cache_read += used.cache_read;
     usage_.input_audio += used.input_audio;

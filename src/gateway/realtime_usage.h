@@ -20,6 +20,9 @@ class RealtimeUsage {
 
   // The next bytes from the provider.
   void feed(std::string_view bytes);
+  // Responses that ended so far, and the input tokens of the last one: the next has as many.
+  int64_t responses() const { return done_; }
+  int64_t last_input() const { return last_input_; }
 
  private:
   void take(std::string_view event);
@@ -29,6 +32,7 @@ class RealtimeUsage {
   json::Document document_;
   int64_t begun_ = 0;  // responses
   int64_t done_ = 0;
+  int64_t last_input_ = 0;
   bool unsaid_ = false;
 };
 

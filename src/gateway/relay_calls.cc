@@ -47,6 +47,7 @@ net::Task<RelayEnd> begin(Relay& r, size_t number, std::deque<Call>& under_way) 
   if (!outgoing) co_return failed(r, FailureClass::credential, outgoing.error().message());
   http::ClientRequest request{.head = (*outgoing)->head(), .body = (*outgoing)->body()};
   request.connect_timeout = x.asked->timeouts.connect;
+  request.once = (*outgoing)->once();
   http::Client& client = x.worker.clients.client(r.deployment.account->transport);
   auto started = co_await client.start((*outgoing)->origin(), request);
   if (!started) {

@@ -41,8 +41,14 @@ net::Task<void> answer_here(Exchange& x) {
       co_return co_await answer_json(x, R"({"status":"ok"})");
     case RouteKind::ready: {
       const bool ready = !x.worker.draining;
-      co_return co_await answer_json(
-          x, ready ? R"({"status":"ready"})" : R"({"status":"not ready"})", ready ? 200 : 503);
+      // A store that fails stops no request: a load balancer that took this one out would lose
+      // capacity and nothing would be better elsewhere.
+      const bool degraded = !x.worker.log.store_works();
+      co_return co_await answer_json(x,
+                                     !ready     ? R"({"status":"not ready"})"
+                                     : degraded ? R"({"status":"ready","degraded":["ledger"]})"
+                                                : R"({"status":"ready"})",
+                                     ready ? 200 : 503);
     }
     case RouteKind::list_models:
     case RouteKind::get_model:
@@ -70,7 +76,7 @@ Milliseconds pause_before(const Exchange& x, const provider::Deployment& next) {
   uint32_t times = 0;
   Nanoseconds until = provider::parked_until(next);
   for (const AttemptRecord& attempt : x.attempts) {
-    if (attempt.deployment != &next) continue;
+    if (attempt.deployment != &next || attempt.stale) continue;
     ++times;
     if (attempt.retry_after) until = std::max(until, attempt.ended + *attempt.retry_after);
   }
@@ -131,7 +137,8 @@ ledger::RequestRow row_if_killed(const Exchange& x, const provider::Deployment& 
   row.account = next.account->name;
   row.provider = provider::to_string(next.account->kind);
   row.provider_model = next.model;
-  row.attempts = static_cast<uint32_t>(x.attempts.size() + 1);
+  const bool begun = x.upstream != nullptr || x.status == 101;
+  row.attempts = static_cast<uint32_t>(x.attempts.size() + (begun ? 0 : 1));
   row.outcome = ledger::Outcome::aborted;
   row.error_code = "weir_killed";
   row.streamed = x.stream;

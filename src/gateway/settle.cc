@@ -49,6 +49,7 @@ std::string attempts_text(const Exchange& x) {
       w.member("abort", to_string(x.abort_handling));
     }
     if (attempt.lost_race) w.member("lost_race", true);
+    if (attempt.stale) w.member("stale", true);
     if (!last && attempt.usage != dialect::Usage{}) {
       w.member("in", attempt.usage.total_input())
           .member("out", attempt.usage.total_output())
@@ -93,6 +94,7 @@ ledger::RequestRow make_row(Exchange& x, const ledger::Cost& cost) {
   if (x.principal != nullptr) {
     row.key_id = x.principal->key_id;
     row.team = x.principal->team;
+    row.project = x.principal->project;
     row.tags = tags_text(*x.principal);
   }
   row.user = std::string(utf8_truncate(x.user, kUserBytesMax));

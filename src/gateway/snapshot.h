@@ -58,6 +58,7 @@ struct Model {
   AffinityRules affinity;
   std::optional<HedgeRules> hedge;
   provider::ProbeKind probe = provider::ProbeKind::completion;
+  int64_t max_output = 0;  // tokens of an answer, where it is known: what budgets reserve
   std::optional<bool> capture;
   int64_t created_s = 0;  // shown by /v1/models
   uint32_t slot = 0;      // index of its counters and retry budget; stable across reloads

@@ -11,12 +11,32 @@ constexpr Milliseconds kSilenceMax{900'000};
 // After one side has ended, the other may send its last words for as long as this.
 constexpr Milliseconds kLingerMax{5'000};
 
+// What a session may have said before its first answer, or between two.
+constexpr int64_t kInputBetween = 4096;  // tokens
+
+// After each response: what is spent so far and the next one must be covered by every budget, and
+// the journal knows of it, should this process be killed.
+bool cover_session(Exchange& x, int64_t last_input) {
+  if (x.admission.reserved() == Money{}) return true;
+  x.input_estimate = last_input + kInputBetween;
+  const bool covered = x.admission.raise(price(x).total + worst_cost(x));
+  note_attempt(x, *x.deployment);
+  return covered;
+}
+
+bool end_session(Exchange& x) {
+  refuse(x, dialect::ApiErrorType::quota, 429, "budget_exceeded",
+         "The budget does not cover another response of this session.");
+  return true;
+}
+
 struct Pump {
   net::Stream& from;
   net::Stream& to;
   int64_t& bytes;
   net::Timer& silence;
   RealtimeUsage* usage = nullptr;  // reads along
+  Exchange* x = nullptr;           // whose usage that is
 };
 
 // Copies until `from` ends, then ends `to` in order; any error ends both ways.
@@ -35,8 +55,17 @@ net::Task<void> pump(Pump p) {
     p.silence.arm(kSilenceMax);
     p.bytes += static_cast<int64_t>(got.bytes);
     // Before the client has them: a session that is cut here has its usage on the row.
-    if (p.usage != nullptr) p.usage->feed(std::string_view(buffer.data(), got.bytes));
+    bool covered = true;
+    if (p.usage != nullptr) {
+      const int64_t before = p.usage->responses();
+      p.usage->feed(std::string_view(buffer.data(), got.bytes));
+      covered = p.usage->responses() == before || cover_session(*p.x, p.usage->last_input());
+    }
     if (!co_await p.to.write_all(std::string_view(buffer.data(), got.bytes))) break;
+    if (!covered) {
+      end_session(*p.x);
+      break;
+    }
   }
   p.from.cancel(ErrorCode::closed);
   p.to.cancel(ErrorCode::closed);
@@ -73,7 +102,9 @@ net::Task<bool> relay_upgraded(Exchange& x, http::ClientExchange& upstream,
   if (!far->already_read.empty()) {
     usage.feed(far->already_read);
     x.bytes_out += static_cast<int64_t>(far->already_read.size());
+    const bool covered = usage.responses() == 0 || cover_session(x, usage.last_input());
     (void)co_await near->stream->write_all(far->already_read);
+    if (!covered) co_return end_session(x);
   }
   if (!near->already_read.empty()) {
     x.bytes_in += static_cast<int64_t>(near->already_read.size());
@@ -94,7 +125,7 @@ net::Task<bool> relay_upgraded(Exchange& x, http::ClientExchange& upstream,
   });
   net::TaskGroup pumps(x.worker.loop);
   pumps.spawn(pump({client, provider, x.bytes_in, silence}));
-  pumps.spawn(pump({provider, client, x.bytes_out, silence, &usage}));
+  pumps.spawn(pump({provider, client, x.bytes_out, silence, &usage, &x}));
   co_await pumps.wait();
   x.client.on_client_gone({});
   co_return true;

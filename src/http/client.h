@@ -5,7 +5,8 @@
 // Owns its idle connections; an exchange owns the connection it runs on and gives it back when the
 // response was read to a clean end. Lives on its loop's thread. Limits: ClientConfig. A connection
 // that the provider closed while it idled is noticed by the loop and leaves the pool at once; one
-// that turns out stale under a request is replaced, once, when the body can be sent again.
+// that turns out stale under a request is replaced, once, when the body can be sent again and the
+// request may be (ClientRequest::once).
 // Deadlines belong to the caller (net::Timer calling cancel()), but for connecting.
 #pragma once
 
@@ -81,6 +82,9 @@ struct ClientRequest {
   bool streamed = false;
   std::optional<uint64_t> streamed_length{};
   Nanoseconds connect_timeout{0};  // 0 = the client's
+  // The provider may act on it, and bill it, each time: where a kept connection is lost before an
+  // answer it may have arrived, so it is not sent again here (ClientExchange::maybe_stale()).
+  bool once = false;
 };
 
 class Client {

@@ -37,6 +37,7 @@ Http1ClientExchange::Http1ClientExchange(ClientCore& core, ClientPool& pool,
       method_size_(request.head.find(' ')),
       body_(request.body.begin(), request.body.end()),
       streamed_(request.streamed),
+      once_(request.once),
       chunked_(request.streamed && !request.streamed_length),
       streamed_left_(request.streamed_length),
       buffer_(core.loop.buffers()),
@@ -246,7 +247,10 @@ void Http1ClientExchange::accept_head(size_t consumed) {
 }
 
 Http1ClientExchange::Take Http1ClientExchange::head_read_failed(net::IoResult io) {
-  if (reused_ && !got_bytes_ && !body_begun_) return Take::stale;
+  if (reused_ && !got_bytes_ && !body_begun_) {
+    if (!once_) return Take::stale;
+    maybe_stale_ = true;
+  }
   if (got_bytes_) ++core_.counters.truncated;
   const bool end = io.status == net::IoStatus::end;
   break_off(end ? Error(ErrorCode::closed, "the provider closed the connection without answering")

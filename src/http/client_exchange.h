@@ -40,6 +40,7 @@ class Http1ClientExchange final : public ClientExchange {
   const ClientTimes& times() const override { return times_; }
   bool reused() const override { return reused_; }
   bool retried() const override { return retried_; }
+  bool maybe_stale() const override { return maybe_stale_; }
   std::string_view peer() const override { return peer_; }
   Result<Upgraded> take_upgraded() override;
 
@@ -88,12 +89,14 @@ class Http1ClientExchange final : public ClientExchange {
   ClientTimes times_;
   bool reused_ = false;
   bool retried_ = false;
+  bool maybe_stale_ = false;
   std::optional<Error> error_;  // broken off or cancelled
 
   std::string request_head_;
   size_t method_size_ = 0;
   std::vector<std::string_view> body_;
   const bool streamed_;
+  const bool once_;
   const bool chunked_;
   std::optional<uint64_t> streamed_left_;  // of a streamed body whose length was given
   bool body_begun_ = false;  // write_body or finish_body was called: it cannot be sent again

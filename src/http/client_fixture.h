@@ -22,6 +22,7 @@ struct Call {
   std::optional<int> status;
   std::string body;
   std::optional<ErrorCode> error;
+  bool once = false;   // asked: ClientRequest::once
   bool ended = false;  // the body ended regularly
   bool done = false;
 };
@@ -79,6 +80,7 @@ class ClientTest : public testing::Test {
   void start(Call& call, std::string_view head, std::span<const std::string_view> body = {}) {
     ClientRequest request{.head = head};
     request.body = body;
+    request.once = call.once;
     loop_.spawn(fetch(*client_, origin_, request, call));
     loop_.run_until_idle();
   }

@@ -123,6 +123,9 @@ class ClientExchange {
   // Whether the connection came from the pool, and whether a stale one was replaced on the way.
   virtual bool reused() const = 0;
   virtual bool retried() const = 0;
+  // A kept connection was lost before a byte of the answer: it may have been dead before the
+  // request, or the provider may have had it. Told of requests that are sent `once`.
+  virtual bool maybe_stale() const = 0;
   // "ip:port" of the provider.
   virtual std::string_view peer() const = 0;
   // After a 101: hands over the connection; the exchange is then spent.

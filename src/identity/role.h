@@ -68,6 +68,7 @@ enum class Permission : uint8_t {
   keys_write,
   traffic_write,
   config_write,
+  accounts_write,
   people_read,
   people_write,
   audit_read,

@@ -112,15 +112,16 @@ Money estimate(const PriceRow* row, int64_t input_tokens, int64_t output_tokens,
                const PriceFactors& factors) {
   if (row == nullptr) return {};
   const Rates& rates = row->rates_at(input_tokens);
-  int64_t dearest = 0;
-  for (UsageClass c : {UsageClass::input, UsageClass::cache_write_5m, UsageClass::cache_write_1h}) {
-    dearest = std::max(dearest, rates[c].value_or(0));
-  }
-  const auto paid = [&factors](int64_t rate) {
+  const auto dearest = [&](std::initializer_list<UsageClass> classes) {
+    int64_t rate = 0;
+    for (const UsageClass c : classes) rate = std::max(rate, rates[c].value_or(0));
     return paid_rate(list_rate(rate, factors), factors);
   };
-  return amount(input_tokens, paid(dearest)) +
-         amount(output_tokens, paid(rates[UsageClass::output].value_or(0)));
+  return amount(input_tokens,
+                dearest({UsageClass::input, UsageClass::cache_write_5m, UsageClass::cache_write_1h,
+                         UsageClass::input_audio, UsageClass::input_image})) +
+         amount(output_tokens,
+                dearest({UsageClass::output, UsageClass::output_audio, UsageClass::output_image}));
 }
 
 std::string rates_text(const Cost& cost) {

@@ -208,6 +208,7 @@ void RequestLog::Impl::failed(const Error& error) {
     problem = text;
     problem_code = error.code();
   }
+  for (const auto& port : ports) port->store_works_.store(false, std::memory_order_relaxed);
   if (first) log::error("ledger_store_failed", {{"reason", error.message()}, {"errors", errors}});
   retry_at = clock.monotonic() + retry_wait;
   retry_wait = std::min(retry_wait * 2, kRetryMost);
@@ -254,6 +255,7 @@ bool RequestLog::Impl::write_pending(bool last) {
       std::lock_guard lock(mutex);
       problem.clear();
     }
+    for (const auto& port : ports) port->store_works_.store(true, std::memory_order_relaxed);
     log::info("ledger_store_works_again");
   }
   return true;

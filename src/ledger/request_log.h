@@ -15,6 +15,7 @@
 // tell. A day file that is found corrupt is moved aside and a new one begun.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -70,6 +71,8 @@ class LogPort {
   // becomes a row at the next start.
   bool submit(RequestRow&& row);
   uint64_t dropped() const;
+  // Whether the store took what came last; while it does not, rows wait.
+  bool store_works() const { return store_works_.load(std::memory_order_relaxed); }
 
  private:
   friend class RequestLog;
@@ -77,6 +80,7 @@ class LogPort {
   LogPort(std::unique_ptr<Ring> ring, JournalPort& journal);
   std::unique_ptr<Ring> ring_;
   JournalPort& journal_;
+  std::atomic<bool> store_works_{true};  // told by the writer thread
 };
 
 class RequestLog {

@@ -6,14 +6,15 @@ import os
 import pathlib
 import resource
 import shutil
+import sqlite3
 import subprocess
 import sys
 
-from harness import (Failure, Skip, Weir, ask_chat, check, config, equal, eventually, main, query,
-                     test, work_folder)
+from harness import (Failure, Skip, Weir, ask, ask_chat, check, config, equal, eventually, main,
+                     query, test, work_folder)
 from upstream import Upstream
 
-PROBLEM_EVENTS = ["ledger_store_failed"]
+PROBLEM_EVENTS = ["ledger_store_failed", "audit_unwritten"]
 
 # Run inside of Weir's mounts: rows of all days, and what is wrong with any file.
 COUNT_ROWS = """
@@ -187,6 +188,34 @@ def a_lost_data_dir_stops_no_traffic():
         eventually(noticed, "weir_ledger_ok 0")
         ask_many(weir, 10)
         check_reported(weir)
+
+
+def readyz(weir):
+    answer = ask(weir.port, "/readyz", method="GET")
+    equal(answer.status, 200, "a store that fails takes nobody out")
+    return answer.json().get("degraded", [])
+
+
+@test
+def a_locked_file_stops_no_traffic():
+    """Somebody else holds the day's file, as a backup that went wrong does."""
+    with Upstream() as upstream, Weir(config(upstream), errors=PROBLEM_EVENTS) as weir:
+        def rows():
+            return sum(query(path, "SELECT count(*) FROM request")[0][0]
+                       for path in weir.databases())
+        ask_many(weir, 20)
+        eventually(lambda: rows() == 20, "the first rows")
+        holder = sqlite3.connect(weir.databases()[0], isolation_level=None)
+        holder.execute("BEGIN IMMEDIATE")
+        made = weir.admin("POST", "/api/v1/keys", {"name": "meanwhile"}).json()
+        ask_many(weir, 30)
+        equal(ask_chat(weir, key=made["key"]).status, 200, "a key that was made meanwhile")
+        check_reported(weir)
+        equal(readyz(weir), ["ledger"], "what a load balancer can see")
+        holder.execute("ROLLBACK")
+        holder.close()
+        check_recovered(weir, rows, 51)
+        equal(readyz(weir), [], "afterwards")
 
 
 @test

@@ -1,5 +1,6 @@
 // weir serve: the gateway, the admin API and the console, until SIGTERM.
 #include <fmt/format.h>
+#include <sys/prctl.h>
 
 #include <csignal>
 #include <exception>
@@ -45,6 +46,8 @@ void greet(const ControlPlane& plane, std::ostream& out) {
 int serve(const Arguments& arguments, Terminal& terminal) {
   // Before any thread starts: the others inherit the mask.
   net::block_signals({SIGTERM, SIGINT, SIGHUP});
+  // A core dump holds every credential; nor may another process of this user read the memory.
+  if (!arguments.has("core-dumps")) prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
   try {
     ControlPlane plane(
         {.config_path = arguments.value("config"), .data_dir = arguments.value("data-dir")});
@@ -73,7 +76,8 @@ Command serve_command() {
           "running requests end (server.drain) and stops.",
       .options = {{"config", 'c', "FILE", "Configuration file; none: demo mode"},
                   {"data-dir", 0, "DIR", "Where ledger and keys lie, instead of data_dir"},
-                  {"quiet", 'q', "", "Print nothing but the log"}},
+                  {"quiet", 'q', "", "Print nothing but the log"},
+                  {"core-dumps", 0, "", "Allow core dumps and debuggers, which see secrets"}},
       .examples = {{"weir serve", "Try Weir with the built-in simulator"},
                    {"weir serve -c weir.yaml", "Serve what weir.yaml says"}},
       .run = serve,

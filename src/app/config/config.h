@@ -228,6 +228,7 @@ struct Model {
   Affinity affinity;
   std::optional<Hedge> hedge;
   provider::ProbeKind probe = provider::ProbeKind::completion;
+  std::optional<int64_t> max_output;  // tokens
   std::optional<bool> capture;
 };
 
@@ -265,6 +266,28 @@ struct Project {
 struct AlertWebhook {
   std::string url;
   Secret secret;
+};
+
+// A key of Vault's Transit engine.
+struct TransitKey {
+  std::string address;
+  Secret token;
+  std::string mount = "transit";
+  std::string key;
+  std::string name_space;
+  std::string ca_file;
+};
+
+// Under which keys the records in data_dir/vault.db are sealed.
+struct Secrets {
+  Secret key;
+  Secret previous_key;
+  std::optional<TransitKey> transit;
+};
+
+// Where Weir itself connects to.
+struct Outgoing {
+  std::vector<std::string> internal;
 };
 
 struct Alerts {
@@ -374,6 +397,8 @@ struct Config {
   std::vector<Project> projects;
   std::vector<Key> keys;
   Alerts alerts;
+  Secrets secrets;
+  Outgoing outgoing;
   std::vector<Price> prices;
   std::vector<std::string> price_files;
   std::vector<ledger::PriceRow> file_prices;  // what stands in them; no field of its own

@@ -76,6 +76,13 @@ std::optional<std::string> Reader::substitute(const YamlNode& node) {
     const size_t close = text.find('}', at);
     const std::string_view inside =
         close == std::string_view::npos ? "" : text.substr(at + 2, close - at - 2);
+    if (inside.starts_with("vault:")) {
+      at = close + 1;
+      const std::optional<std::string> value = read_vault(node, inside.substr(6));
+      if (value) out += *value;
+      whole = whole && value.has_value();
+      continue;
+    }
     const size_t dash = inside.find(":-");
     const std::string name(inside.substr(0, dash));
     const bool valid =
@@ -103,6 +110,24 @@ std::optional<std::string> Reader::substitute(const YamlNode& node) {
   }
   if (!whole) return std::nullopt;
   return out;
+}
+
+std::optional<std::string> Reader::read_vault(const YamlNode& node, std::string_view reference) {
+  const size_t hash = reference.find('#');
+  if (hash == std::string_view::npos || hash == 0 || hash + 1 == reference.size()) {
+    problem(ProblemCode::bad_value, node,
+            "expected ${vault:PATH#FIELD}, such as ${vault:secret/data/openai#api_key}");
+    return std::nullopt;
+  }
+  const std::string path(reference.substr(0, hash));
+  const std::string field(reference.substr(hash + 1));
+  const Result<Secret> value = surroundings_.vault
+                                   ? surroundings_.vault(path, field)
+                                   : fail(ErrorCode::not_found, "there is no Vault here");
+  if (value) return std::string(value->reveal());
+  problem(ProblemCode::missing_variable, node,
+          fmt::format("${{vault:{}}}: {}", reference, value.error().message()));
+  return std::nullopt;
 }
 
 std::optional<std::string> Reader::read_secret_file(const YamlNode& node, const std::string& path) {

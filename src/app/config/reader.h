@@ -41,10 +41,11 @@ class Reader {
   void problem_at(ProblemCode code, const std::string& path, std::string message,
                   Severity severity = Severity::error);
 
-  // The text of a scalar with ${NAME} and ${NAME:-default} replaced ($${ stands for ${).
-  // nullopt when it is no scalar, a variable is missing, or the text has control characters: each
-  // reported. `expected` says what would have been right. With `secret` no value is ever repeated
-  // and "file:PATH" stands for that file's content without the line break at its end.
+  // The text of a scalar with ${NAME}, ${NAME:-default} and ${vault:PATH#FIELD} replaced ($${
+  // stands for ${). nullopt when it is no scalar, a variable is missing, or the text has control
+  // characters: each reported. `expected` says what would have been right. With `secret` no value
+  // is ever repeated and "file:PATH" stands for that file's content without the line break at its
+  // end.
   std::optional<std::string> text_of(const YamlNode& node, std::string_view expected,
                                      bool secret = false);
 
@@ -63,6 +64,7 @@ class Reader {
     int column;
   };
   std::optional<std::string> substitute(const YamlNode& node);
+  std::optional<std::string> read_vault(const YamlNode& node, std::string_view reference);
   std::optional<std::string> read_secret_file(const YamlNode& node, const std::string& path);
 
   const Surroundings& surroundings_;

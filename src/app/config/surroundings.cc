@@ -9,6 +9,10 @@
 
 #include <cstdlib>
 
+#include "app/config/config.h"
+#include "app/managed.h"
+#include "vault/vault_client.h"
+
 namespace weir::app {
 namespace {
 
@@ -44,15 +48,37 @@ Result<std::string> read_whole_file(const std::string& path) {
   }
 }
 
+std::optional<std::string> variable_of_process(const std::string& name) {
+  const char* value = std::getenv(name.c_str());  // NOLINT(concurrency-mt-unsafe)
+  if (value == nullptr) return std::nullopt;
+  return std::string(value);
+}
+
+// As Vault's own command finds it.
+Result<Secret> read_vault(const std::string& path, const std::string& field) {
+  const auto address = variable_of_process("VAULT_ADDR");
+  if (!address) {
+    return fail(ErrorCode::not_found, "the environment variable VAULT_ADDR is not set");
+  }
+  return vault::read_vault_field({.url = *address,
+                                  .token = Secret(variable_of_process("VAULT_TOKEN").value_or("")),
+                                  .name_space = variable_of_process("VAULT_NAMESPACE").value_or(""),
+                                  .ca_file = variable_of_process("VAULT_CACERT").value_or("")},
+                                 path, field);
+}
+
 }  // namespace
 
 Surroundings Surroundings::process() {
-  return {[](const std::string& name) -> std::optional<std::string> {
-            const char* value = std::getenv(name.c_str());  // NOLINT(concurrency-mt-unsafe)
-            if (value == nullptr) return std::nullopt;
-            return std::string(value);
-          },
-          read_whole_file};
+  return {.variable = variable_of_process,
+          .read_file = read_whole_file,
+          .vault = read_vault,
+          .managed = [](const Config& file) -> Result<std::vector<ManagedItem>> {
+            if (!vault::Records::exist(file.data_dir)) return std::vector<ManagedItem>();
+            WEIR_TRY(auto ring, make_ring(file.secrets, file.data_dir));
+            WEIR_TRY(auto records, vault::Records::open(file.data_dir, std::move(ring)));
+            return managed_items(records);
+          }};
 }
 
 Surroundings Surroundings::empty() {

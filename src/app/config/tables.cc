@@ -348,6 +348,10 @@ const ObjectSpec& spec_of<Model>() {
                  "whether it is well again. `completion`: a call of one token (an embedding, a "
                  "rerank). `list_models`: a GET that costs nothing and says less; not at vertex_ai "
                  "and bedrock. `off`: never. What is healthy or idle is not asked in any case.")
+          .field("max_output", &Model::max_output,
+                 "Tokens that an answer has at most: what budgets reserve for a request that sets "
+                 "no limit of its own. Answers are not cut to it.",
+                 {.min = 1, .unset = "4096"})
           .field("capture", &Model::capture, "Keep the messages of this model's requests.",
                  {.of_default = "capture.enabled"})
           .done();
@@ -564,6 +568,9 @@ const ObjectSpec& spec_of<Config>() {
                  "Keys of one team that share limits and budgets of their own.")
           .field("keys", &Config::keys, "What clients hold.")
           .field("alerts", &Config::alerts, "Who is told when budgets are spent.")
+          .field("secrets", &Config::secrets,
+                 "The keys under which accounts made in the console are sealed on disk.")
+          .field("outgoing", &Config::outgoing, "Where Weir itself may connect to.")
           .field("prices", &Config::prices, "Prices that replace the shipped price book's.")
           .field("price_files", &Config::price_files,
                  "Files of dated prices in CSV form, as `weir prices import` writes them. They "

@@ -25,6 +25,7 @@ StreamExchange::StreamExchange(ClientCore& core, ClientSessions& sessions, const
       method_(request.head.substr(0, request.head.find(' '))),
       body_(request.body.begin(), request.body.end()),
       streamed_(request.streamed),
+      once_(request.once),
       streamed_left_(request.streamed_length),
       event_(core.loop) {
   times_.started = core.loop.now();
@@ -173,7 +174,7 @@ void StreamExchange::cancel(Error error) {
 }
 
 bool StreamExchange::can_send_again() const {
-  const bool may = not_processed_ || stale_;
+  const bool may = not_processed_ || (stale_ && !once_);
   return may && !body_begun_ && !have_head_ && sent_again_ < kSendAgainMax;
 }
 

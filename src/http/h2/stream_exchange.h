@@ -36,6 +36,7 @@ class StreamExchange final : public ClientExchange {
   const ClientTimes& times() const override { return times_; }
   bool reused() const override { return reused_; }
   bool retried() const override { return retried_; }
+  bool maybe_stale() const override { return once_ && stale_; }
   std::string_view peer() const override { return peer_; }
   Result<Upgraded> take_upgraded() override;
 
@@ -83,6 +84,7 @@ class StreamExchange final : public ClientExchange {
   FieldList fields_;
   std::vector<std::string_view> body_;
   const bool streamed_;
+  const bool once_;
   std::optional<uint64_t> streamed_left_;
   bool body_begun_ = false;
   bool last_queued_ = false;

@@ -68,6 +68,14 @@ export interface components {
             parked_by: string;
             parked_ms: number;
         };
+        Configured: {
+            name: string;
+            source: string;
+            definition: unknown;
+            sealed_under: string;
+            created: string | null;
+            changed: string | null;
+        };
         Model: {
             name: string;
             fallbacks: string[];
@@ -125,6 +133,7 @@ export interface components {
             abort?: string;
             said?: string;
             lost_race?: boolean;
+            stale?: boolean;
         };
         Usage: {
             input: number;
