@@ -137,8 +137,8 @@ ledger::RequestRow row_if_killed(const Exchange& x, const provider::Deployment& 
   row.account = next.account->name;
   row.provider = provider::to_string(next.account->kind);
   row.provider_model = next.model;
-  const bool begun = x.upstream != nullptr || x.status == 101;
-  row.attempts = static_cast<uint32_t>(x.attempts.size() + (begun ? 0 : 1));
+  // A session that goes on is noted again; all others are about to begin.
+  row.attempts = static_cast<uint32_t>(x.attempts.size() + (x.status == 101 ? 0 : 1));
   row.outcome = ledger::Outcome::aborted;
   row.error_code = "weir_killed";
   row.streamed = x.stream;
