@@ -1,5 +1,6 @@
 """A provider of realtime sessions that keeps its own account of what it billed: after the upgrade
-it answers turn by turn, each told by a `response.done`, until the client or Weir leaves."""
+it answers each frame of the client with a turn, told by a `response.done`, until the client or Weir
+leaves. So one turn of a session at most is on its way at a time."""
 
 import asyncio
 import base64
@@ -9,6 +10,11 @@ import threading
 
 GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 INPUT, OUTPUT = 100, 20  # tokens of each turn
+
+
+# What a client sends for the next turn: masked, as clients must, by zeros.
+ASK = bytes([0x81, 0x80 | 26]) + bytes(4) + b'{"type":"response.create"}'
+DONE = b'"response.done"'
 
 
 def frame(text):
@@ -57,8 +63,7 @@ class Realtime:
                           f"upgrade\r\nsec-websocket-accept: {accept}\r\n\r\n").encode())
             uid = fields.get("x-client-request-id", "")
             for _ in range(self.turns_most):
-                if reader.at_eof():
-                    break
+                await reader.readexactly(len(ASK))
                 writer.write(TURN)
                 self.turns[uid] = self.turns.get(uid, 0) + 1
                 await writer.drain()
