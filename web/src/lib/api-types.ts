@@ -244,6 +244,9 @@ export interface components {
             project: string;
             models: string[];
             capture: boolean;
+            capture_refused?: boolean;
+            addresses?: string[];
+            endpoints?: string[];
             expires: string | null;
             created?: string | null;
             revoked?: string | null;
