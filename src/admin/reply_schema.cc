@@ -25,11 +25,14 @@ constexpr NamedSchema kSchemas[] = {
      "total_p95_us: [number?], total_p99_us: [number?], ttft_p50_us: [number?], "
      "ttft_p95_us: [number?], ttft_p99_us: [number?]}}"},
     {"Deployment",
-     "{name: text, account: text, provider: text, model: text, priced_as: text, weight: number, "
-     "in_flight: number, open: bool, parked_by: text, parked_ms: number}"},
+     "{name: text, account: text, provider: text, model: text, priced_as: text, "
+     "price_row: text, rates: any, weight: number, in_flight: number, open: bool, "
+     "parked_by: text, parked_ms: number}"},
     {"Configured",
      "{name: text, source: text, definition: any, sealed_under: text, created: text?, "
      "changed: text?}"},
+    {"Probe",
+     "{ok: bool, status: number, failure: text, detail: text, models: [text], took_ms: number}"},
     {"Model", "{name: text, fallbacks: [text], deployments: [Deployment]}"},
     {"DeploymentTraffic",
      "{name: text, priority: number, in_flight: number, parked_ms: number, weight: number, "
@@ -111,8 +114,7 @@ constexpr RouteReply kReplies[] = {
     {"POST", "/api/v1/accounts", "Configured"},
     {"PATCH", "/api/v1/accounts/{id}", "Configured"},
     {"DELETE", "/api/v1/accounts/{id}", "{removed: bool}"},
-    {"POST", "/api/v1/accounts/{id}/test",
-     "{ok: bool, status: number, failure: text, detail: text, models: [text], took_ms: number}"},
+    {"POST", "/api/v1/accounts/{id}/test", "Probe"},
     {"GET", "/api/v1/requests",
      "{requests: [Row], next: text?, partial: bool, searched_to_ms: number?}"},
     {"GET", "/api/v1/requests/{id}", "Row"},

@@ -33,6 +33,7 @@ async function targets(world) {
     "/keys",
     "/costs",
     "/people",
+    "/accounts",
     "/costs?by=tag",
     "/review?team=search",
     "/settings",

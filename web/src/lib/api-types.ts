@@ -62,6 +62,8 @@ export interface components {
             provider: string;
             model: string;
             priced_as: string;
+            price_row: string;
+            rates: unknown;
             weight: number;
             in_flight: number;
             open: boolean;
@@ -75,6 +77,14 @@ export interface components {
             sealed_under: string;
             created: string | null;
             changed: string | null;
+        };
+        Probe: {
+            ok: boolean;
+            status: number;
+            failure: string;
+            detail: string;
+            models: string[];
+            took_ms: number;
         };
         Model: {
             name: string;

@@ -1,5 +1,8 @@
 // The one catalogue of texts: English, then Simplified Chinese. {name} stands for a value.
+import { adminMessages } from "./messages_admin";
+
 export const messages = {
+  ...adminMessages,
   "loading": ["Loading", "加载中"],
   "nav.title": ["Pages", "页面"],
   "nav.skip": ["Skip to the page", "跳到正文"],
@@ -55,6 +58,7 @@ export const messages = {
   "problem.retry": ["Try again", "重试"],
   "problem.no_answer": ["No answer from the admin address. Look whether the process runs (journalctl -u weir) and whether this machine reaches it.", "管理地址没有响应。请检查进程是否在运行（journalctl -u weir），以及本机能否访问它。"],
   "problem.token": ["Sign in with the admin token.", "请使用管理令牌登录。"],
+  "problem.role": ["An administrator gives roles on the page People; docs/people.md says which role may what.", "管理员可在“人员”页分配角色；各角色的权限见 docs/people.md。"],
   "problem.not_found": ["It may be older than ledger.retention.", "它可能已超过 ledger.retention 的保留期。"],
   "problem.server": ["The store may be failing: see Settings and the process log.", "存储可能出现故障：请查看“设置”页和进程日志。"],
   "problem.page": ["This page could not be loaded. Reload the window: Weir may have been updated.", "页面无法加载。请刷新窗口：Weir 可能已更新。"],
