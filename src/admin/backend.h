@@ -19,6 +19,7 @@
 #include "http/server.h"
 #include "identity/audit_log.h"
 #include "identity/people.h"
+#include "jobs/runner.h"
 #include "ledger/alerts.h"
 #include "ledger/log_reader.h"
 #include "ledger/request_log.h"
@@ -96,6 +97,10 @@ class Backend {
                                          json::Value change) = 0;
   virtual Result<void> remove_configured(std::string_view kind, const std::string& name) = 0;
   virtual net::Task<Result<AccountProbe>> probe(std::string name) = 0;
+
+  virtual jobs::Runner& jobs() = 0;
+  // A job of that kind by its body. Errors: invalid_argument with the field.
+  virtual Result<jobs::Order> make_job(std::string_view kind, json::Value body) = 0;
 
   virtual access::KeyStore& keys() = 0;
   virtual identity::People& people() = 0;

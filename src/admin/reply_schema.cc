@@ -92,6 +92,10 @@ constexpr NamedSchema kSchemas[] = {
     {"AuditRecord",
      "{number: number, time: text, actor: text, actor_kind: text, address: text, action: text, "
      "object: text, status: number, before?: any, after?: any}"},
+    {"Job",
+     "{id: text, kind: text, title: text, state: text, done: number, total: number, unit: text, "
+     "created_ms: number, started_ms: number, ended_ms: number, by: text, result: any, "
+     "error: text, file: bool, file_name: text}"},
     {"RoleRow", "{name: text, permissions: [text]}"},
     {"Error", "{error: {code: text, message: text}}"},
 };
@@ -153,6 +157,11 @@ constexpr RouteReply kReplies[] = {
     {"POST", "/api/v1/traffic/drain", "{ok: bool}"},
     {"POST", "/api/v1/traffic/unpin", "{ok: bool}"},
     {"POST", "/api/v1/traffic/dry_run", "{ok: bool}"},
+    {"GET", "/api/v1/jobs", "{items: [Job]}"},
+    {"POST", "/api/v1/jobs", "Job"},
+    {"GET", "/api/v1/jobs/{id}", "Job"},
+    {"DELETE", "/api/v1/jobs/{id}", "{removed: bool}"},
+    {"POST", "/api/v1/jobs/{id}/cancel", "Job"},
     {"POST", "/api/v1/reload", "{config_generation: number}"},
 };
 

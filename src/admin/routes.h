@@ -47,6 +47,7 @@ struct Reply {
   std::string content_type = "application/json";
   std::string body;
   std::vector<std::pair<std::string, std::string>> headers = {};
+  std::string file = {};  // sent in place of the body: the path of a file
 };
 
 Reply error_reply(int status, std::string_view code, std::string_view message);
@@ -67,6 +68,8 @@ struct Route {
   std::vector<QueryParameter> query = {};
   // An example of the body, as JSON; empty: none is taken.
   std::string_view body_example = {};
+  // Larger than of others, for uploads; 0: AdminServer::kBodyBytesMax.
+  uint64_t body_bytes_max = 0;
 };
 
 // Every route, in the order of the document.
@@ -126,6 +129,15 @@ net::Task<Result<Reply>> get_status(Backend& backend, const Request& request);
 net::Task<Result<Reply>> list_models(Backend& backend, const Request& request);
 net::Task<Result<Reply>> post_reload(Backend& backend, const Request& request);
 net::Task<Result<Reply>> get_document(Backend& backend, const Request& request);
+// api_jobs.cc
+net::Task<Result<Reply>> list_jobs(Backend& backend, const Request& request);
+net::Task<Result<Reply>> create_job(Backend& backend, const Request& request);
+net::Task<Result<Reply>> get_job(Backend& backend, const Request& request);
+net::Task<Result<Reply>> cancel_job(Backend& backend, const Request& request);
+net::Task<Result<Reply>> get_job_file(Backend& backend, const Request& request);
+net::Task<Result<Reply>> remove_job(Backend& backend, const Request& request);
+// events.cc
+net::Task<Result<Reply>> get_events(Backend& backend, const Request& request);
 // api_traffic.cc
 net::Task<Result<Reply>> get_traffic(Backend& backend, const Request& request);
 net::Task<Result<Reply>> get_traffic_history(Backend& backend, const Request& request);

@@ -5,6 +5,8 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <fstream>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -35,6 +37,9 @@ class ScriptedProcess : public Backend {
     auto audit = identity::AuditLog::open(directory_.path());
     if (!audit) ADD_FAILURE() << audit.error().message();
     audit_.emplace(std::move(*audit));
+    auto runner = jobs::Runner::open(directory_.path(), clock_);
+    if (!runner) ADD_FAILURE() << runner.error().message();
+    jobs_ = std::move(*runner);
     ledger::LogOptions options;
     options.data_dir = directory_.path();
     options.commit_interval = Milliseconds(1);
@@ -106,6 +111,15 @@ class ScriptedProcess : public Backend {
     if (!made.contains(name)) co_return fail(ErrorCode::not_found, "there is none");
     co_return AccountProbe{.ok = true, .status = 200, .models = {"gpt-4o"}};
   }
+  jobs::Runner& jobs() override { return *jobs_; }
+  Result<jobs::Order> make_job(std::string_view kind, json::Value body) override {
+    if (body["from"].string_or("").empty()) return fail(ErrorCode::invalid_argument, "from");
+    return jobs::Order{.kind = std::string(kind),
+                       .title = "A title",
+                       .unit = "rows",
+                       .file_name = kind == "export" ? "rows.csv" : "",
+                       .work = work};
+  }
   access::KeyStore& keys() override { return *keys_; }
   identity::People& people() override { return *people_; }
   identity::AuditLog& audit() override { return *audit_; }
@@ -146,6 +160,11 @@ class ScriptedProcess : public Backend {
     EXPECT_TRUE(log_->flush(std::chrono::seconds(10)));
   }
 
+  // What the jobs do.
+  jobs::Work work = [](jobs::Control& control) -> Result<std::string> {
+    if (!control.file_path().empty()) std::ofstream(control.file_path()) << "row";
+    return std::string("{}");
+  };
   std::vector<WorkerSample> samples{1};
   std::map<std::string, std::string> made;  // accounts and models
   std::string problem;
@@ -162,6 +181,7 @@ class ScriptedProcess : public Backend {
   std::unique_ptr<identity::People> people_;
   std::optional<identity::AuditLog> audit_;
   std::unique_ptr<ledger::RequestLog> log_;
+  std::unique_ptr<jobs::Runner> jobs_;
   ledger::LogReader reader_{directory_.path()};
   static std::shared_ptr<provider::Deployment> deployment(const char* name, uint32_t index) {
     auto made = std::make_shared<provider::Deployment>();

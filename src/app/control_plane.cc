@@ -10,6 +10,7 @@
 
 #include "admin/admin_server.h"
 #include "app/version.h"
+#include "app/work/job_orders.h"
 #include "base/log.h"
 #include "net/dial_policy.h"
 #include "sim/embedded_provider.h"
@@ -134,6 +135,7 @@ ControlPlane::ControlPlane(ServeOptions options)
 ControlPlane::~ControlPlane() {
   // Answers to the workers' questions must not come behind their loops' end.
   admin_.reset();
+  if (jobs_) jobs_->stop();
   if (keeper_) keeper_->stop();
   // Workers end first: they hold ports of the log and post to this loop.
   plane_.reset();
@@ -193,7 +195,12 @@ Result<void> ControlPlane::open_stores() {
                                          .response_retention = config_.state.response_retention,
                                          .bytes_max = config_.state.bytes_max},
                                         clock_));
+  WEIR_TRY(jobs_, jobs::Runner::open(config_.data_dir, clock_));
   return {};
+}
+
+Result<jobs::Order> ControlPlane::make_job(std::string_view kind, json::Value body) {
+  return make_order(kind, body, {.config = std::make_shared<const Config>(config_)});
 }
 
 Result<std::shared_ptr<const net::TlsServerContext>> ControlPlane::load_tls(

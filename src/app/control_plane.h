@@ -16,6 +16,7 @@
 #include "app/data_plane.h"
 #include "app/managed.h"
 #include "identity/people.h"
+#include "jobs/runner.h"
 #include "ledger/request_log.h"
 #include "net/signals.h"
 #include "net/timer.h"
@@ -66,6 +67,8 @@ class ControlPlane final : public admin::Backend {
                                  json::Value change) override;
   Result<void> remove_configured(std::string_view kind, const std::string& name) override;
   net::Task<Result<admin::AccountProbe>> probe(std::string name) override;
+  jobs::Runner& jobs() override { return *jobs_; }
+  Result<jobs::Order> make_job(std::string_view kind, json::Value body) override;
   access::KeyStore& keys() override { return *keys_; }
   identity::People& people() override { return *people_; }
   identity::AuditLog& audit() override { return *audit_; }
@@ -128,6 +131,7 @@ class ControlPlane final : public admin::Backend {
   std::optional<vault::Records> records_;  // once there are any
   std::unique_ptr<ledger::RequestLog> log_;
   std::unique_ptr<state::Keeper> keeper_;
+  std::unique_ptr<jobs::Runner> jobs_;
   std::optional<ledger::LogReader> reader_;
   std::optional<ledger::AlertBook> alerts_;
   std::unique_ptr<Composer> composer_;
