@@ -313,6 +313,23 @@ export interface components {
             before?: unknown;
             after?: unknown;
         };
+        Job: {
+            id: string;
+            kind: string;
+            title: string;
+            state: string;
+            done: number;
+            total: number;
+            unit: string;
+            created_ms: number;
+            started_ms: number;
+            ended_ms: number;
+            by: string;
+            result: unknown;
+            error: string;
+            file: boolean;
+            file_name: string;
+        };
         RoleRow: {
             name: string;
             permissions: string[];
