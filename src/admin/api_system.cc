@@ -131,8 +131,10 @@ net::Task<Result<Reply>> get_status(Backend& backend, const Request&) {
       .member("version", backend.version())
       .member("address", backend.public_address())
       .member("started", rfc3339(backend.started_ms()))
-      .member("config_generation", static_cast<int64_t>(backend.snapshot()->generation))
-      .key("ledger")
+      .member("config_generation", static_cast<int64_t>(backend.snapshot()->generation));
+  w.key("rolled_back");
+  write_rollback(w, backend.rolled_back());
+  w.key("ledger")
       .begin_object()
       .member("ok", health.ok)
       .member("problem", health.problem)
@@ -170,7 +172,7 @@ net::Task<Result<Reply>> post_reload(Backend& backend, const Request& request) {
     return fmt::format(R"({{"config_generation":{}}})", backend.snapshot()->generation);
   };
   request.note->before = generation_text();
-  auto generation = backend.reload();
+  auto generation = backend.reload(request.actor.name);
   if (!generation) co_return fail(std::move(generation).error());
   request.note->after = generation_text();
   Reply reply;

@@ -10,8 +10,10 @@ namespace weir::admin {
 namespace {
 
 constexpr NamedSchema kSchemas[] = {
+    {"RolledBack", "{generation: text, since_ms: number}"},
     {"Status",
      "{version: text, address: text, started: text, config_generation: number, "
+     "rolled_back: RolledBack?, "
      "ledger: {ok: bool, problem: text, rows_written: number, rows_spooled: number, "
      "rows_dropped: number}}"},
     {"Percentiles", "{p50: number, p95: number, p99: number, count: number}"},
@@ -96,6 +98,16 @@ constexpr NamedSchema kSchemas[] = {
      "{id: text, kind: text, title: text, state: text, done: number, total: number, unit: text, "
      "created_ms: number, started_ms: number, ended_ms: number, by: text, result: any, "
      "error: text, file: bool, file_name: text}"},
+    {"Setting",
+     "{section: text, path: text, value: any, source: text, doc: text, secret: bool, "
+     "restart: bool}"},
+    {"SettingChange",
+     "{path: text, before: any, after: any, change: text, secret: bool, restart: bool}"},
+    {"SettingsProblem",
+     "{severity: text, code: text, line: number, column: number, path: text, message: text}"},
+    {"Generation",
+     "{id: text, time_ms: number, by: text, why: text, changes: number, kept: bool, "
+     "running: bool}"},
     {"RoleRow", "{name: text, permissions: [text]}"},
     {"Error", "{error: {code: text, message: text}}"},
 };
@@ -162,6 +174,12 @@ constexpr RouteReply kReplies[] = {
     {"GET", "/api/v1/jobs/{id}", "Job"},
     {"DELETE", "/api/v1/jobs/{id}", "{removed: bool}"},
     {"POST", "/api/v1/jobs/{id}/cancel", "Job"},
+    {"GET", "/api/v1/settings", "{file: text, items: [Setting], truncated: bool}"},
+    {"POST", "/api/v1/settings/check",
+     "{ok: bool, problems: [SettingsProblem], changes: [SettingChange], truncated: bool}"},
+    {"GET", "/api/v1/generations", "{items: [Generation], rolled_back: RolledBack?}"},
+    {"GET", "/api/v1/generations/{id}/diff", "{changes: [SettingChange]}"},
+    {"POST", "/api/v1/generations/{id}/rollback", "{config_generation: number}"},
     {"POST", "/api/v1/reload", "{config_generation: number}"},
 };
 

@@ -14,6 +14,7 @@
 
 #include "admin/backend.h"
 #include "base/json/document.h"
+#include "base/json/writer.h"
 #include "base/result.h"
 #include "identity/people.h"
 #include "net/task.h"
@@ -71,6 +72,9 @@ struct Route {
   // Larger than of others, for uploads; 0: AdminServer::kBodyBytesMax.
   uint64_t body_bytes_max = 0;
 };
+
+// What was gone back to, or null.
+void write_rollback(json::Writer& w, const std::optional<Rollback>& rollback);
 
 // Every route, in the order of the document.
 std::span<const Route> routes();
@@ -136,6 +140,12 @@ net::Task<Result<Reply>> get_job(Backend& backend, const Request& request);
 net::Task<Result<Reply>> cancel_job(Backend& backend, const Request& request);
 net::Task<Result<Reply>> get_job_file(Backend& backend, const Request& request);
 net::Task<Result<Reply>> remove_job(Backend& backend, const Request& request);
+// api_settings.cc
+net::Task<Result<Reply>> get_settings(Backend& backend, const Request& request);
+net::Task<Result<Reply>> check_settings(Backend& backend, const Request& request);
+net::Task<Result<Reply>> list_generations(Backend& backend, const Request& request);
+net::Task<Result<Reply>> get_generation_diff(Backend& backend, const Request& request);
+net::Task<Result<Reply>> post_rollback(Backend& backend, const Request& request);
 // events.cc
 net::Task<Result<Reply>> get_events(Backend& backend, const Request& request);
 // api_traffic.cc
