@@ -37,6 +37,9 @@ async function targets(world) {
     "/costs?by=tag",
     "/review?team=search",
     "/settings",
+    "/settings/configuration",
+    "/settings/generations",
+    "/settings/jobs",
     "/start",
   ];
   const { paths } = await world.gateway.admin("/api/v1/openapi.json");

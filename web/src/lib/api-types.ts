@@ -3,11 +3,16 @@ export type paths = Record<string, never>;
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        RolledBack: {
+            generation: string;
+            since_ms: number;
+        };
         Status: {
             version: string;
             address: string;
             started: string;
             config_generation: number;
+            rolled_back: components["schemas"]["RolledBack"] | null;
             ledger: {
                 ok: boolean;
                 problem: string;
@@ -329,6 +334,40 @@ export interface components {
             error: string;
             file: boolean;
             file_name: string;
+        };
+        Setting: {
+            section: string;
+            path: string;
+            value: unknown;
+            source: string;
+            doc: string;
+            secret: boolean;
+            restart: boolean;
+        };
+        SettingChange: {
+            path: string;
+            before: unknown;
+            after: unknown;
+            change: string;
+            secret: boolean;
+            restart: boolean;
+        };
+        SettingsProblem: {
+            severity: string;
+            code: string;
+            line: number;
+            column: number;
+            path: string;
+            message: string;
+        };
+        Generation: {
+            id: string;
+            time_ms: number;
+            by: string;
+            why: string;
+            changes: number;
+            kept: boolean;
+            running: boolean;
         };
         RoleRow: {
             name: string;

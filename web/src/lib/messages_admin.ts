@@ -163,6 +163,7 @@ export const adminMessages = {
   "settings.fits_not": ["It would be refused.", "会被拒绝。"],
   "settings.line": ["line {line}", "第 {line} 行"],
   "settings.changes": ["{count} changes", "{count} 处变更"],
+  "settings.count": ["Changes", "变更数"],
   "settings.no_changes": ["It changes nothing.", "没有任何变更。"],
   "settings.before": ["Runs now", "当前"],
   "settings.after": ["Would be", "变更后"],
