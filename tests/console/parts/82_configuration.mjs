@@ -1,7 +1,7 @@
 // The configuration in force with its sources, a dry run of another text, and the way back to an
 // earlier generation.
 import assert from "node:assert/strict";
-import { appendFileSync, readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { hostile, isTame, tame } from "../lib/hostile.mjs";
 
@@ -75,14 +75,21 @@ export const tests = {
     await dialog.getByRole("rowheader", { name: "accounts[of-a-moment].provider" }).waitFor();
     await page.keyboard.press("Escape");
     await dialog.waitFor({ state: "detached" });
-    await page.getByRole("button", { name: "Go back to it" }).first().click();
+    const file = path.join(world.gateway.folder, "weir.yaml");
+    const text = readFileSync(file, "utf8");
+    writeFileSync(file, text.replace("rpm: 6000", "rpm: 6001"));
+    await admin(world, "POST", "/reload");
+    const changed = await world.gateway.admin("/api/v1/generations");
+    assert.equal(changed.items[0].changes, 1);
+    await world.go("/settings/generations");
+    await page.getByRole("button", { name: "Go back to it" }).last().click();
     await dialog.getByRole("rowheader", { name: "accounts[of-a-moment].provider" }).waitFor();
     await dialog.getByRole("button", { name: "Go back to it" }).click();
     await page.getByText(/runs in place of the file/).waitFor();
     const { accounts } = await world.gateway.admin("/api/v1/accounts");
     assert.ok(!accounts.some((one) => one.name === "of-a-moment"));
     // The file counts again when it has another text.
-    appendFileSync(path.join(world.gateway.folder, "weir.yaml"), "# another text\n");
+    writeFileSync(file, `${text}# another text\n`);
     await admin(world, "POST", "/reload");
     await page.getByText(/runs in place of the file/).waitFor({ state: "detached" });
     assert.deepEqual(world.complaints, []);
