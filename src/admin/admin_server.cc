@@ -2,6 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+
 #include "admin/console.h"
 #include "admin/page.h"
 #include "admin/routes.h"
@@ -10,6 +14,8 @@
 
 namespace weir::admin {
 namespace {
+
+constexpr size_t kFilePiece = 64 * 1024;
 
 http::ServerConfig server_config() {
   http::ServerConfig config;
@@ -58,8 +64,12 @@ net::Task<Result<std::string>> read_all(http::ServerExchange& exchange) {
 net::Task<Reply> call(Backend& backend, const Door& door, http::ServerExchange& exchange,
                       const Match& found, identity::Actor actor, AuditNote& note) {
   const http::RequestHead& head = exchange.head();
+  if (found.route->body_bytes_max > 0) exchange.set_body_limit(found.route->body_bytes_max);
+  const uint64_t most = exchange.body_limit();
   auto body = co_await read_all(exchange);
-  if (!body) co_return error_reply(413, "too_large", "The body is over 1 MiB.");
+  if (!body) {
+    co_return error_reply(413, "too_large", fmt::format("The body is over {} MiB.", most >> 20));
+  }
   json::Document document;
   if (!body->empty()) {
     if (auto parsed = document.parse(*body); !parsed) {
@@ -89,6 +99,36 @@ net::Task<void> send_file(http::ServerExchange& exchange, ConsoleReply file) {
       .status = file.status, .reason = {}, .headers = file.headers.list()};
   // A client that is gone needs no answer.
   (void)co_await exchange.respond(head, file.body);
+}
+
+// A file, piece by piece as the client takes it. One that grew since is cut, one that shrank ends
+// the connection.
+net::Task<void> stream_file(http::ServerExchange& exchange, const std::string& path,
+                            http::HeaderMap fields) {
+  std::ifstream file(path, std::ios::binary);
+  std::error_code error;
+  uint64_t left = std::filesystem::file_size(path, error);
+  if (!file || error) {
+    fields.set("content-type", "application/json");
+    const http::ResponseHead head{.status = 404, .reason = {}, .headers = fields.list()};
+    (void)co_await exchange.respond(head, http::error_body("not_found", "The file is gone."));
+    co_return;
+  }
+  fields.set("content-length", fmt::format("{}", left));
+  const http::ResponseHead head{.status = 200, .reason = {}, .headers = fields.list()};
+  if (!co_await exchange.begin(head)) co_return;
+  std::string piece(kFilePiece, '\0');
+  while (left > 0) {
+    file.read(piece.data(), static_cast<std::streamsize>(std::min<uint64_t>(left, kFilePiece)));
+    const auto got = static_cast<size_t>(file.gcount());
+    if (got == 0) {
+      exchange.abort();
+      co_return;
+    }
+    left -= got;
+    if (!co_await exchange.write(std::string_view(piece).substr(0, got))) co_return;
+  }
+  (void)co_await exchange.finish();
 }
 
 // What the audit log is to know of an exchange.
@@ -244,6 +284,10 @@ net::Task<void> AdminServer::serve(http::ServerExchange& exchange) {
   }
   if (trail.kind != identity::Actor::Kind::nobody && (changes || trail.note.record)) {
     note_down(backend_, trail, address_of(exchange.peer()), reply.status);
+  }
+  if (!reply.file.empty()) {
+    co_await stream_file(exchange, reply.file, std::move(fields));
+    co_return;
   }
   const http::ResponseHead head{.status = reply.status, .reason = {}, .headers = fields.list()};
   // A client that is gone needs no answer.

@@ -59,7 +59,7 @@ Result<Reply> create(Backend& backend, std::string_view kind, const Request& req
   if (!request.body.is_object()) {
     return fail(ErrorCode::invalid_argument, "body: expected a JSON object with at least a name");
   }
-  WEIR_CHECK_OK(backend.add_configured(kind, request.body));
+  WEIR_CHECK_OK(backend.add_configured(kind, request.body, request.actor.name));
   const std::string name = request.body["name"].string_or("");
   request.note->object = name;
   request.note->after = definition_of(backend, kind, name);
@@ -71,14 +71,15 @@ Result<Reply> change(Backend& backend, std::string_view kind, const Request& req
     return fail(ErrorCode::invalid_argument, "body: expected a JSON object");
   }
   request.note->before = definition_of(backend, kind, request.path_value);
-  WEIR_CHECK_OK(backend.change_configured(kind, request.path_value, request.body));
+  WEIR_CHECK_OK(
+      backend.change_configured(kind, request.path_value, request.body, request.actor.name));
   request.note->after = definition_of(backend, kind, request.path_value);
   return one(backend, kind, request.path_value, 200);
 }
 
 Result<Reply> remove(Backend& backend, std::string_view kind, const Request& request) {
   request.note->before = definition_of(backend, kind, request.path_value);
-  WEIR_CHECK_OK(backend.remove_configured(kind, request.path_value));
+  WEIR_CHECK_OK(backend.remove_configured(kind, request.path_value, request.actor.name));
   return Reply{.body = R"({"removed":true})"};
 }
 

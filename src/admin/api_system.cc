@@ -10,7 +10,24 @@
 namespace weir::admin {
 namespace {
 
-void write_deployment(json::Writer& w, const provider::Deployment& deployment, Nanoseconds now) {
+// What a standard request at this hour is priced by: the row and its rates, or "" and {}.
+void write_price(json::Writer& w, const provider::Deployment& deployment,
+                 const ledger::PriceBook& prices, int64_t wall_ms) {
+  const ledger::PriceQuery query{.provider = provider::to_string(deployment.account->kind),
+                                 .model = deployment.base_model,
+                                 .location = deployment.account->location,
+                                 .account = deployment.account->name,
+                                 .wall_ms = wall_ms};
+  ledger::Cost cost;
+  cost.row = prices.find(query);
+  if (cost.row != nullptr) cost.rates = &cost.row->rates;
+  cost.factors = prices.factors(query);
+  w.member("price_row", cost.row == nullptr ? "" : cost.row->id)
+      .member_raw("rates", cost.row == nullptr ? "{}" : ledger::rates_text(cost));
+}
+
+void write_deployment(json::Writer& w, const provider::Deployment& deployment,
+                      const gateway::Snapshot& snapshot, Nanoseconds now, int64_t wall_ms) {
   const provider::Lease& lease = deployment.state->lease;
   const provider::Lease& credential = deployment.account->state->credential;
   const Nanoseconds until = provider::parked_until(deployment);
@@ -19,8 +36,9 @@ void write_deployment(json::Writer& w, const provider::Deployment& deployment, N
       .member("account", deployment.account->name)
       .member("provider", provider::to_string(deployment.account->kind))
       .member("model", deployment.model)
-      .member("priced_as", deployment.base_model)
-      .member("weight", int64_t{deployment.weight})
+      .member("priced_as", deployment.base_model);
+  write_price(w, deployment, snapshot.prices, wall_ms);
+  w.member("weight", int64_t{deployment.weight})
       .member("in_flight", int64_t{deployment.state->in_flight.load(std::memory_order_relaxed)})
       .member("open", lease.is_open(now) && credential.is_open(now))
       .member("parked_by", !lease.is_open(now)        ? "lease"
@@ -113,8 +131,10 @@ net::Task<Result<Reply>> get_status(Backend& backend, const Request&) {
       .member("version", backend.version())
       .member("address", backend.public_address())
       .member("started", rfc3339(backend.started_ms()))
-      .member("config_generation", static_cast<int64_t>(backend.snapshot()->generation))
-      .key("ledger")
+      .member("config_generation", static_cast<int64_t>(backend.snapshot()->generation));
+  w.key("rolled_back");
+  write_rollback(w, backend.rolled_back());
+  w.key("ledger")
       .begin_object()
       .member("ok", health.ok)
       .member("problem", health.problem)
@@ -129,6 +149,7 @@ net::Task<Result<Reply>> get_status(Backend& backend, const Request&) {
 net::Task<Result<Reply>> list_models(Backend& backend, const Request&) {
   const auto snapshot = backend.snapshot();
   const Nanoseconds now = SystemClock().monotonic();
+  const int64_t wall_ms = SystemClock().wall_ms();
   Reply reply;
   json::Writer w(reply.body);
   w.begin_object().key("models").begin_array();
@@ -137,7 +158,9 @@ net::Task<Result<Reply>> list_models(Backend& backend, const Request&) {
     w.key("fallbacks").begin_array();
     for (const std::string& fallback : model.fallbacks) w.string(fallback);
     w.end_array().key("deployments").begin_array();
-    for (const auto& deployment : model.pool.deployments()) write_deployment(w, *deployment, now);
+    for (const auto& deployment : model.pool.deployments()) {
+      write_deployment(w, *deployment, *snapshot, now, wall_ms);
+    }
     w.end_array().end_object();
   }
   w.end_array().end_object();
@@ -149,7 +172,7 @@ net::Task<Result<Reply>> post_reload(Backend& backend, const Request& request) {
     return fmt::format(R"({{"config_generation":{}}})", backend.snapshot()->generation);
   };
   request.note->before = generation_text();
-  auto generation = backend.reload();
+  auto generation = backend.reload(request.actor.name);
   if (!generation) co_return fail(std::move(generation).error());
   request.note->after = generation_text();
   Reply reply;

@@ -4,11 +4,13 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "access/key_store.h"
+#include "admin/settings.h"
 #include "base/json/document.h"
 #include "base/result.h"
 #include "gateway/counters.h"
@@ -19,6 +21,7 @@
 #include "http/server.h"
 #include "identity/audit_log.h"
 #include "identity/people.h"
+#include "jobs/runner.h"
 #include "ledger/alerts.h"
 #include "ledger/log_reader.h"
 #include "ledger/request_log.h"
@@ -82,20 +85,39 @@ class Backend {
 
   // Reads the configuration again and swaps it in; the new generation. On an error the running
   // configuration stays and the message holds every problem, one a line.
-  virtual Result<uint64_t> reload() = 0;
+  virtual Result<uint64_t> reload(const std::string& by) = 0;
   // Keys were made, changed or revoked in the store: builds and swaps in the next snapshot.
   virtual Result<uint64_t> keys_changed() = 0;
 
-  // Accounts and models; `kind` is "account" or "model". A change is checked as a whole new
-  // configuration, stored sealed and swapped in, or nothing happens. Errors: invalid_argument with
-  // every problem, not_found, already_exists (also of what the file has).
+  // Accounts and models; `kind` is "account" or "model", `by` who asks. A change is checked as a
+  // whole new configuration, stored sealed and swapped in, or nothing happens. Errors:
+  // invalid_argument with every problem, not_found, already_exists (also of what the file has).
   virtual Result<std::vector<ConfiguredObject>> configured(std::string_view kind) = 0;
-  virtual Result<void> add_configured(std::string_view kind, json::Value object) = 0;
+  virtual Result<void> add_configured(std::string_view kind, json::Value object,
+                                      const std::string& by) = 0;
   // Members that are null are taken out, objects are merged.
   virtual Result<void> change_configured(std::string_view kind, const std::string& name,
-                                         json::Value change) = 0;
-  virtual Result<void> remove_configured(std::string_view kind, const std::string& name) = 0;
+                                         json::Value change, const std::string& by) = 0;
+  virtual Result<void> remove_configured(std::string_view kind, const std::string& name,
+                                         const std::string& by) = 0;
+
+  // What is in force and where it comes from, and what another text would change: that is only
+  // tried. Neither tells a secret.
+  virtual Result<Settings> settings() = 0;
+  virtual Result<SettingsCheck> check_settings(std::string_view text) = 0;
+  // Configurations that were in force, newest first; what one changed, or what going back to it
+  // would; and going back: its text runs until the file has another one. Errors: not_found,
+  // invalid_argument with every problem.
+  virtual Result<std::vector<Generation>> generations() = 0;
+  virtual Result<std::vector<SettingChange>> generation_changes(int64_t id, bool to_running) = 0;
+  virtual Result<uint64_t> rollback(int64_t id, const std::string& by) = 0;
+  virtual std::optional<Rollback> rolled_back() const = 0;
+
   virtual net::Task<Result<AccountProbe>> probe(std::string name) = 0;
+
+  virtual jobs::Runner& jobs() = 0;
+  // A job of that kind by its body. Errors: invalid_argument with the field.
+  virtual Result<jobs::Order> make_job(std::string_view kind, json::Value body) = 0;
 
   virtual access::KeyStore& keys() = 0;
   virtual identity::People& people() = 0;

@@ -10,8 +10,10 @@ namespace weir::admin {
 namespace {
 
 constexpr NamedSchema kSchemas[] = {
+    {"RolledBack", "{generation: text, since_ms: number}"},
     {"Status",
      "{version: text, address: text, started: text, config_generation: number, "
+     "rolled_back: RolledBack?, "
      "ledger: {ok: bool, problem: text, rows_written: number, rows_spooled: number, "
      "rows_dropped: number}}"},
     {"Percentiles", "{p50: number, p95: number, p99: number, count: number}"},
@@ -25,11 +27,14 @@ constexpr NamedSchema kSchemas[] = {
      "total_p95_us: [number?], total_p99_us: [number?], ttft_p50_us: [number?], "
      "ttft_p95_us: [number?], ttft_p99_us: [number?]}}"},
     {"Deployment",
-     "{name: text, account: text, provider: text, model: text, priced_as: text, weight: number, "
-     "in_flight: number, open: bool, parked_by: text, parked_ms: number}"},
+     "{name: text, account: text, provider: text, model: text, priced_as: text, "
+     "price_row: text, rates: any, weight: number, in_flight: number, open: bool, "
+     "parked_by: text, parked_ms: number}"},
     {"Configured",
      "{name: text, source: text, definition: any, sealed_under: text, created: text?, "
      "changed: text?}"},
+    {"Probe",
+     "{ok: bool, status: number, failure: text, detail: text, models: [text], took_ms: number}"},
     {"Model", "{name: text, fallbacks: [text], deployments: [Deployment]}"},
     {"DeploymentTraffic",
      "{name: text, priority: number, in_flight: number, parked_ms: number, weight: number, "
@@ -89,6 +94,20 @@ constexpr NamedSchema kSchemas[] = {
     {"AuditRecord",
      "{number: number, time: text, actor: text, actor_kind: text, address: text, action: text, "
      "object: text, status: number, before?: any, after?: any}"},
+    {"Job",
+     "{id: text, kind: text, title: text, state: text, done: number, total: number, unit: text, "
+     "created_ms: number, started_ms: number, ended_ms: number, by: text, result: any, "
+     "error: text, file: bool, file_name: text}"},
+    {"Setting",
+     "{section: text, path: text, value: any, source: text, doc: text, secret: bool, "
+     "restart: bool}"},
+    {"SettingChange",
+     "{path: text, before: any, after: any, change: text, secret: bool, restart: bool}"},
+    {"SettingsProblem",
+     "{severity: text, code: text, line: number, column: number, path: text, message: text}"},
+    {"Generation",
+     "{id: text, time_ms: number, by: text, why: text, changes: number, kept: bool, "
+     "running: bool}"},
     {"RoleRow", "{name: text, permissions: [text]}"},
     {"Error", "{error: {code: text, message: text}}"},
 };
@@ -111,8 +130,7 @@ constexpr RouteReply kReplies[] = {
     {"POST", "/api/v1/accounts", "Configured"},
     {"PATCH", "/api/v1/accounts/{id}", "Configured"},
     {"DELETE", "/api/v1/accounts/{id}", "{removed: bool}"},
-    {"POST", "/api/v1/accounts/{id}/test",
-     "{ok: bool, status: number, failure: text, detail: text, models: [text], took_ms: number}"},
+    {"POST", "/api/v1/accounts/{id}/test", "Probe"},
     {"GET", "/api/v1/requests",
      "{requests: [Row], next: text?, partial: bool, searched_to_ms: number?}"},
     {"GET", "/api/v1/requests/{id}", "Row"},
@@ -151,6 +169,17 @@ constexpr RouteReply kReplies[] = {
     {"POST", "/api/v1/traffic/drain", "{ok: bool}"},
     {"POST", "/api/v1/traffic/unpin", "{ok: bool}"},
     {"POST", "/api/v1/traffic/dry_run", "{ok: bool}"},
+    {"GET", "/api/v1/jobs", "{items: [Job]}"},
+    {"POST", "/api/v1/jobs", "Job"},
+    {"GET", "/api/v1/jobs/{id}", "Job"},
+    {"DELETE", "/api/v1/jobs/{id}", "{removed: bool}"},
+    {"POST", "/api/v1/jobs/{id}/cancel", "Job"},
+    {"GET", "/api/v1/settings", "{file: text, items: [Setting], truncated: bool}"},
+    {"POST", "/api/v1/settings/check",
+     "{ok: bool, problems: [SettingsProblem], changes: [SettingChange], truncated: bool}"},
+    {"GET", "/api/v1/generations", "{items: [Generation], rolled_back: RolledBack?}"},
+    {"GET", "/api/v1/generations/{id}/diff", "{changes: [SettingChange]}"},
+    {"POST", "/api/v1/generations/{id}/rollback", "{config_generation: number}"},
     {"POST", "/api/v1/reload", "{config_generation: number}"},
 };
 

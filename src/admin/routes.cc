@@ -5,6 +5,11 @@ namespace {
 
 using identity::Permission;
 
+// Of weir.yaml, 4 MiB, as a JSON text.
+constexpr uint64_t kConfigBytesMax = uint64_t{9} << 20;
+// Of a provider's statement or a catalogue of prices, as one JSON text.
+constexpr uint64_t kUploadBytesMax = uint64_t{48} << 20;
+
 const std::vector<Route>& table() {
   static const std::vector<Route> kRoutes = {
       {"GET", "/api/v1/status", Permission::overview_read,
@@ -264,6 +269,48 @@ const std::vector<Route>& table() {
        post_traffic_dry_run,
        {},
        R"({"model":"gpt-4o","on":true})"},
+      {"GET", "/api/v1/jobs", Permission::cost_read,
+       "Long work: what runs, waits and is over, newest first", list_jobs},
+      {"POST",
+       "/api/v1/jobs",
+       Permission::cost_read,
+       "Starts a job: an export, and with cost.write a re-rating. The answer has it as it waits",
+       create_job,
+       {},
+       R"({"kind":"export","from":"2026-11-01","to":"2026-12-01","format":"focus-1.4","team":"search"})",
+       kUploadBytesMax},
+      {"GET", "/api/v1/jobs/{id}", Permission::cost_read, "One job, with its result", get_job},
+      {"DELETE", "/api/v1/jobs/{id}", Permission::cost_read,
+       "Forgets a job that is over, with its file; needs what its kind needs", remove_job},
+      {"POST", "/api/v1/jobs/{id}/cancel", Permission::cost_read,
+       "Ends a job that waits or runs; needs what its kind needs", cancel_job},
+      {"GET", "/api/v1/jobs/{id}/file", Permission::cost_read, "The file that an export made",
+       get_job_file},
+      {"GET", "/api/v1/events", Permission::signed_in,
+       "Server-sent events: `changed` when there are new rows, weights, jobs or another "
+       "configuration, `job` with how far a job is",
+       get_events},
+      {"GET", "/api/v1/settings", Permission::config_read,
+       "The configuration in force, field by field, with where each value comes from",
+       get_settings},
+      {"POST",
+       "/api/v1/settings/check",
+       Permission::config_write,
+       "Tries another text of the file: its problems, and what it would change. Nothing is changed",
+       check_settings,
+       {},
+       R"({"text":"models:\n- name: gpt-4o\n"})",
+       kConfigBytesMax},
+      {"GET", "/api/v1/generations", Permission::config_read,
+       "Configurations that were in force, newest first: when, by whom, why", list_generations},
+      {"GET",
+       "/api/v1/generations/{id}/diff",
+       Permission::config_read,
+       "What a generation changed",
+       get_generation_diff,
+       {{"against", "before, by default: what it changed; running: what going back to it would"}}},
+      {"POST", "/api/v1/generations/{id}/rollback", Permission::config_write,
+       "Goes back to a generation: it runs until the file has another text", post_rollback},
       {"POST", "/api/v1/reload", Permission::config_write,
        "Reads the configuration file again and swaps it in", post_reload},
       {"GET", "/api/v1/openapi.json", Permission::overview_read, "This API's OpenAPI 3.1 document",

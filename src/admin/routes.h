@@ -14,6 +14,7 @@
 
 #include "admin/backend.h"
 #include "base/json/document.h"
+#include "base/json/writer.h"
 #include "base/result.h"
 #include "identity/people.h"
 #include "net/task.h"
@@ -47,6 +48,7 @@ struct Reply {
   std::string content_type = "application/json";
   std::string body;
   std::vector<std::pair<std::string, std::string>> headers = {};
+  std::string file = {};  // sent in place of the body: the path of a file
 };
 
 Reply error_reply(int status, std::string_view code, std::string_view message);
@@ -67,7 +69,12 @@ struct Route {
   std::vector<QueryParameter> query = {};
   // An example of the body, as JSON; empty: none is taken.
   std::string_view body_example = {};
+  // Larger than of others, for uploads; 0: AdminServer::kBodyBytesMax.
+  uint64_t body_bytes_max = 0;
 };
+
+// What was gone back to, or null.
+void write_rollback(json::Writer& w, const std::optional<Rollback>& rollback);
 
 // Every route, in the order of the document.
 std::span<const Route> routes();
@@ -126,6 +133,21 @@ net::Task<Result<Reply>> get_status(Backend& backend, const Request& request);
 net::Task<Result<Reply>> list_models(Backend& backend, const Request& request);
 net::Task<Result<Reply>> post_reload(Backend& backend, const Request& request);
 net::Task<Result<Reply>> get_document(Backend& backend, const Request& request);
+// api_jobs.cc
+net::Task<Result<Reply>> list_jobs(Backend& backend, const Request& request);
+net::Task<Result<Reply>> create_job(Backend& backend, const Request& request);
+net::Task<Result<Reply>> get_job(Backend& backend, const Request& request);
+net::Task<Result<Reply>> cancel_job(Backend& backend, const Request& request);
+net::Task<Result<Reply>> get_job_file(Backend& backend, const Request& request);
+net::Task<Result<Reply>> remove_job(Backend& backend, const Request& request);
+// api_settings.cc
+net::Task<Result<Reply>> get_settings(Backend& backend, const Request& request);
+net::Task<Result<Reply>> check_settings(Backend& backend, const Request& request);
+net::Task<Result<Reply>> list_generations(Backend& backend, const Request& request);
+net::Task<Result<Reply>> get_generation_diff(Backend& backend, const Request& request);
+net::Task<Result<Reply>> post_rollback(Backend& backend, const Request& request);
+// events.cc
+net::Task<Result<Reply>> get_events(Backend& backend, const Request& request);
 // api_traffic.cc
 net::Task<Result<Reply>> get_traffic(Backend& backend, const Request& request);
 net::Task<Result<Reply>> get_traffic_history(Backend& backend, const Request& request);

@@ -5,6 +5,8 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <fstream>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -35,6 +37,9 @@ class ScriptedProcess : public Backend {
     auto audit = identity::AuditLog::open(directory_.path());
     if (!audit) ADD_FAILURE() << audit.error().message();
     audit_.emplace(std::move(*audit));
+    auto runner = jobs::Runner::open(directory_.path(), clock_);
+    if (!runner) ADD_FAILURE() << runner.error().message();
+    jobs_ = std::move(*runner);
     ledger::LogOptions options;
     options.data_dir = directory_.path();
     options.commit_interval = Milliseconds(1);
@@ -50,7 +55,7 @@ class ScriptedProcess : public Backend {
   net::Task<std::vector<WorkerSample>> sample() override { co_return samples; }
   const SlotNames& slot_names() const override { return names_; }
   std::shared_ptr<const gateway::Snapshot> snapshot() const override { return snapshot_; }
-  Result<uint64_t> reload() override {
+  Result<uint64_t> reload(const std::string&) override {
     ++reloads;
     if (!problem.empty()) return fail(ErrorCode::invalid_argument, problem);
     return ++generation;
@@ -86,25 +91,80 @@ class ScriptedProcess : public Backend {
     }
     return list;
   }
-  Result<void> add_configured(std::string_view, json::Value object) override {
+  Result<void> add_configured(std::string_view, json::Value object, const std::string&) override {
     const std::string name = object["name"].string_or("");
     if (made.contains(name)) return fail(ErrorCode::already_exists, "there is one");
     made[name] = "{}";
     return {};
   }
-  Result<void> change_configured(std::string_view, const std::string& name,
-                                 json::Value change) override {
+  Result<void> change_configured(std::string_view, const std::string& name, json::Value change,
+                                 const std::string&) override {
     if (!made.contains(name)) return fail(ErrorCode::not_found, "there is none");
     made[name] = change.raw();
     return {};
   }
-  Result<void> remove_configured(std::string_view, const std::string& name) override {
+  Result<void> remove_configured(std::string_view, const std::string& name,
+                                 const std::string&) override {
     if (made.erase(name) == 0) return fail(ErrorCode::not_found, "there is none");
     return {};
   }
+  Result<Settings> settings() override {
+    return Settings{.file = "weir.yaml",
+                    .items = {{.path = "server.listen",
+                               .value = R"("127.0.0.1:8080")",
+                               .source = "default",
+                               .doc = "Where",
+                               .restart = true},
+                              {.path = "admin.token",
+                               .value = R"("<secret>")",
+                               .source = "file weir.yaml:3",
+                               .secret = true}}};
+  }
+  Result<SettingsCheck> check_settings(std::string_view text) override {
+    if (text == "broken") {
+      return SettingsCheck{.problems = {{.severity = "error",
+                                         .code = "syntax",
+                                         .line = 7,
+                                         .column = 2,
+                                         .path = "server",
+                                         .message = "a message"}}};
+    }
+    return SettingsCheck{.ok = true, .changes = {{.path = "log.level", .after = R"("debug")"}}};
+  }
+  Result<std::vector<Generation>> generations() override {
+    return std::vector<Generation>{{.id = 2,
+                                    .time_ms = 9,
+                                    .by = "ada",
+                                    .why = "w",
+                                    .changes = 1,
+                                    .kept = true,
+                                    .running = true},
+                                   {.id = 1, .time_ms = 8, .why = "start", .kept = true}};
+  }
+  Result<std::vector<SettingChange>> generation_changes(int64_t id, bool to_running) override {
+    if (id > 2) return fail(ErrorCode::not_found, "there is none");
+    return std::vector<SettingChange>{
+        {.path = to_running ? "to.running" : "to.before", .before = "1", .after = "2"}};
+  }
+  Result<uint64_t> rollback(int64_t id, const std::string& by) override {
+    if (id > 2) return fail(ErrorCode::not_found, "there is none");
+    gone_back = Rollback{.generation = id, .since_ms = 5};
+    last_by = by;
+    return ++generation;
+  }
+  std::optional<Rollback> rolled_back() const override { return gone_back; }
   net::Task<Result<AccountProbe>> probe(std::string name) override {
     if (!made.contains(name)) co_return fail(ErrorCode::not_found, "there is none");
     co_return AccountProbe{.ok = true, .status = 200, .models = {"gpt-4o"}};
+  }
+  jobs::Runner& jobs() override { return *jobs_; }
+  Result<jobs::Order> make_job(std::string_view kind, json::Value body) override {
+    if (body["from"].string_or("").empty()) return fail(ErrorCode::invalid_argument, "from");
+    return jobs::Order{.kind = std::string(kind),
+                       .title = "A title",
+                       .unit = "rows",
+                       .file_name = kind == "export" ? "rows.csv" : "",
+                       .work = work};
   }
   access::KeyStore& keys() override { return *keys_; }
   identity::People& people() override { return *people_; }
@@ -146,9 +206,16 @@ class ScriptedProcess : public Backend {
     EXPECT_TRUE(log_->flush(std::chrono::seconds(10)));
   }
 
+  // What the jobs do.
+  jobs::Work work = [](jobs::Control& control) -> Result<std::string> {
+    if (!control.file_path().empty()) std::ofstream(control.file_path()) << "row";
+    return std::string("{}");
+  };
   std::vector<WorkerSample> samples{1};
   std::map<std::string, std::string> made;  // accounts and models
   std::string problem;
+  std::optional<Rollback> gone_back;
+  std::string last_by;
   int reloads = 0;
   uint64_t generation = 0;
   int weights_published = 0;
@@ -162,6 +229,7 @@ class ScriptedProcess : public Backend {
   std::unique_ptr<identity::People> people_;
   std::optional<identity::AuditLog> audit_;
   std::unique_ptr<ledger::RequestLog> log_;
+  std::unique_ptr<jobs::Runner> jobs_;
   ledger::LogReader reader_{directory_.path()};
   static std::shared_ptr<provider::Deployment> deployment(const char* name, uint32_t index) {
     auto made = std::make_shared<provider::Deployment>();

@@ -87,7 +87,12 @@ Result<vault::Record> ControlPlane::record_of(std::string_view kind, const std::
 }
 
 Result<void> ControlPlane::make_change(const Change& change) {
-  WEIR_TRY(Config next, load_config(&change));
+  const bool there = !shown(config_, change.kind, change.name).empty();
+  const Origin origin{change.by, fmt::format("the {} \"{}\" was {}", change.kind, change.name,
+                                             change.text.empty() ? "removed"
+                                             : there             ? "changed"
+                                                                 : "made")};
+  WEIR_TRY(Config next, load_config({.change = &change}));
   if (!records_) WEIR_CHECK_OK(open_records(config_));
   const auto before = record_of(change.kind, change.name);
   const auto store = [this, &change](const Secret& text) {
@@ -95,7 +100,7 @@ Result<void> ControlPlane::make_change(const Change& change) {
                         : records_->put(change.kind, change.name, text, clock_.wall_ms());
   };
   WEIR_CHECK_OK(store(change.text));
-  if (auto generation = apply(std::move(next)); !generation) {
+  if (auto generation = apply(std::move(next), origin); !generation) {
     // It could be read and not be served: as it was.
     if (auto undone = store(before ? before->text : Secret()); !undone) {
       log::error("managed_not_undone", {{"problem", undone.error().message()}});
@@ -105,17 +110,18 @@ Result<void> ControlPlane::make_change(const Change& change) {
   return {};
 }
 
-Result<void> ControlPlane::add_configured(std::string_view kind, json::Value object) {
+Result<void> ControlPlane::add_configured(std::string_view kind, json::Value object,
+                                          const std::string& by) {
   WEIR_CHECK_OK(check_managed(kind, object));
   const std::string name = object["name"].string_or("");
   if (!shown(config_, kind, name).empty()) {
     return fail(ErrorCode::already_exists, fmt::format("there is a {} \"{}\"", kind, name));
   }
-  return make_change({std::string(kind), name, Secret(std::string(object.raw()))});
+  return make_change({std::string(kind), name, Secret(std::string(object.raw())), by});
 }
 
 Result<void> ControlPlane::change_configured(std::string_view kind, const std::string& name,
-                                             json::Value change) {
+                                             json::Value change, const std::string& by) {
   if (change["name"].exists() && !change["name"].equals(name)) {
     return fail(ErrorCode::invalid_argument, "name: stays as it is");
   }
@@ -126,12 +132,13 @@ Result<void> ControlPlane::change_configured(std::string_view kind, const std::s
   json::Document after;
   WEIR_CHECK_OK(after.parse(text.reveal()));
   WEIR_CHECK_OK(check_managed(kind, after.root()));
-  return make_change({std::string(kind), name, text});
+  return make_change({std::string(kind), name, text, by});
 }
 
-Result<void> ControlPlane::remove_configured(std::string_view kind, const std::string& name) {
+Result<void> ControlPlane::remove_configured(std::string_view kind, const std::string& name,
+                                             const std::string& by) {
   WEIR_CHECK_OK(record_of(kind, name));
-  return make_change({std::string(kind), name, {}});
+  return make_change({std::string(kind), name, {}, by});
 }
 
 net::Task<Result<admin::AccountProbe>> ControlPlane::probe(std::string name) {

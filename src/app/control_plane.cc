@@ -10,6 +10,7 @@
 
 #include "admin/admin_server.h"
 #include "app/version.h"
+#include "app/work/job_orders.h"
 #include "base/log.h"
 #include "net/dial_policy.h"
 #include "sim/embedded_provider.h"
@@ -59,7 +60,8 @@ Result<void> check_admin(const ListenAddress& listen, const Secret& token) {
 }
 
 // What a reload cannot change, as the fields' names; empty when it changed none of them.
-std::string needs_restart(const Config& before, const Config& after) {
+// needs_restart() of settings.h knows them by path.
+std::string restart_fields(const Config& before, const Config& after) {
   const std::pair<std::string_view, bool> fields[] = {
       {"server.listen", before.server.listen != after.server.listen},
       {"server.workers", worker_count(before.server) != worker_count(after.server)},
@@ -100,7 +102,7 @@ std::optional<identity::OidcConfig> oidc_of(const Admin& admin, const std::strin
   return config;
 }
 
-void add_demo(Config& config, const std::string& endpoint) {
+void add_demo_to(Config& config, const std::string& endpoint) {
   Account account;
   account.name = "demo";
   account.provider = Provider::openai_compatible;
@@ -134,6 +136,7 @@ ControlPlane::ControlPlane(ServeOptions options)
 ControlPlane::~ControlPlane() {
   // Answers to the workers' questions must not come behind their loops' end.
   admin_.reset();
+  if (jobs_) jobs_->stop();
   if (keeper_) keeper_->stop();
   // Workers end first: they hold ports of the log and post to this loop.
   plane_.reset();
@@ -144,24 +147,45 @@ ControlPlane::~ControlPlane() {
   log::stop();
 }
 
-Result<Config> ControlPlane::load_config(const Change* change) {
+void ControlPlane::add_demo(Config& config) const {
+  add_demo_to(config, demo_->endpoint());
+}
+
+// The demo has no file, and what is managed beside it.
+Result<Secret> ControlPlane::file_text(const Reading& how) {
+  if (how.instead != nullptr) return how.instead->file;
+  if (is_demo()) return Secret();
+  auto text = Surroundings::process().read_file(options_.config_path);
+  if (!text) return fail(std::move(text).error());
+  read_.overridden = override_ && !how.past_override && override_->file_mark == fingerprint(*text);
+  return read_.overridden ? override_text_ : Secret(std::move(*text));
+}
+
+Result<Config> ControlPlane::load_config(const Reading& how) {
   Surroundings surroundings = Surroundings::process();
-  surroundings.managed = [this, change](const Config& file) { return managed(file, change); };
-  // The demo has no file, and what is managed beside it.
-  Loaded loaded =
-      is_demo() ? load_text("", surroundings) : load_file(options_.config_path, surroundings);
+  read_ = {};
+  surroundings.managed = [this, &how](const Config& file) -> Result<std::vector<ManagedItem>> {
+    if (how.instead != nullptr) {
+      read_.text.managed = how.instead->managed;
+    } else {
+      WEIR_TRY(read_.text.managed, managed(file, how.change));
+    }
+    return read_.text.managed;
+  };
+  WEIR_TRY(read_.text.file, file_text(how));
+  Loaded loaded = load_text(read_.text.file.reveal(), surroundings);
   const std::string name = is_demo() ? "the demo" : options_.config_path;
   if (!loaded.config) {
     std::string text;
     for (const Problem& problem : loaded.problems) text += to_text(problem, name) + "\n";
     return fail(ErrorCode::invalid_argument, text);
   }
-  if (change == nullptr) {
+  if (how.change == nullptr) {
     for (const Problem& problem : loaded.problems) {
       log::warn("configuration", {{"problem", to_text(problem, name)}});
     }
   }
-  if (is_demo()) add_demo(*loaded.config, demo_->endpoint());
+  if (is_demo()) add_demo(*loaded.config);
   if (!options_.data_dir.empty()) loaded.config->data_dir = options_.data_dir;
   return std::move(*loaded.config);
 }
@@ -193,7 +217,12 @@ Result<void> ControlPlane::open_stores() {
                                          .response_retention = config_.state.response_retention,
                                          .bytes_max = config_.state.bytes_max},
                                         clock_));
+  WEIR_TRY(jobs_, jobs::Runner::open(config_.data_dir, clock_));
   return {};
+}
+
+Result<jobs::Order> ControlPlane::make_job(std::string_view kind, json::Value body) {
+  return make_order(kind, body, {.config = std::make_shared<const Config>(config_)});
 }
 
 Result<std::shared_ptr<const net::TlsServerContext>> ControlPlane::load_tls(
@@ -230,9 +259,10 @@ Result<void> ControlPlane::start() {
   if (is_demo()) {
     WEIR_TRY(demo_, sim::EmbeddedProvider::start());
   }
-  WEIR_TRY(config_, load_config());
+  WEIR_TRY(config_, load_config({}));
   WEIR_CHECK_OK(log::start({.level = config_.log.level, .path = config_.log.file}));
   WEIR_CHECK_OK(open_stores());
+  WEIR_CHECK_OK(open_generations());
   composer_ = std::make_unique<Composer>(hasher_);
   composer_->on_new_budgets([this](ledger::LimitRegistry& limits) {
     // What is on its way to the ledger belongs to it; a store that fails is no reason to refuse.
@@ -257,6 +287,8 @@ Result<void> ControlPlane::start() {
       });
   alert_sender_ = std::make_unique<AlertSender>(loop_, clients_->client({}), *alerts_);
   WEIR_CHECK_OK(publish(config_));
+  text_ = read_.text;
+  remember_generation({"", "start"});
   WEIR_TRY(auto tls, load_tls(config_.server));
   WEIR_TRY(plane_, DataPlane::start({.server = config_.server,
                                      .workers = worker_count(config_.server),
@@ -327,21 +359,26 @@ net::Task<std::vector<admin::WorkerSample>> ControlPlane::sample() {
   co_return samples_;
 }
 
-Result<uint64_t> ControlPlane::reload() {
-  WEIR_TRY(Config config, load_config());
-  return apply(std::move(config));
+// Asked for by a person: what the file says counts again.
+Result<uint64_t> ControlPlane::reload(const std::string& by) {
+  WEIR_TRY(Config config, load_config({.past_override = true}));
+  WEIR_TRY(const uint64_t generation, apply(std::move(config), {by, "the file was read again"}));
+  forget_override_unless_used();
+  return generation;
 }
 
-Result<uint64_t> ControlPlane::apply(Config config) {
+Result<uint64_t> ControlPlane::apply(Config config, const Origin& origin) {
   WEIR_CHECK_OK(check_admin(config_.admin.listen, config.admin.token));
   WEIR_TRY(const uint64_t generation, publish(config));
-  if (const std::string fields = needs_restart(config_, config); !fields.empty()) {
+  if (const std::string fields = restart_fields(config_, config); !fields.empty()) {
     log::warn("reload_needs_restart",
               {{"fields", fields}, {"problem", "these take effect when Weir is restarted"}});
   }
   configure_admin(config);
   log::set_level(config.log.level);
   config_ = std::move(config);
+  text_ = read_.text;
+  remember_generation(origin);
   log::info("reloaded", {{"generation", generation}});
   return generation;
 }
@@ -350,12 +387,18 @@ Result<uint64_t> ControlPlane::keys_changed() {
   return publish(config_);
 }
 
-void ControlPlane::reload_and_log(std::string_view why) {
-  if (auto generation = reload(); !generation) {
-    log::error(
-        "reload_failed",
-        {{"why", why}, {"problem", generation.error().message()}, {"still_running", generation_}});
+void ControlPlane::reload_and_log(const std::string& why) {
+  const auto generation = [&]() -> Result<uint64_t> {
+    WEIR_TRY(Config config, load_config({}));
+    return apply(std::move(config), {"", why});
+  }();
+  if (generation) {
+    forget_override_unless_used();
+    return;
   }
+  log::error(
+      "reload_failed",
+      {{"why", why}, {"problem", generation.error().message()}, {"still_running", generation_}});
 }
 
 void ControlPlane::publish_weights() {

@@ -14,8 +14,10 @@
 #include "app/config/config.h"
 #include "app/config/load.h"
 #include "app/data_plane.h"
+#include "app/generations.h"
 #include "app/managed.h"
 #include "identity/people.h"
+#include "jobs/runner.h"
 #include "ledger/request_log.h"
 #include "net/signals.h"
 #include "net/timer.h"
@@ -58,14 +60,25 @@ class ControlPlane final : public admin::Backend {
   net::Task<std::vector<admin::WorkerSample>> sample() override;
   const admin::SlotNames& slot_names() const override { return composer_->slot_names(); }
   std::shared_ptr<const gateway::Snapshot> snapshot() const override { return snapshot_; }
-  Result<uint64_t> reload() override;
+  Result<uint64_t> reload(const std::string& by) override;
   Result<uint64_t> keys_changed() override;
   Result<std::vector<admin::ConfiguredObject>> configured(std::string_view kind) override;
-  Result<void> add_configured(std::string_view kind, json::Value object) override;
-  Result<void> change_configured(std::string_view kind, const std::string& name,
-                                 json::Value change) override;
-  Result<void> remove_configured(std::string_view kind, const std::string& name) override;
+  Result<void> add_configured(std::string_view kind, json::Value object,
+                              const std::string& by) override;
+  Result<void> change_configured(std::string_view kind, const std::string& name, json::Value change,
+                                 const std::string& by) override;
+  Result<void> remove_configured(std::string_view kind, const std::string& name,
+                                 const std::string& by) override;
+  Result<admin::Settings> settings() override;
+  Result<admin::SettingsCheck> check_settings(std::string_view text) override;
+  Result<std::vector<admin::Generation>> generations() override;
+  Result<std::vector<admin::SettingChange>> generation_changes(int64_t id,
+                                                               bool to_running) override;
+  Result<uint64_t> rollback(int64_t id, const std::string& by) override;
+  std::optional<admin::Rollback> rolled_back() const override;
   net::Task<Result<admin::AccountProbe>> probe(std::string name) override;
+  jobs::Runner& jobs() override { return *jobs_; }
+  Result<jobs::Order> make_job(std::string_view kind, json::Value body) override;
   access::KeyStore& keys() override { return *keys_; }
   identity::People& people() override { return *people_; }
   identity::AuditLog& audit() override { return *audit_; }
@@ -93,13 +106,36 @@ class ControlPlane final : public admin::Backend {
     std::string kind;
     std::string name;
     Secret text;
+    std::string by;
   };
-  Result<Config> load_config(const Change* change = nullptr);
+  // What a configuration is read from, where that is not the file, or what stands in its place
+  // since a rollback, with what is managed.
+  struct Reading {
+    const Change* change = nullptr;
+    const GenerationText* instead = nullptr;
+    bool past_override = false;
+  };
+  // Who made a generation, and why.
+  struct Origin {
+    std::string by;
+    std::string why;
+  };
+  Result<Config> load_config(const Reading& how);
+  Result<Secret> file_text(const Reading& how);
+  void add_demo(Config& config) const;
   Result<std::vector<ManagedItem>> managed(const Config& file, const Change* change);
   Result<void> open_records(const Config& config);
   Result<vault::Record> record_of(std::string_view kind, const std::string& name);
   Result<void> make_change(const Change& change);
-  Result<uint64_t> apply(Config config);
+  Result<uint64_t> apply(Config config, const Origin& origin);
+  std::string fingerprint(std::string_view text) const;
+  SettingsOrigin origin_of(std::string_view text) const;
+  Result<void> open_generations();
+  Result<std::shared_ptr<vault::KeyRing>> ring_in_force();
+  void remember_generation(const Origin& origin);
+  void forget_override_unless_used();
+  Result<void> put_managed(const std::vector<ManagedItem>& items);
+  Result<void> note_override(int64_t id, const Secret& text);
   Result<void> open_stores();
   Result<void> start_admin();
   void configure_admin(const Config& config);
@@ -112,7 +148,7 @@ class ControlPlane final : public admin::Backend {
   void watch_records();
   void watch_budgets();
   void on_signal(int signal);
-  void reload_and_log(std::string_view why);
+  void reload_and_log(const std::string& why);
 
   ServeOptions options_;
   SystemClock clock_;
@@ -126,8 +162,18 @@ class ControlPlane final : public admin::Backend {
   std::unique_ptr<identity::People> people_;
   std::optional<identity::AuditLog> audit_;
   std::optional<vault::Records> records_;  // once there are any
+  std::optional<Generations> generations_;
+  std::optional<Override> override_;  // since a rollback
+  Secret override_text_;
+  struct Read {
+    GenerationText text;
+    bool overridden = false;  // and not the file's
+  };
+  Read read_;            // by the last load
+  GenerationText text_;  // in force
   std::unique_ptr<ledger::RequestLog> log_;
   std::unique_ptr<state::Keeper> keeper_;
+  std::unique_ptr<jobs::Runner> jobs_;
   std::optional<ledger::LogReader> reader_;
   std::optional<ledger::AlertBook> alerts_;
   std::unique_ptr<Composer> composer_;

@@ -67,6 +67,7 @@ enum class Permission : uint8_t {
   keys_read,
   keys_write,
   traffic_write,
+  config_read,
   config_write,
   accounts_write,
   people_read,

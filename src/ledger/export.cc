@@ -122,17 +122,45 @@ std::optional<ExportFormat> export_format_of(std::string_view text) {
   return std::nullopt;
 }
 
+std::string_view to_string(ExportFormat format) {
+  switch (format) {
+    case ExportFormat::csv:
+      return "csv";
+    case ExportFormat::jsonl:
+      return "jsonl";
+    case ExportFormat::focus_1_2:
+      return "focus-1.2";
+    case ExportFormat::focus_1_4:
+      return "focus-1.4";
+  }
+  return "";
+}
+
+Result<int64_t> rows_about(const LogReader& reader, const ExportQuery& query) {
+  WEIR_TRY(const std::vector<Sums> sums, reader.sums({.since_ms = query.since_ms,
+                                                      .until_ms = query.until_ms,
+                                                      .key_id = query.only.key_id,
+                                                      .team = query.only.team,
+                                                      .project = query.only.project,
+                                                      .model = query.only.model,
+                                                      .provider = query.only.provider}));
+  return sums.empty() ? 0 : sums.front().requests;
+}
+
 Result<void> export_rows(const LogReader& reader, const ExportQuery& query,
                          const ExportWrite& write) {
   if (const std::string head = head_of(query.format); !head.empty()) WEIR_CHECK_OK(write(head));
   const bool focus =
       query.format == ExportFormat::focus_1_2 || query.format == ExportFormat::focus_1_4;
+  int64_t rows = 0;
   for (int64_t day = store::day_of(query.since_ms); day * store::kDayMs < query.until_ms; ++day) {
-    RowFilter filter;
+    RowFilter filter = query.only;
     filter.since_ms = std::max(query.since_ms, day * store::kDayMs);
     filter.until_ms = std::min(query.until_ms, (day + 1) * store::kDayMs);
     filter.limit = kPageRows;
     filter.corrections = true;
+    filter.before.reset();
+    filter.budget_us = 0;
     FocusDay lines(day, query.organization, query.format == ExportFormat::focus_1_4,
                    currency_of(query, day));
     do {
@@ -148,6 +176,8 @@ Result<void> export_rows(const LogReader& reader, const ExportQuery& query,
         }
       }
       if (!piece.empty()) WEIR_CHECK_OK(write(piece));
+      rows += static_cast<int64_t>(page.rows.size());
+      if (query.progress) WEIR_CHECK_OK(query.progress(rows));
       filter.before = page.next;
     } while (filter.before);
     if (const std::string text = lines.take(); !text.empty()) WEIR_CHECK_OK(write(text));

@@ -4,7 +4,8 @@
 // was really owed then. A second run finds nothing left to correct. The last attempt of a request
 // is rated anew, by the usage and the rates that its row keeps; what earlier attempts cost stays.
 //
-// For a command, with or without a server beside it. Limits: kChunkRows rows in a transaction, days
+// For a command or a job, with or without a server beside it: one that runs hears of corrections by
+// corrections_stamp(). Limits: kChunkRows rows in a transaction, days
 // whose rows retention has dropped stay as they are.
 #pragma once
 
@@ -35,6 +36,9 @@ struct RerateQuery {
   int64_t until_ms = 0;  // exclusive
   bool dry_run = false;
   std::function<PricedAs(const RequestRow&)> priced_as = {};
+  // Hears after each transaction how many rows were looked at; its errors end the re-rating, and
+  // what was written until then stays.
+  std::function<Result<void>(int64_t rows)> progress = {};
 };
 
 struct RerateSum {
@@ -57,5 +61,8 @@ struct RerateReport {
 // Errors: io_error, corrupt, unavailable (a locked file). What was written until then stays, and
 // another run goes on from there.
 Result<RerateReport> rerate(const RerateQuery& query, const PriceBook& book);
+
+// Differs from the last answer when corrections were written to that directory since; 0: never.
+int64_t corrections_stamp(const std::string& data_dir);
 
 }  // namespace weir::ledger

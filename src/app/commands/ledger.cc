@@ -8,11 +8,7 @@
 
 #include "app/commands.h"
 #include "app/config/load.h"
-#include "app/config/values.h"
-#include "app/price_overrides.h"
-#include "ledger/export.h"
-#include "ledger/rerate.h"
-#include "store/day.h"
+#include "app/work/ledger_work.h"
 
 namespace weir::app {
 namespace {
@@ -41,60 +37,27 @@ Result<Config> place_of(const Arguments& arguments, Terminal& terminal) {
   return config;
 }
 
+Result<DateRange> period_of(const Arguments& arguments) {
+  return parse_period(arguments.value("from"), arguments.value("to"), "--from, --to");
+}
+
 int run_export(const Arguments& arguments, Terminal& terminal) {
   const auto config = place_of(arguments, terminal);
   if (!config) return failed(config.error(), terminal);
-  const auto from = parse_moment(arguments.value("from"));
-  const auto to = parse_moment(arguments.value("to"));
-  if (!from || !to || from->wall_ms >= to->wall_ms) {
-    return failed({ErrorCode::invalid_argument,
-                   "--from, --to: expected two dates or times such as 2026-11-01, in that order"},
-                  terminal);
-  }
-  const auto format = ledger::export_format_of(arguments.value("format"));
-  if (!format) {
-    return failed(
-        {ErrorCode::invalid_argument, "--format: expected csv, jsonl, focus-1.2 or focus-1.4"},
-        terminal);
-  }
-  ledger::ExportQuery query{.since_ms = from->wall_ms, .until_ms = to->wall_ms, .format = *format};
-  if (!config->organization.name.empty()) query.organization = config->organization.name;
-  if (config->currency) {
-    query.currency = config->currency->code;
-    for (const CurrencyRate& rate : config->currency->rates) {
-      query.currency_rates.emplace_back(rate.valid_from.wall_ms, rate.per_usd.nano());
-    }
-  }
+  const auto period = period_of(arguments);
+  if (!period) return failed(period.error(), terminal);
+  const auto query = export_query(*config, *period, arguments.value("format"));
+  if (!query) return failed(query.error(), terminal);
   std::ofstream file;
   if (arguments.has("output")) file.open(arguments.value("output"), std::ios::binary);
   std::ostream& out = arguments.has("output") ? file : terminal.out;
   const auto done = ledger::export_rows(
-      ledger::LogReader(config->data_dir), query, [&out](std::string_view piece) -> Result<void> {
+      ledger::LogReader(config->data_dir), *query, [&out](std::string_view piece) -> Result<void> {
         out.write(piece.data(), static_cast<std::streamsize>(piece.size()));
         if (out.flush()) return {};
         return fail(ErrorCode::io_error, "the output can not be written");
       });
   return done ? kExitDone : failed(done.error(), terminal);
-}
-
-// What a row was priced as: its deployment's base model, at its account's place.
-ledger::PricedAs priced_as(const Config& config, const ledger::RequestRow& row) {
-  ledger::PricedAs as{.model = row.provider_model, .location = {}};
-  for (const Account& account : config.accounts) {
-    if (account.name != row.account) continue;
-    as.location = account.provider == Provider::bedrock ? account.region : account.location;
-  }
-  for (const Model& model : config.models) {
-    if (model.name != row.model) continue;
-    for (const Deployment& deployment : model.deployments) {
-      if (deployment.account != row.account || deployment.base_model.empty()) continue;
-      const std::string& sent = !deployment.deployment.empty() ? deployment.deployment
-                                : !deployment.model.empty()    ? deployment.model
-                                                               : model.name;
-      if (sent == row.provider_model) as.model = deployment.base_model;
-    }
-  }
-  return as;
 }
 
 void print(const std::string& name, const ledger::RerateSum& sum, Terminal& terminal) {
@@ -105,23 +68,10 @@ void print(const std::string& name, const ledger::RerateSum& sum, Terminal& term
 int run_rerate(const Arguments& arguments, Terminal& terminal) {
   const auto config = place_of(arguments, terminal);
   if (!config) return failed(config.error(), terminal);
-  const auto from = parse_moment(arguments.value("from"));
-  const auto to = parse_moment(arguments.value("to"));
-  if (!from || !to || from->wall_ms >= to->wall_ms) {
-    return failed({ErrorCode::invalid_argument,
-                   "--from, --to: expected two dates or times such as 2026-11-01, in that order"},
-                  terminal);
-  }
-  const auto book = price_book(*config);
-  if (!book) return failed(book.error(), terminal);
+  const auto period = period_of(arguments);
+  if (!period) return failed(period.error(), terminal);
   const bool dry_run = arguments.has("dry-run");
-  const auto report = ledger::rerate(
-      {.data_dir = config->data_dir,
-       .since_ms = from->wall_ms,
-       .until_ms = to->wall_ms,
-       .dry_run = dry_run,
-       .priced_as = [&config](const ledger::RequestRow& row) { return priced_as(*config, row); }},
-      *book);
+  const auto report = rerate_period(*config, *period, dry_run);
   if (!report) return failed(report.error(), terminal);
   for (const auto& [name, sum] : report->by_model) {
     print(fmt::format("{} {}", name.first, name.second), sum, terminal);

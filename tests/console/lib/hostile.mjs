@@ -15,11 +15,11 @@ export const hostile = {
 export async function isTame(page) {
   return page.evaluate(() => ({
     ran: window.hostile !== undefined,
-    made: document.querySelectorAll("main script, main img[src='x'], main [onmouseover]").length,
-    links: [...document.querySelectorAll("main a")].filter((a) => a.protocol === "javascript:")
+    made: document.querySelectorAll("body script, body img[src='x'], [onmouseover]").length,
+    links: [...document.querySelectorAll("a")].filter((a) => a.protocol === "javascript:")
       .length,
     // eslint-disable-next-line no-control-regex
-    raw: /[\u0000-\u0008\u000b-\u001f\u202a-\u202e]/.test(document.querySelector("main").innerText),
+    raw: /[\u0000-\u0008\u000b-\u001f\u202a-\u202e]/.test(document.body.innerText),
     wide: document.documentElement.scrollWidth > document.documentElement.clientWidth,
   }));
 }

@@ -67,6 +67,16 @@ export const tests = {
     const text = readFileSync(await download.path(), "utf8");
     assert.match(text, /^<svg/);
     assert.ok(text.includes("search"));
+    const [image] = await Promise.all([
+      page.waitForEvent("download"),
+      page.getByRole("button", { name: "Save as PNG" }).click(),
+    ]);
+    const bytes = readFileSync(await image.path());
+    assert.equal(bytes.subarray(1, 4).toString(), "PNG");
+    assert.deepEqual([bytes.readUInt32BE(16), bytes.readUInt32BE(20)], [1520, 840]);
+    // Keys and teams are picked from those that sent something.
+    await page.getByLabel("Of whom").selectOption("key/search-prod");
+    await page.locator("svg text").getByText("search-prod", { exact: true }).waitFor();
     assert.deepEqual(world.complaints, []);
   },
 };

@@ -14,13 +14,15 @@ export const tests = {
     const picks = page.locator(".side select");
     await picks.nth(0).selectOption("gpt-4o");
     await picks.nth(1).selectOption("claude-sonnet");
-    await page.getByRole("button", { name: "Send" }).click();
+    await page.getByRole("button", { name: "Send", exact: true }).click();
     await page.waitForFunction(
       () =>
         [...document.querySelectorAll(".side footer b")].filter((b) =>
           b.textContent.startsWith("$"),
         ).length === 2,
     );
+    await page.getByText("fastest").waitFor();
+    assert.equal(await page.getByText("cheapest").count(), 1);
     for (const [at, model] of [
       [0, "gpt-4o"],
       [1, "claude-sonnet"],
@@ -46,7 +48,7 @@ export const tests = {
       .getByRole("button", { name: /^Remove/ })
       .first()
       .click();
-    await page.getByRole("button", { name: "Send" }).click();
+    await page.getByRole("button", { name: "Send", exact: true }).click();
     await page.locator(".answer pre").getByText("<img src=x onerror=").waitFor();
     assert.deepEqual(await isTame(page), tame);
     await page.locator(".side footer a").waitFor();
@@ -55,8 +57,105 @@ export const tests = {
   async "a refusal is told as the API tells it"(world) {
     const page = world.page;
     await page.getByLabel("Key", { exact: true }).fill("wrong-key");
-    await page.getByRole("button", { name: "Send" }).click();
+    await page.getByRole("button", { name: "Send", exact: true }).click();
     await page.locator(".answer .bad").getByText("401").waitFor();
+    await page.evaluate(() => sessionStorage.removeItem("weir.key"));
+  },
+
+  async "tools are called, answered, and what the model makes of it is shown"(world) {
+    const page = await world.go("/playground");
+    await page.getByRole("button", { name: "Make one for an hour" }).click();
+    await page.waitForFunction(() => sessionStorage.getItem("weir.key")?.startsWith("weir_sk_"));
+    await page.getByLabel("Prompt", { exact: true }).fill("What is the weather in Oslo?");
+    await page.locator("summary").getByText("Tools").click();
+    await page.getByLabel("Tools").fill("{ no json");
+    await page.getByRole("button", { name: "Send", exact: true }).click();
+    await page.getByText("The tools are not what they should be").waitFor();
+    await page.getByLabel("Tools").fill("");
+    await page.getByRole("button", { name: "An example" }).click();
+    await page.locator(".side select").selectOption("gpt-4o");
+    await page.getByRole("button", { name: "Send", exact: true }).click();
+    const side = page.locator(".side");
+    await side.locator(".call").getByText("get_weather").waitFor();
+    await side.getByLabel("Result of get_weather").fill(`{"sky": "${"rain over the fjord"}"}`);
+    await side.getByRole("button", { name: "Hand the results back" }).click();
+    await side.locator("pre").filter({ hasText: "rain over the fjord" }).nth(1).waitFor();
+    // Both requests count: the cost is the sum of their rows.
+    await page.waitForFunction(
+      () => !document.querySelector(".side footer b")?.textContent.startsWith("–"),
+    );
+    const id = /req_[0-9a-z]+/.exec(await side.getByRole("link").getAttribute("href"))[0];
+    const row = (await world.gateway.rows([id])).get(id);
+    assert.equal(row.status, 200);
+    const shown = await world.gateway.admin(`/api/v1/requests/${id}`);
+    assert.match(shown.capture.request, /"role":"tool"/);
+    assert.match(shown.capture.request, /rain over the fjord/);
+
+    await page.getByLabel("Prompt", { exact: true }).fill("And now in short");
+    await page.getByRole("button", { name: "Send as a follow-up" }).click();
+    await side.locator(".asked").getByText("And now in short").waitFor();
+    await page.waitForFunction(
+      () => document.querySelectorAll(".side .answer[aria-busy=false]").length === 1,
+    );
+    assert.deepEqual(world.complaints, []);
+  },
+
+  async "images go along as data, and a schema is kept to"(world) {
+    const page = await world.go("/playground");
+    const png = Buffer.from(
+      "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg==",
+      "base64",
+    );
+    await page.locator("input[type=file]").setInputFiles([
+      { name: "not.png", mimeType: "text/plain", buffer: Buffer.from("x") },
+      { name: `${hostile.markup}.png`, mimeType: "image/png", buffer: png },
+    ]);
+    await page.getByText("not.png is no image").waitFor();
+    assert.deepEqual(await isTame(page), tame);
+    await page.locator(".image img").waitFor();
+    await page.getByLabel("Prompt", { exact: true }).fill("What is in the picture?");
+    await page.getByLabel("Form of the answer").selectOption("schema");
+    await page.locator(".side select").selectOption("gpt-4o");
+    await page.getByRole("button", { name: "Send", exact: true }).click();
+    await page.getByText("valid JSON", { exact: true }).waitFor();
+    const link = page.locator(".side footer a");
+    const id = /req_[0-9a-z]+/.exec(await link.getAttribute("href"))[0];
+    const { capture } = await world.gateway.admin(`/api/v1/requests/${id}`);
+    const sent = JSON.parse(capture.request);
+    assert.equal(sent.response_format.json_schema.schema.required[0], "title");
+    assert.ok(sent.messages[0].content[1].image_url.url.startsWith("data:image/png;base64,"));
+    assert.deepEqual(world.complaints, []);
+  },
+
+  async "what a tool is called with stays text"(world) {
+    const page = world.page;
+    const delta = {
+      choices: [
+        {
+          delta: {
+            content: hostile.markup,
+            tool_calls: [
+              {
+                index: 0,
+                id: hostile.markup,
+                function: { name: hostile.template, arguments: Object.values(hostile).join("") },
+              },
+            ],
+          },
+        },
+      ],
+    };
+    await page.route("**/api/v1/forward/**", (route) =>
+      route.fulfill({
+        contentType: "text/event-stream",
+        body: `data: ${JSON.stringify(delta)}\n\ndata: [DONE]\n\n`,
+      }),
+    );
+    await page.getByRole("button", { name: "Send", exact: true }).click();
+    await page.locator(".call").getByText("<img src=x").first().waitFor();
+    assert.deepEqual(await isTame(page), tame);
+    await page.unrouteAll();
+    assert.deepEqual(world.complaints, []);
   },
 
   async "a request is opened in the playground"(world) {

@@ -33,9 +33,13 @@ async function targets(world) {
     "/keys",
     "/costs",
     "/people",
+    "/accounts",
     "/costs?by=tag",
     "/review?team=search",
     "/settings",
+    "/settings/configuration",
+    "/settings/generations",
+    "/settings/jobs",
     "/start",
   ];
   const { paths } = await world.gateway.admin("/api/v1/openapi.json");

@@ -3,11 +3,16 @@ export type paths = Record<string, never>;
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        RolledBack: {
+            generation: string;
+            since_ms: number;
+        };
         Status: {
             version: string;
             address: string;
             started: string;
             config_generation: number;
+            rolled_back: components["schemas"]["RolledBack"] | null;
             ledger: {
                 ok: boolean;
                 problem: string;
@@ -62,6 +67,8 @@ export interface components {
             provider: string;
             model: string;
             priced_as: string;
+            price_row: string;
+            rates: unknown;
             weight: number;
             in_flight: number;
             open: boolean;
@@ -75,6 +82,14 @@ export interface components {
             sealed_under: string;
             created: string | null;
             changed: string | null;
+        };
+        Probe: {
+            ok: boolean;
+            status: number;
+            failure: string;
+            detail: string;
+            models: string[];
+            took_ms: number;
         };
         Model: {
             name: string;
@@ -302,6 +317,57 @@ export interface components {
             status: number;
             before?: unknown;
             after?: unknown;
+        };
+        Job: {
+            id: string;
+            kind: string;
+            title: string;
+            state: string;
+            done: number;
+            total: number;
+            unit: string;
+            created_ms: number;
+            started_ms: number;
+            ended_ms: number;
+            by: string;
+            result: unknown;
+            error: string;
+            file: boolean;
+            file_name: string;
+        };
+        Setting: {
+            section: string;
+            path: string;
+            value: unknown;
+            source: string;
+            doc: string;
+            secret: boolean;
+            restart: boolean;
+        };
+        SettingChange: {
+            path: string;
+            before: unknown;
+            after: unknown;
+            change: string;
+            secret: boolean;
+            restart: boolean;
+        };
+        SettingsProblem: {
+            severity: string;
+            code: string;
+            line: number;
+            column: number;
+            path: string;
+            message: string;
+        };
+        Generation: {
+            id: string;
+            time_ms: number;
+            by: string;
+            why: string;
+            changes: number;
+            kept: boolean;
+            running: boolean;
         };
         RoleRow: {
             name: string;

@@ -20,8 +20,20 @@ class Contact {
 }
 export const contact = new Contact();
 
+// How far a job is, as the feed tells it.
+export interface JobNews {
+  id: string;
+  state: string;
+  done: number;
+  total: number;
+}
+const jobsMax = 200;
+
 class Feed {
   online = $state(false);
+  // The newest of each job; how many run.
+  jobs = $state.raw<ReadonlyMap<string, JobNews>>(new Map());
+  running = $derived([...this.jobs.values()].filter((job) => job.state === "running").length);
   // Goes up with every event, and when the stream is there again.
   stamp = $state(0);
   private abort: AbortController | undefined;
@@ -40,6 +52,17 @@ class Feed {
     this.abort = undefined;
     this.online = false;
     if (!document.hidden && !session.refused) void this.listen();
+  }
+
+  private job(event: string): void {
+    const found = /^event: job\ndata: (.*)$/.exec(event);
+    if (found?.[1] === undefined) return;
+    try {
+      const news = JSON.parse(found[1]) as JobNews;
+      this.jobs = new Map([...this.jobs, [news.id, news] as const].slice(-jobsMax));
+    } catch {
+      // Not understood: the list of jobs has it.
+    }
   }
 
   private async listen(): Promise<void> {
@@ -65,6 +88,7 @@ class Feed {
         const events = (rest + value).split("\n\n");
         rest = events.pop() ?? "";
         if (events.some((event) => event.startsWith("event: changed"))) this.stamp += 1;
+        for (const event of events) this.job(event);
       }
     } catch {
       // Told below: to the visitor it is the same whether it broke or never was.

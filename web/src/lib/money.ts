@@ -1,5 +1,7 @@
 // Sums of money as the ledger's own integers, and calendar ranges as budgets count them: UTC.
-import type { Sums } from "./api";
+import type { Row, Sums } from "./api";
+import { usd } from "./format";
+import { t } from "./i18n";
 
 export function dayStart(now: number): number {
   return now - (now % 86_400_000);
@@ -14,6 +16,12 @@ export function monthStart(now: number, back = 0): number {
 export function monthElapsed(now: number): number {
   const begin = monthStart(now);
   return (now - begin) / (monthStart(now, -1) - begin);
+}
+
+// What a request cost, as every page shows it: "~" before an estimate.
+export function costText(row: Row): string {
+  if (row.cost_state === "unpriced") return t("cost.unpriced");
+  return `${row.cost_state === "estimated" ? "~" : ""}${usd(row.cost_usd)}`;
 }
 
 export function total(sums: readonly Sums[]): number {

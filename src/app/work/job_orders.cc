@@ -1,0 +1,199 @@
+#include "app/work/job_orders.h"
+
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <filesystem>
+#include <utility>
+
+#include "admin/fields.h"
+#include "app/work/ledger_work.h"
+#include "base/date.h"
+#include "base/json/writer.h"
+
+namespace weir::app {
+namespace {
+
+using admin::flag_member;
+using admin::only_fields;
+using admin::required_text;
+using admin::text_member;
+
+using ConfigPtr = std::shared_ptr<const Config>;
+
+constexpr uint64_t kExportBytesMax = uint64_t{4} << 30;
+// What an export leaves of the disk to the ledger.
+constexpr uint64_t kSpaceLeft = uint64_t{512} << 20;
+
+// A file that is written piece by piece and never fills the disk.
+class ExportFile {
+ public:
+  static Result<ExportFile> make(const std::string& path) {
+    ExportFile made(path);
+    if (made.file_ == nullptr) {
+      return fail(ErrorCode::io_error, fmt::format("{} cannot be written", path));
+    }
+    return made;
+  }
+  Result<void> write(std::string_view piece) {
+    bytes_ += piece.size();
+    if (bytes_ > kExportBytesMax) {
+      return fail(ErrorCode::limit_exceeded,
+                  "the export is larger than 4 GiB: ask for a shorter time");
+    }
+    std::error_code error;
+    const auto space = std::filesystem::space(path_, error);
+    if (!error && space.available < kSpaceLeft) {
+      return fail(ErrorCode::limit_exceeded,
+                  "the disk has less than 512 MiB left, which the ledger needs");
+    }
+    if (std::fwrite(piece.data(), 1, piece.size(), file_.get()) == piece.size()) return {};
+    return fail(ErrorCode::io_error, fmt::format("{} cannot be written", path_));
+  }
+  Result<uint64_t> close() {
+    if (std::fclose(file_.release()) == 0) return bytes_;
+    return fail(ErrorCode::io_error, fmt::format("{} cannot be written", path_));
+  }
+
+ private:
+  struct Close {
+    void operator()(std::FILE* file) const { std::fclose(file); }
+  };
+  explicit ExportFile(std::string path)
+      : path_(std::move(path)), file_(std::fopen(path_.c_str(), "wbe")) {}
+  std::string path_;
+  std::unique_ptr<std::FILE, Close> file_;
+  uint64_t bytes_ = 0;
+};
+
+struct Dates {
+  std::string from;
+  std::string to;
+  DateRange period;
+};
+
+Result<Dates> dates_of(json::Value body) {
+  Dates dates;
+  WEIR_TRY(dates.from, required_text(body, "from"));
+  WEIR_TRY(dates.to, required_text(body, "to"));
+  WEIR_TRY(dates.period, parse_period(dates.from, dates.to, "from, to"));
+  return dates;
+}
+
+Result<std::string> run_export(const Config& config, ledger::ExportQuery query,
+                               jobs::Control& control) {
+  const ledger::LogReader reader(config.data_dir);
+  WEIR_TRY(const int64_t total, ledger::rows_about(reader, query));
+  int64_t rows = 0;
+  query.progress = [&](int64_t done) {
+    rows = done;
+    return control.progress(done, total);
+  };
+  WEIR_TRY(ExportFile file, ExportFile::make(control.file_path()));
+  WEIR_CHECK_OK(ledger::export_rows(reader, query,
+                                    [&file](std::string_view piece) { return file.write(piece); }));
+  WEIR_TRY(const uint64_t bytes, file.close());
+  WEIR_CHECK_OK(control.progress(rows, rows));
+  std::string result;
+  json::Writer(result).begin_object().member("rows", rows).member("bytes", bytes).end_object();
+  return result;
+}
+
+Result<jobs::Order> export_order(json::Value body, const ConfigPtr& config) {
+  WEIR_CHECK_OK(only_fields(
+      body, {"kind", "from", "to", "format", "key", "team", "project", "model", "provider"}));
+  WEIR_TRY(const Dates dates, dates_of(body));
+  WEIR_TRY(const auto format, text_member(body, "format"));
+  WEIR_TRY(ledger::ExportQuery query, export_query(*config, dates.period, format.value_or("csv")));
+  std::string title = fmt::format("Export of {} to {} as {}", dates.from, dates.to,
+                                  ledger::to_string(query.format));
+  const std::pair<std::string_view, std::string*> filters[] = {{"key", &query.only.key_id},
+                                                               {"team", &query.only.team},
+                                                               {"project", &query.only.project},
+                                                               {"model", &query.only.model},
+                                                               {"provider", &query.only.provider}};
+  for (const auto& [name, place] : filters) {
+    WEIR_TRY(const auto value, text_member(body, name));
+    if (!value || value->empty()) continue;
+    *place = *value;
+    title += fmt::format(", {} {}", name, *value);
+  }
+  const bool lines = query.format == ledger::ExportFormat::jsonl;
+  const bool focus = query.format == ledger::ExportFormat::focus_1_2 ||
+                     query.format == ledger::ExportFormat::focus_1_4;
+  return jobs::Order{
+      .title = std::move(title),
+      .unit = "rows",
+      .file_name = fmt::format("weir-{}{}-{}.{}", focus ? "focus-" : "",
+                               rfc3339(query.since_ms).substr(0, 10),
+                               rfc3339(query.until_ms).substr(0, 10), lines ? "jsonl" : "csv"),
+      .work = [config, query](jobs::Control& control) {
+        return run_export(*config, query, control);
+      }};
+}
+
+void write_sum(json::Writer& w, const ledger::RerateSum& sum) {
+  w.member("rows", sum.rows)
+      .member("before_usd", sum.before.to_usd())
+      .member("after_usd", sum.after.to_usd());
+}
+
+Result<std::string> run_rerate(const Config& config, const DateRange& period, bool dry_run,
+                               jobs::Control& control) {
+  const ledger::LogReader reader(config.data_dir);
+  WEIR_TRY(const int64_t total,
+           ledger::rows_about(reader, {.since_ms = period.since_ms, .until_ms = period.until_ms}));
+  int64_t looked_at = 0;
+  WEIR_TRY(const ledger::RerateReport report,
+           rerate_period(config, period, dry_run, [&](int64_t rows) {
+             looked_at = rows;
+             return control.progress(rows, total);
+           }));
+  WEIR_CHECK_OK(control.progress(looked_at, looked_at));
+  std::string result;
+  json::Writer w(result);
+  w.begin_object().member("dry_run", dry_run);
+  w.member("rows_with_usage", report.rows)
+      .member("same", report.same)
+      .member("unpriced", report.unpriced)
+      .member("unknown", report.unknown);
+  write_sum(w, report.all);
+  w.key("models").begin_array();
+  for (const auto& [name, sum] : report.by_model) {
+    w.begin_object().member("provider", name.first).member("model", name.second);
+    write_sum(w, sum);
+    w.end_object();
+  }
+  w.end_array().end_object();
+  return result;
+}
+
+Result<jobs::Order> rerate_order(json::Value body, const ConfigPtr& config) {
+  WEIR_CHECK_OK(only_fields(body, {"kind", "from", "to", "dry_run"}));
+  WEIR_TRY(const Dates dates, dates_of(body));
+  WEIR_TRY(const auto flag, flag_member(body, "dry_run"));
+  const bool dry_run = flag.value_or(true);
+  return jobs::Order{.title = fmt::format("Re-rating of {} to {}{}", dates.from, dates.to,
+                                          dry_run ? ", dry run" : ""),
+                     .unit = "rows",
+                     .work = [config, period = dates.period, dry_run](jobs::Control& control) {
+                       return run_rerate(*config, period, dry_run, control);
+                     }};
+}
+
+}  // namespace
+
+Result<jobs::Order> make_order(std::string_view kind, json::Value body, const JobPlace& place) {
+  using Make = Result<jobs::Order> (*)(json::Value, const ConfigPtr&);
+  static constexpr std::pair<std::string_view, Make> kKinds[] = {{"export", export_order},
+                                                                 {"rerate", rerate_order}};
+  for (const auto& [name, make] : kKinds) {
+    if (name != kind) continue;
+    WEIR_TRY(jobs::Order order, make(body, place.config));
+    order.kind = kind;
+    return order;
+  }
+  return fail(ErrorCode::invalid_argument, fmt::format("there is no kind of job \"{}\"", kind));
+}
+
+}  // namespace weir::app
