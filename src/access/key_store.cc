@@ -29,6 +29,22 @@ constexpr const char* kSelect =
     "SELECT id, name, spec, masked, hash, previous_hash, previous_until_ms, created_ms, "
     "revoked_ms FROM key";
 
+void write_rates(json::Writer& w, const ledger::LimitRules& limits) {
+  w.member("rpm", limits.requests_per_minute);
+  w.member("tpm", limits.tokens_per_minute);
+  w.member("concurrency", limits.concurrency);
+}
+
+void read_rates(json::Value from, ledger::LimitRules& limits) {
+  limits.requests_per_minute = from["rpm"].as_int64().value_or(0);
+  limits.tokens_per_minute = from["tpm"].as_int64().value_or(0);
+  limits.concurrency = from["concurrency"].as_int64().value_or(0);
+}
+
+bool is_negative(const ledger::LimitRules& limits) {
+  return limits.requests_per_minute < 0 || limits.tokens_per_minute < 0 || limits.concurrency < 0;
+}
+
 // Everything of a spec but its name, as JSON: what a key may carry grows without migrations.
 std::string spec_text(const KeySpec& spec) {
   std::string text;
@@ -44,9 +60,18 @@ std::string spec_text(const KeySpec& spec) {
     w.begin_array().string(name).string(value).end_array();
   }
   w.end_array();
-  w.member("rpm", spec.limits.requests_per_minute);
-  w.member("tpm", spec.limits.tokens_per_minute);
-  w.member("concurrency", spec.limits.concurrency);
+  write_rates(w, spec.limits);
+  w.key("model_limits").begin_array();
+  for (const auto& [model, limits] : spec.parts.models) {
+    w.begin_object().member("model", model);
+    write_rates(w, limits);
+    w.end_object();
+  }
+  w.end_array().key("user_limits").begin_object();
+  write_rates(w, spec.parts.users);
+  w.end_object();
+  if (spec.priority) w.member("priority", ledger::to_string(*spec.priority));
+  w.member("owner", spec.owner);
   w.key("budgets").begin_array();
   for (const ledger::BudgetRule& rule : spec.limits.budgets) {
     w.begin_object()
@@ -87,9 +112,15 @@ Result<KeySpec> read_spec(std::string_view name, std::string_view text) {
     for (json::Value part : tag.elements()) pair.push_back(part.string_or(""));
     if (pair.size() == 2) spec.tags.emplace_back(std::move(pair[0]), std::move(pair[1]));
   }
-  spec.limits.requests_per_minute = root["rpm"].as_int64().value_or(0);
-  spec.limits.tokens_per_minute = root["tpm"].as_int64().value_or(0);
-  spec.limits.concurrency = root["concurrency"].as_int64().value_or(0);
+  read_rates(root, spec.limits);
+  for (json::Value one : root["model_limits"].elements()) {
+    auto& [model, limits] = spec.parts.models.emplace_back();
+    model = one["model"].string_or("");
+    read_rates(one, limits);
+  }
+  read_rates(root["user_limits"], spec.parts.users);
+  spec.priority = ledger::priority_of(root["priority"].string_or(""));
+  spec.owner = root["owner"].string_or("");
   for (json::Value rule : root["budgets"].elements()) {
     spec.limits.budgets.push_back(
         {.limit = Money::from_nano(rule["nano"].as_int64().value_or(0)),
@@ -151,9 +182,14 @@ Result<void> check(const KeySpec& spec) {
         ErrorCode::invalid_argument,
         fmt::format("a key's name has 1 to {} bytes, this one has {}", kNameMax, spec.name.size()));
   }
-  if (spec.limits.requests_per_minute < 0 || spec.limits.tokens_per_minute < 0 ||
-      spec.limits.concurrency < 0) {
+  bool negative = is_negative(spec.limits) || is_negative(spec.parts.users);
+  for (const auto& [model, limits] : spec.parts.models) negative |= is_negative(limits);
+  if (negative) {
     return fail(ErrorCode::invalid_argument, "limits must not be negative; 0 means none");
+  }
+  if (spec.parts.models.size() > PartRules::kModelsMax) {
+    return fail(ErrorCode::invalid_argument,
+                fmt::format("limits for at most {} models", PartRules::kModelsMax));
   }
   WEIR_CHECK_OK(KeyFence::make(spec.addresses, spec.endpoints));
   return ledger::check_budgets(spec.limits.budgets);

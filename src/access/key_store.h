@@ -16,9 +16,18 @@
 #include "base/result.h"
 #include "base/secret.h"
 #include "ledger/admission.h"
+#include "ledger/priority.h"
 #include "store/sqlite.h"
 
 namespace weir::access {
+
+// Limits for a part of what is asked for.
+struct PartRules {
+  static constexpr size_t kModelsMax = 100;
+  std::vector<std::pair<std::string, ledger::LimitRules>> models = {};  // no budgets
+  ledger::LimitRules users = {};                                        // of each end user
+  bool operator==(const PartRules&) const = default;
+};
 
 // What a person decides about a key.
 struct KeySpec {
@@ -28,6 +37,9 @@ struct KeySpec {
   std::vector<std::string> models = {};
   std::vector<std::pair<std::string, std::string>> tags = {};
   ledger::LimitRules limits = {};
+  PartRules parts = {};
+  std::optional<ledger::Priority> priority = {};  // absent: its project's, its team's
+  std::string owner = {};                   // who answers for it: a person or a service account
   std::optional<bool> capture = {};         // absent: as the configuration says
   std::vector<std::string> addresses = {};  // from where; empty: anywhere
   std::vector<std::string> endpoints = {};  // for which kinds of request; empty: all

@@ -13,6 +13,7 @@
 
 #include "access/key_fence.h"
 #include "ledger/admission.h"
+#include "ledger/priority.h"
 
 namespace weir::access {
 
@@ -36,9 +37,12 @@ struct Principal {
   // null.
   static constexpr std::array<std::string_view, 4> kPayers = {
       "this key", "this key's project", "this key's team", "the organization"};
-  std::array<std::shared_ptr<ledger::LimitCells>, 4> payers() const {
+  std::array<ledger::Subject, 4> payers() const {
     return {key_limits, project_limits, team_limits, organization_limits};
   }
+  // Of the payers, in the same order: their limits for single models and end users; null: none.
+  std::array<std::shared_ptr<const ledger::PartLimits>, 4> parts;
+  ledger::Priority priority = ledger::Priority::normal;
 
   // An entry may end in '*': every model whose name begins so.
   bool may_use(std::string_view model) const;

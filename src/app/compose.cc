@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstring>
 #include <fstream>
 #include <iterator>
 
@@ -110,6 +111,23 @@ ledger::LimitRules limit_rules(const T& whose) {
   };
   if (whose.budget) add(*whose.budget);
   for (const Budget& budget : whose.budgets) add(budget);
+  return rules;
+}
+
+template <class T>
+ledger::LimitRules rate_rules(const T& limits) {
+  return {.requests_per_minute = limits.rpm.value_or(0),
+          .tokens_per_minute = limits.tpm.value_or(0),
+          .concurrency = limits.concurrency.value_or(0)};
+}
+
+// What the key store keeps of a key, of one that the file declares.
+template <class T>
+access::PartRules part_rules(const T& whose) {
+  access::PartRules rules{.models = {}, .users = rate_rules(whose.user_limits)};
+  for (const ModelLimits& one : whose.model_limits) {
+    rules.models.emplace_back(one.model, rate_rules(one));
+  }
   return rules;
 }
 
@@ -305,32 +323,71 @@ std::shared_ptr<ledger::LimitCells> Composer::cells_of(const std::string& subjec
   return has_rules(rules) ? limits_.get(subject, rules) : nullptr;
 }
 
+std::shared_ptr<const ledger::PartLimits> Composer::parts_of(const std::string& subject,
+                                                             const access::PartRules& rules) {
+  auto parts = std::make_shared<ledger::PartLimits>();
+  for (const auto& [model, limits] : rules.models) {
+    if (!has_rules(limits)) continue;
+    parts->models.push_back({model, limits_.get(ledger::model_subject(subject, model), limits)});
+  }
+  parts->users = rules.users;
+  parts->limits_users = has_rules(rules.users);
+  if (parts->models.empty() && !parts->limits_users) return nullptr;
+  if (parts->limits_users && users_ == nullptr) {
+    // By the installation's secret, which no client knows.
+    const access::KeyHash secret = hasher_->hash("buckets of end users");
+    HashKey key;
+    std::memcpy(&key, secret.data(), sizeof key);
+    users_ = ledger::UserLimits::make(key);
+  }
+  parts->subject = subject;
+  return parts;
+}
+
 std::vector<access::KeyEntry> Composer::make_keys(const Config& config,
                                                   const std::vector<access::StoredKey>& stored) {
   using Cells = std::map<std::string, std::shared_ptr<ledger::LimitCells>, std::less<>>;
   Cells teams;
   Cells projects;
+  std::map<std::string, Parts, std::less<>> team_parts;
+  std::map<std::string, Parts, std::less<>> project_parts;
+  std::map<std::string, std::optional<ledger::Priority>, std::less<>> team_priorities;
+  std::map<std::string, std::optional<ledger::Priority>, std::less<>> project_priorities;
   std::map<std::string, std::string, std::less<>> team_of_project;
   for (const Team& team : config.teams) {
-    teams[team.name] = cells_of(ledger::team_subject(team.name), limit_rules(team));
+    const std::string subject = ledger::team_subject(team.name);
+    teams[team.name] = cells_of(subject, limit_rules(team));
+    team_parts[team.name] = parts_of(subject, part_rules(team));
+    team_priorities[team.name] = team.priority;
   }
   for (const Project& project : config.projects) {
-    projects[project.name] = cells_of(ledger::project_subject(project.name), limit_rules(project));
+    const std::string subject = ledger::project_subject(project.name);
+    projects[project.name] = cells_of(subject, limit_rules(project));
+    project_parts[project.name] = parts_of(subject, part_rules(project));
+    project_priorities[project.name] = project.priority;
     team_of_project[project.name] = project.team;
   }
   const auto organization =
       cells_of(std::string(ledger::kOrganizationSubject), limit_rules(config.organization));
+  const Parts organization_parts =
+      parts_of(std::string(ledger::kOrganizationSubject), part_rules(config.organization));
   // A project that the file does not have any more still names its keys' rows.
-  const auto settle_payers = [&](access::Principal& who) {
-    const auto find = [](const Cells& cells, const std::string& name) {
-      const auto at = cells.find(name);
-      return at == cells.end() ? nullptr : at->second;
+  const auto settle_payers = [&](access::Principal& who, Parts key_parts,
+                                 std::optional<ledger::Priority> priority) {
+    const auto find = [](const auto& values, const std::string& name) {
+      const auto at = values.find(name);
+      return at == values.end() ? decltype(at->second){} : at->second;
     };
     const auto team = team_of_project.find(who.project);
     if (team != team_of_project.end()) who.team = team->second;
     who.project_limits = find(projects, who.project);
     who.team_limits = find(teams, who.team);
     who.organization_limits = organization;
+    who.parts = {std::move(key_parts), find(project_parts, who.project), find(team_parts, who.team),
+                 organization_parts};
+    if (!priority) priority = find(project_priorities, who.project);
+    if (!priority) priority = find(team_priorities, who.team);
+    who.priority = priority.value_or(ledger::Priority::normal);
   };
 
   std::vector<access::KeyEntry> entries;
@@ -353,8 +410,9 @@ std::vector<access::KeyEntry> Composer::make_keys(const Config& config,
     }
     who.expires_ms = key.expires ? key.expires->wall_ms : 0;
     who.masked = access::mask_key(key.key.reveal());
-    who.key_limits = cells_of(ledger::key_subject(key.name), limit_rules(key));
-    settle_payers(who);
+    const std::string subject = ledger::key_subject(key.name);
+    who.key_limits = cells_of(subject, limit_rules(key));
+    settle_payers(who, parts_of(subject, part_rules(key)), key.priority);
     entries.push_back(std::move(entry));
   }
   for (const access::StoredKey& key : stored) {
@@ -362,7 +420,11 @@ std::vector<access::KeyEntry> Composer::make_keys(const Config& config,
     access::append_entries(
         key, key.revoked_ms == 0 ? cells_of(ledger::key_subject(key.id), key.spec.limits) : nullptr,
         entries);
-    for (size_t i = first; i < entries.size(); ++i) settle_payers(entries[i].principal);
+    if (entries.size() == first) continue;
+    const Parts parts = parts_of(ledger::key_subject(key.id), key.spec.parts);
+    for (size_t i = first; i < entries.size(); ++i) {
+      settle_payers(entries[i].principal, parts, key.spec.priority);
+    }
   }
   return entries;
 }
@@ -396,6 +458,7 @@ Result<Composition> Composer::compose(const Config& config,
     WEIR_TRY(snapshot->trusted_proxies.emplace_back(), access::IpRange::parse(text));
   }
   snapshot->capture = {config.capture.enabled, config.capture.bytes_max};
+  snapshot->queue = {config.queue.size, config.queue.wait};
 
   Accounts accounts;
   for (const Account& account : config.accounts) {
@@ -415,6 +478,11 @@ Result<Composition> Composer::compose(const Config& config,
   WEIR_CHECK_OK(check_keys(config, stored));
   if (remember_ && has_new_budgets(config, stored)) WEIR_CHECK_OK(remember_(limits_));
   std::vector<access::KeyEntry> keys = make_keys(config, stored);
+  for (const Model& model : config.models) {
+    const auto of_name = [&](const gateway::Model& one) { return one.name == model.name; };
+    std::find_if(snapshot->models.begin(), snapshot->models.end(), of_name)->limits =
+        cells_of(ledger::model_subject(model.name), rate_rules(model.limits));
+  }
   // A key that was made and revoked counts: revoking the last one must not open the gateway.
   snapshot->keys_required = !config.keys.empty() || !stored.empty();
   WEIR_TRY(snapshot->keys, access::KeyTable::build(hasher_, std::move(keys)));
@@ -422,7 +490,10 @@ Result<Composition> Composer::compose(const Config& config,
   anonymous->name = "anonymous";
   anonymous->organization_limits =
       cells_of(std::string(ledger::kOrganizationSubject), limit_rules(config.organization));
+  anonymous->parts[3] =
+      parts_of(std::string(ledger::kOrganizationSubject), part_rules(config.organization));
   snapshot->anonymous = std::move(anonymous);
+  snapshot->users = users_;
 
   composition.snapshot = std::move(snapshot);
   limits_.drop_unused();

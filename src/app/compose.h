@@ -58,12 +58,15 @@ class Composer {
   // Null where there is nothing to hold.
   std::shared_ptr<ledger::LimitCells> cells_of(const std::string& subject,
                                                const ledger::LimitRules& rules);
+  using Parts = std::shared_ptr<const ledger::PartLimits>;
+  Parts parts_of(const std::string& subject, const access::PartRules& rules);
   Result<uint32_t> model_slot(const std::string& name);
   Result<uint32_t> deployment_slot(const provider::Deployment& deployment,
                                    const std::string& model);
 
   std::shared_ptr<const access::KeyHasher> hasher_;
   ledger::LimitRegistry limits_;
+  std::shared_ptr<ledger::UserLimits> users_;
   std::function<Result<void>(ledger::LimitRegistry&)> remember_;
   std::map<std::string, std::shared_ptr<provider::AccountState>> account_states_;
   std::map<std::string, std::shared_ptr<provider::DeploymentState>> deployment_states_;

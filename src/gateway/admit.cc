@@ -1,8 +1,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
+#include <span>
 
 #include "base/date.h"
+#include "base/utf8.h"
 #include "gateway/estimate.h"
 #include "gateway/stages.h"
 #include "ledger/cost.h"
@@ -50,13 +53,84 @@ void take_dearest(const Exchange& x, const Model& model, const Worst& worst, Mon
   }
 }
 
-bool has_limits(const ledger::LimitCells* cells) {
-  return cells != nullptr && (cells->requests.limit() > 0 || cells->tokens.limit() > 0 ||
-                              cells->concurrency.limit() > 0);
+// Everyone whose limits hold for a request, and how a client is told of them.
+struct Subjects {
+  enum class Part : uint8_t { all, model, user };
+  std::array<ledger::Subject, ledger::Admission::kSubjectsMax> list;
+  std::array<Part, ledger::Admission::kSubjectsMax> parts{};
+  std::array<uint8_t, ledger::Admission::kSubjectsMax> payers{};
+  size_t count = 0;
+
+  void add(ledger::Subject subject, uint8_t payer, Part part) {
+    if (subject.rates == nullptr) return;
+    list[count] = std::move(subject);
+    parts[count] = part;
+    payers[count++] = payer;
+  }
+  std::span<const ledger::Subject> all() const { return {list.data(), count}; }
+};
+
+// What a client is told that is refused while others wait.
+constexpr Milliseconds kBehindOthers{1'000};
+
+constexpr uint8_t kEverybody = access::Principal::kPayers.size();
+
+// A request that names no model (files, batches) counts for none, although one led to its account.
+bool names_model(const Exchange& x) {
+  return x.asked != nullptr && x.model_asked == x.asked->name;
 }
 
-bool has_budget(const ledger::LimitCells* cells) {
-  return cells != nullptr && cells->budgets.enforced();
+Subjects subjects_of(const Exchange& x) {
+  using Part = Subjects::Part;
+  const access::Principal& who = *x.principal;
+  Subjects subjects;
+  uint8_t payer = 0;
+  for (ledger::Subject& subject : who.payers()) {
+    subjects.add(std::move(subject), payer, Part::all);
+    const ledger::PartLimits* parts = who.parts[payer].get();
+    if (parts != nullptr) {
+      const auto* of_model = names_model(x) ? parts->of_model(x.asked->name) : nullptr;
+      if (of_model != nullptr) subjects.add(of_model->cells, payer, Part::model);
+      if (parts->limits_users && x.snapshot->users != nullptr) {
+        subjects.add(ledger::Subject(x.snapshot->users->cells_of(parts->subject, x.user,
+                                                                 parts->users, x.now())),
+                     payer, Part::user);
+      }
+    }
+    ++payer;
+  }
+  if (names_model(x)) subjects.add(x.asked->limits, kEverybody, Part::model);
+  return subjects;
+}
+
+std::string whose_text(const Exchange& x, const Subjects& subjects, size_t denied) {
+  const uint8_t payer = subjects.payers[denied];
+  if (payer == kEverybody) return fmt::format("the model \"{}\"", x.asked->name);
+  const std::string_view name = access::Principal::kPayers[payer];
+  switch (subjects.parts[denied]) {
+    case Subjects::Part::all:
+      break;
+    case Subjects::Part::model:
+      return fmt::format("{} for the model \"{}\"", name, x.asked->name);
+    case Subjects::Part::user:
+      return x.user.empty()
+                 ? fmt::format("{} for all requests without a user", name)
+                 : fmt::format("{} for the user \"{}\"", name, utf8_truncate(x.user, 100));
+  }
+  return std::string(name);
+}
+
+// What is refused for a time in which the queue would not serve it anyway is told at once; but
+// where tokens are short, small requests would take what a large one waits for.
+bool may_wait(const Exchange& x, const Subjects& subjects) {
+  if (subjects.payers[x.limits.subject] != kEverybody || !x.limits.retry_after) return false;
+  return x.limits.denial == ledger::Denial::tokens ||
+         *x.limits.retry_after <= x.snapshot->queue.wait;
+}
+
+bool has_limits(const ledger::Subject& subject) {
+  return subject.rates->requests.limit() > 0 || subject.rates->tokens.limit() > 0 ||
+         subject.rates->concurrency.limit() > 0;
 }
 
 // "It starts anew at ...", or why waiting does not help.
@@ -114,24 +188,36 @@ bool cover_attempt_beside(Exchange& x) {
 }
 
 bool admit(Exchange& x) {
-  const access::Principal& who = *x.principal;
-  const auto subjects = who.payers();
-  const bool budgeted = std::any_of(subjects.begin(), subjects.end(),
-                                    [](const auto& cells) { return has_budget(cells.get()); });
-  x.limited = std::any_of(subjects.begin(), subjects.end(),
-                          [](const auto& cells) { return has_limits(cells.get()); });
+  x.model_full = false;
+  if (names_model(x) && x.asked->limits != nullptr && goes_behind(x, x.asked->limits->gate)) {
+    x.model_full = true;
+    x.retry_after = kBehindOthers;
+    return refuse(x, ApiErrorType::rate_limit, 429, "model_limit_reached",
+                  fmt::format("The limits of the model \"{}\" are reached, and other requests "
+                              "wait for it.",
+                              x.asked->name));
+  }
+  const Subjects subjects = subjects_of(x);
+  bool budgeted = false;
+  x.limited = false;
+  for (const ledger::Subject& subject : subjects.all()) {
+    budgeted = budgeted || (subject.budgets != nullptr && subject.budgets->enforced());
+    x.limited = x.limited || has_limits(subject);
+  }
   const ledger::AdmitRequest wanted{.tokens = x.input_estimate + x.output_estimate,
                                     .cost = budgeted ? worst_cost(x) : Money{},
                                     .now = x.now(),
                                     .wall_ms = x.start_ms};
-  x.admission = ledger::admit(subjects, wanted, x.limits);
+  x.admission = ledger::admit(subjects.all(), wanted, x.limits);
   if (x.limits.allowed()) return true;
 
-  ++x.worker.counters.refused_limits;
+  // Who waits is counted when the wait was in vain.
+  x.model_full = may_wait(x, subjects);
+  if (!x.model_full) ++x.worker.counters.refused_limits;
   if (x.limits.retry_after) {
     x.retry_after = std::chrono::ceil<Milliseconds>(*x.limits.retry_after);
   }
-  const std::string_view whose = access::Principal::kPayers[x.limits.subject];
+  const std::string whose = whose_text(x, subjects, x.limits.subject);
   switch (x.limits.denial) {
     case ledger::Denial::budget:
       return refuse(x, ApiErrorType::quota, 429, "budget_exceeded",

@@ -44,6 +44,9 @@ class InFlight {
     }
     taken_ =
         x_.worker.traffic.sent(x_.attempts.back().ticket, wish, deployment, wish.work, x.stream);
+    if (!taken_ || x_.place == nullptr) return;
+    x_.place->took();
+    x_.place = nullptr;
   }
   // One that is in the books already.
   InFlight(Exchange& x, const provider::Deployment& deployment, http::ClientExchange* upstream)
@@ -377,7 +380,7 @@ net::Task<Answered> attempt(Exchange& x, provider::Pick pick) {
                  .status = 429,
                  .message = fmt::format("The limits configured for the account {} are reached.",
                                         deployment.account->name),
-                 .code = "account_limit_reached",
+                 .code = std::string(kAccountFull),
                  .param = {}};
     co_return conclude(x, deployment, FailureClass::local);
   }

@@ -112,8 +112,8 @@ void charge(Exchange& x, const std::string& key_id, Money cost, int64_t made_ms)
   const access::Principal* who =
       x.principal->key_id == key_id ? x.principal : x.snapshot->keys.find_by_id(key_id);
   if (who == nullptr) return;
-  for (const auto& cells : who->payers()) {
-    if (cells != nullptr) cells->budgets.commit({}, cost, made_ms);
+  for (const ledger::Subject& payer : who->payers()) {
+    if (payer.budgets != nullptr) payer.budgets->commit({}, cost, made_ms);
   }
 }
 

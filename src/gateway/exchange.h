@@ -105,7 +105,10 @@ struct Exchange {
   // admit
   ledger::Admission admission;
   ledger::AdmitAnswer limits;
-  bool limited = false;  // the key or its team has limits: tell them in headers
+  bool limited = false;               // the key or its team has limits: tell them in headers
+  bool model_full = false;            // refused for the model's own limits: worth waiting (queue.h)
+  WaitQueue::Place* place = nullptr;  // while it waits
+  Nanoseconds wait_until{0};
 
   // plan
   const Model* asked = nullptr;                       // the model the client named

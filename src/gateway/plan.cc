@@ -17,12 +17,6 @@ bool was_tried(const Exchange& x, const provider::Deployment& deployment) {
   return false;
 }
 
-bool serves(const Exchange& x, const provider::Deployment& deployment) {
-  if (x.pinned != nullptr && deployment.account.get() != x.pinned) return false;
-  return deployment.weight > 0 &&
-         provider::spoken(deployment, x.route.operation, x.route.dialect).has_value();
-}
-
 uint32_t attempts_at(const Exchange& x, const Model& model) {
   uint32_t count = 0;
   for (const AttemptRecord& attempt : x.attempts) {
@@ -66,13 +60,14 @@ provider::Pick pick_from(Exchange& x, const Model& model) {
   Traffic& traffic = x.worker.traffic;
   if (const auto pick = traffic.pick(x.worker.random, wish,
                                      [&](const auto& deployment) {
-                                       return serves(x, deployment) && !was_tried(x, deployment);
+                                       return could_serve(x, deployment) &&
+                                              !was_tried(x, deployment);
                                      });
       pick.deployment != nullptr || x.attempts.empty()) {
     return pick;
   }
   return traffic.pick(x.worker.random, wish, [&](const auto& deployment) {
-    return serves(x, deployment) && may_ask_again(x, deployment);
+    return could_serve(x, deployment) && may_ask_again(x, deployment);
   });
 }
 
@@ -101,6 +96,12 @@ bool refuse_unknown_model(Exchange& x) {
 
 }  // namespace
 
+bool could_serve(const Exchange& x, const provider::Deployment& deployment) {
+  if (x.pinned != nullptr && deployment.account.get() != x.pinned) return false;
+  return deployment.weight > 0 &&
+         provider::spoken(deployment, x.route.operation, x.route.dialect).has_value();
+}
+
 Traffic::Wish wish_of(Exchange& x, const Model& model) {
   if (!x.affinity) {
     // With one deployment there is nothing to choose.
@@ -113,6 +114,8 @@ Traffic::Wish wish_of(Exchange& x, const Model& model) {
           .tokens = static_cast<double>(x.input_estimate + x.output_estimate),
           .work = work_of(x.input_estimate, x.output_estimate),
           .affinity = *x.affinity,
+          .who = &x,
+          .again = x.place != nullptr,
           .bound = x.pinned != nullptr};
 }
 
@@ -121,7 +124,7 @@ provider::Pick plan_beside(Exchange& x) {
   wish.affinity = {};  // that is where the first one is
   provider::Pick pick =
       x.worker.traffic.pick(x.worker.random, wish, [&](const provider::Deployment& deployment) {
-        return serves(x, deployment) && !was_tried(x, deployment) &&
+        return could_serve(x, deployment) && !was_tried(x, deployment) &&
                provider::parked_until(deployment) == Nanoseconds{0};
       });
   if (pick.deployment != nullptr) pick.choice = provider::Choice::hedge;
@@ -131,9 +134,42 @@ provider::Pick plan_beside(Exchange& x) {
 bool accounts_are_full(Exchange& x) {
   const Traffic::Wish wish = wish_of(x, *x.asked);
   for (const auto& deployment : x.asked->pool.deployments()) {
-    if (serves(x, *deployment) && !x.worker.traffic.account_holds(*deployment, wish)) return true;
+    if (could_serve(x, *deployment) && !x.worker.traffic.account_holds(*deployment, wish))
+      return true;
   }
   return false;
+}
+
+namespace {
+
+// Until when the limits of all accounts keep a request away: of the account that has room first.
+Milliseconds account_wait(Exchange& x) {
+  // Nobody knows when a request in flight ends, or how many others wait.
+  constexpr Nanoseconds kInFlight{1'000'000'000};
+  const Traffic::Wish wish = wish_of(x, *x.asked);
+  const auto tokens = static_cast<int64_t>(wish.tokens);
+  std::optional<Nanoseconds> soonest;
+  for (const auto& deployment : x.asked->pool.deployments()) {
+    if (!could_serve(x, *deployment)) continue;
+    const provider::AccountState& state = *deployment->account->state;
+    const ledger::LimitAnswer of_tokens = state.tokens.ask(tokens, wish.now);
+    if (of_tokens.never) continue;
+    const bool behind = !state.concurrency.ask().allowed || !state.gate.nobody();
+    const Nanoseconds wait = std::max({behind ? kInFlight : Nanoseconds{0}, of_tokens.retry_after,
+                                       state.requests.ask(wish.now).retry_after});
+    if (!soonest || wait < *soonest) soonest = wait;
+  }
+  return std::max(std::chrono::ceil<Milliseconds>(soonest.value_or(kInFlight)), Milliseconds{1});
+}
+
+}  // namespace
+
+bool refuse_full_accounts(Exchange& x) {
+  x.retry_after = account_wait(x);
+  return refuse(x, ApiErrorType::rate_limit, 429, std::string(kAccountFull),
+                fmt::format("The limits configured for the accounts of the model \"{}\" are "
+                            "reached.",
+                            x.asked->name));
 }
 
 bool resolve_model(Exchange& x) {
@@ -145,7 +181,7 @@ bool resolve_model(Exchange& x) {
     for (const Model& model : x.snapshot->models) {
       if (!x.principal->may_use(model.name)) continue;
       for (const auto& deployment : model.pool.deployments()) {
-        if (serves(x, *deployment)) {
+        if (could_serve(x, *deployment)) {
           x.asked = x.serving = &model;
           return true;
         }

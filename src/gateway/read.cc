@@ -83,7 +83,9 @@ bool inspect(Exchange& x) {
     x.stream = stream.as_bool().value_or(false);
   }
   x.client_wants_usage = root["stream_options"]["include_usage"].as_bool().value_or(false);
-  x.user = root["user"].string_or(root["metadata"]["user_id"].string_or(""));
+  if (x.user.empty()) {
+    x.user = root["user"].string_or(root["metadata"]["user_id"].string_or(""));
+  }
   x.input_estimate = estimate_input_tokens(root);
   x.output_estimate = x.route.operation == Operation::embed ||
                               x.route.operation == Operation::rerank ||
@@ -119,10 +121,11 @@ net::Task<bool> read(Exchange& x) {
   x.stream = x.route.stream;
   x.model_asked = x.route.model;
   x.model_named = !x.model_asked.empty();
-  // Where no body can name a model (files, batches), a header may.
-  if (const auto model = x.client.head().headers.find("x-weir-model"); x.model_asked.empty()) {
-    x.model_asked = model.value_or("");
+  // Where no body can name a model (files, batches) or a user (Gemini, uploads), a header may.
+  if (x.model_asked.empty()) {
+    x.model_asked = x.client.head().headers.find("x-weir-model").value_or("");
   }
+  x.user = x.client.head().headers.find("x-weir-user").value_or("");
   x.client.set_body_limit(x.snapshot->body_bytes_max);
   if (expects_json(x)) {
     if (!co_await read_pieces(x, [](const std::string&) { return false; })) co_return false;

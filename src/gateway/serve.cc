@@ -3,6 +3,7 @@
 #include "gateway/batches.h"
 #include "gateway/drain.h"
 #include "gateway/pins.h"
+#include "gateway/queue.h"
 #include "gateway/recall.h"
 #include "gateway/references.h"
 #include "gateway/stages.h"
@@ -15,8 +16,6 @@ using provider::FailureClass;
 using provider::Operation;
 
 constexpr Milliseconds kBackOffFirst{100};
-// Limits of accounts refill continuously: what was full has room for somebody soon.
-constexpr Milliseconds kAccountWait{1'000};
 
 }  // namespace
 
@@ -93,10 +92,7 @@ void drop(const provider::Pick& pick) {
 void nothing_to_try(Exchange& x) {
   if (x.error) return;
   if (accounts_are_full(x)) {
-    x.retry_after = kAccountWait;
-    refuse(x, ApiErrorType::rate_limit, 429, "account_limit_reached",
-           fmt::format("The limits configured for the accounts of the model \"{}\" are reached.",
-                       x.asked->name));
+    refuse_full_accounts(x);
     return;
   }
   if (x.pinned != nullptr) {
@@ -151,12 +147,24 @@ ledger::RequestRow row_if_killed(const Exchange& x, const provider::Deployment& 
   return row;
 }
 
+// Another worker's request was faster: nothing was sent, and there may be room again soon.
+bool account_was_taken(Exchange& x) {
+  if (!x.attempts.back().refused_here || !x.error || x.error->code != kAccountFull) return false;
+  x.attempts.pop_back();
+  x.deployment = nullptr;
+  x.error.reset();
+  return true;
+}
+
 // Attempts until one is answered or no further one is allowed. True when the client has its
 // answer.
 net::Task<bool> try_deployments(Exchange& x) {
+  std::unique_ptr<WaitQueue::Place> place;
   while (true) {
     const provider::Pick pick = plan_next(x);
     if (pick.deployment == nullptr) {
+      if (co_await wait_for_account(x, place)) continue;
+      if (x.client_gone) co_return true;
       nothing_to_try(x);
       co_return false;
     }
@@ -174,6 +182,7 @@ net::Task<bool> try_deployments(Exchange& x) {
     }
     note_attempt(x, *pick.deployment);
     if (co_await attempt(x, pick) == Answered::yes) co_return true;
+    if (account_was_taken(x)) continue;
     if (!may_try_again(x, x.attempts.back().failure) || !cover_next_attempt(x)) co_return false;
   }
 }
@@ -201,20 +210,25 @@ net::Task<void> walk(Exchange& x) {
   if (!authenticate(x) || !co_await read(x) || !take_pin(x)) co_return co_await answer_error(x);
   if (x.route.endpoint == "/responses/*" && co_await answer_kept_response(x)) co_return;
   if ((may_continue(x) && !co_await recall(x)) || (may_refer(x) && !co_await fill_references(x)) ||
-      !resolve_model(x) || !admit_batch(x) || !admit(x)) {
+      !resolve_model(x) || !admit_batch(x) || (!admit(x) && !co_await wait_for_model(x))) {
+    if (x.client_gone) co_return;
     co_return co_await answer_error(x);
   }
+  x.error.reset();
+  x.retry_after.reset();
   if (x.route.operation == Operation::count_tokens && !provider_counts_tokens(x)) {
     co_return co_await answer_token_estimate(x);
   }
   x.client.on_client_gone([&x] {
     x.client_gone = true;
+    if (x.place != nullptr) x.place->cancel();
     if (x.upstream == nullptr || (x.drain != nullptr && x.drain->begin())) return;
     x.abort_handling = AbortHandling::cancelled;
     x.upstream->cancel({ErrorCode::cancelled, "the client is gone"});
     if (x.beside != nullptr) x.beside->cancel({ErrorCode::cancelled, "the client is gone"});
   });
   const bool answered = co_await try_deployments(x);
+  x.place = nullptr;
   x.client.on_client_gone({});
   if (answered || x.client_gone) co_return;
   if (may_estimate(x)) co_return co_await answer_token_estimate(x);

@@ -179,6 +179,7 @@ void settle(Exchange& x) {
     x.admission.settle(x.usage.total_input() + x.usage.total_output(), cost.total, x.now(),
                        x.worker.loop.clock().wall_ms());
   }
+  x.worker.queue.nudge();
   ledger::RequestRow row = make_row(x, cost);
   count(x, row);
   log::debug("request", {{"request_id", x.id_text},

@@ -15,6 +15,7 @@
 #include "access/key_table.h"
 #include "base/clock.h"
 #include "ledger/price_book.h"
+#include "ledger/user_limits.h"
 #include "provider/pool.h"
 #include "schedule/policy.h"
 
@@ -60,13 +61,20 @@ struct Model {
   provider::ProbeKind probe = provider::ProbeKind::completion;
   int64_t max_output = 0;  // tokens of an answer, where it is known: what budgets reserve
   std::optional<bool> capture;
-  int64_t created_s = 0;  // shown by /v1/models
-  uint32_t slot = 0;      // index of its counters and retry budget; stable across reloads
+  std::shared_ptr<ledger::LimitCells> limits;  // of all callers together; null: none
+  int64_t created_s = 0;                       // shown by /v1/models
+  uint32_t slot = 0;  // index of its counters and retry budget; stable across reloads
 };
 
 struct CaptureRules {
   bool enabled = false;  // for every request; keys and models say otherwise for theirs
   size_t bytes_max = 256 * 1024;
+};
+
+// Where requests wait while what they ask for is full (queue.h).
+struct QueueRules {
+  size_t size = 256;  // of each worker
+  Milliseconds wait{2'000};
 };
 
 struct Snapshot {
@@ -76,9 +84,12 @@ struct Snapshot {
   // Without any key anybody who reaches the listener is served, as `anonymous`.
   bool keys_required = false;
   std::shared_ptr<const access::Principal> anonymous;
+  // The buckets of end users; null while nobody limits them.
+  std::shared_ptr<ledger::UserLimits> users;
   ledger::PriceBook prices;
   std::vector<std::shared_ptr<const provider::Account>> accounts;
   CaptureRules capture;
+  QueueRules queue;
   // Proxies whose X-Forwarded-For is believed, for keys that are bound to addresses.
   std::vector<access::IpRange> trusted_proxies;
   uint64_t body_bytes_max = 100ULL << 20;

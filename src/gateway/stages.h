@@ -47,6 +47,11 @@ provider::Pick plan_next(Exchange& x);
 Traffic::Wish wish_of(Exchange& x, const Model& model);
 // One for a second attempt beside the first, or a null one: open, with capacity left, not tried.
 provider::Pick plan_beside(Exchange& x);
+// What a client is told then, and until when.
+inline constexpr std::string_view kAccountFull = "account_limit_reached";
+bool refuse_full_accounts(Exchange& x);
+// Whether the deployment has the endpoint, and what the request refers to.
+bool could_serve(const Exchange& x, const provider::Deployment& deployment);
 // Whether the configured limits of an account keep a deployment of the model from being asked.
 bool accounts_are_full(Exchange& x);
 // Whether another attempt is allowed after this failure: attempts left, retry budget, rule.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "gateway/queue.h"
 #include "schedule/table.h"
 
 namespace weir::gateway {
@@ -190,15 +191,15 @@ const provider::Deployment* Traffic::at(const Books& of, const Tier& tier, uint3
 
 bool Traffic::account_holds(const provider::Deployment& deployment, const Wish& wish) {
   const provider::AccountState& state = *deployment.account->state;
-  bool holds = true;
-  if (state.requests.limit() > 0) holds = state.requests.peek(wish.now).remaining >= 1;
+  bool holds = wish.who == nullptr || !goes_behind(*wish.who, state.gate);
+  if (holds && state.requests.limit() > 0) holds = state.requests.peek(wish.now).remaining >= 1;
   if (holds && state.tokens.limit() > 0) {
     holds = static_cast<double>(state.tokens.peek(wish.now).remaining) >= wish.tokens;
   }
   if (holds && state.concurrency.limit() > 0) {
     holds = state.concurrency.in_flight() < state.concurrency.limit();
   }
-  if (!holds) ++counters_.account_full;
+  if (!holds && !wish.again) ++counters_.account_full;
   return holds;
 }
 

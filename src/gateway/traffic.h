@@ -26,6 +26,8 @@
 
 namespace weir::gateway {
 
+struct Exchange;
+
 // The published weights of all deployments: what the scheduler says. Immutable, shared.
 struct WeightTable {
   static constexpr uint16_t kUnknown = 0xffff;
@@ -107,6 +109,8 @@ class Traffic {
     double tokens = 0;  // that the call may use
     double work = 0;
     AffinityKeys affinity = {};
+    const Exchange* who = nullptr;  // null: nobody goes first
+    bool again = false;             // it waits, and was counted when it came
     bool bound = false;  // what it is about is at one account alone: a drain does not keep it away
   };
   // The learned 95th percentile of the time until an answer begins; zero while it is not known.

@@ -10,6 +10,7 @@
 #include "base/id.h"
 #include "base/random.h"
 #include "gateway/counters.h"
+#include "gateway/queue.h"
 #include "gateway/snapshot.h"
 #include "gateway/traffic.h"
 #include "http/client.h"
@@ -60,6 +61,7 @@ struct Worker {
   state::Keeper* keeper = nullptr;  // shared by all workers; null: nothing outlives a request
   Counters counters;
   Traffic traffic;
+  WaitQueue queue{loop};
   std::vector<RetryBudget> retry_budgets;  // by Model::slot
   std::vector<RetryBudget> hedge_budgets;  // likewise
   bool draining = false;

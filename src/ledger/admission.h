@@ -1,5 +1,6 @@
 // Admission: all limits of everyone a request counts for (its key, its project, its team, the
-// organization) taken together, or none. `LimitCells` is one subject's cells; `LimitRegistry` keeps
+// organization, the model, the end user) taken together, or none. `LimitCells` is one subject's
+// cells, `RateCells` those of a subject that has no budget; `LimitRegistry` keeps
 // them across configuration generations, so a reload does not refill anyone's bucket; `Admission`
 // is what a request holds while it is in flight. admit() and settle() are called by workers and are
 // lock-free; the registry belongs to the control plane's thread.
@@ -20,6 +21,7 @@
 #include "base/money.h"
 #include "ledger/budget.h"
 #include "ledger/limits.h"
+#include "ledger/priority.h"
 
 namespace weir::ledger {
 
@@ -32,13 +34,46 @@ struct LimitRules {
   bool operator==(const LimitRules&) const = default;
 };
 
-struct LimitCells {
+struct RateCells {
   RequestRate requests;
   TokenRate tokens;
   Concurrency concurrency;
+
+  void apply_rates(const LimitRules& rules);
+};
+
+struct LimitCells : RateCells {
   Budgets budgets;
+  Gate gate;  // of a model: who waits for it
 
   void apply(const LimitRules& rules);
+};
+
+// Whose limits a request counts for.
+struct Subject {
+  std::shared_ptr<RateCells> rates;  // null: none
+  Budgets* budgets = nullptr;        // of the same; null: none
+
+  Subject() = default;
+  Subject(std::shared_ptr<LimitCells> cells)  // NOLINT: a subject with all of its limits
+      : rates(std::move(cells)),
+        budgets(rates == nullptr ? nullptr : &static_cast<LimitCells*>(rates.get())->budgets) {}
+  explicit Subject(std::shared_ptr<RateCells> cells) : rates(std::move(cells)) {}
+};
+
+// Limits of one payer for a part of what it asks for.
+struct PartLimits {
+  struct OfModel {
+    std::string model;  // may end in '*': every model whose name begins so
+    std::shared_ptr<LimitCells> cells;
+  };
+  std::string subject;          // of the registry
+  std::vector<OfModel> models;  // the first that fits a name holds
+  LimitRules users;             // of each end user; without any: none
+  bool limits_users = false;
+
+  // Null where none fits.
+  const OfModel* of_model(std::string_view name) const;
 };
 
 enum class Denial : uint8_t { none, concurrency, budget, tokens, requests };
@@ -68,7 +103,8 @@ struct AdmitAnswer {
 // Move-only. Settle exactly once; a forgotten one is settled as having used nothing.
 class Admission {
  public:
-  static constexpr size_t kSubjectsMax = 4;
+  // Four payers, each for itself, for the model and for the user, and the model for everybody.
+  static constexpr size_t kSubjectsMax = 13;
 
   Admission() = default;
   Admission(Admission&& other) noexcept { *this = std::move(other); }
@@ -87,23 +123,27 @@ class Admission {
   void settle(int64_t tokens, Money cost, Nanoseconds now, int64_t ended_ms);
 
  private:
-  friend Admission admit(std::span<const std::shared_ptr<LimitCells>> subjects,
-                         const AdmitRequest& request, AdmitAnswer& answer);
-  std::array<std::shared_ptr<LimitCells>, kSubjectsMax> subjects_;
+  friend Admission admit(std::span<const Subject> subjects, const AdmitRequest& request,
+                         AdmitAnswer& answer);
+  std::array<Subject, kSubjectsMax> subjects_;
   size_t count_ = 0;
   AdmitRequest request_;
 };
 
-// Takes every limit of every subject (null entries are skipped), in this order: concurrency,
-// budget, tokens, requests; undoes all when one denies. At most kSubjectsMax subjects.
-Admission admit(std::span<const std::shared_ptr<LimitCells>> subjects, const AdmitRequest& request,
+// Takes every limit of every subject (those without cells are skipped), in this order: concurrency,
+// budget, tokens, requests; undoes all when one denies. What is told is the first that denied, and
+// until when all of them have room again. At most kSubjectsMax subjects.
+Admission admit(std::span<const Subject> subjects, const AdmitRequest& request,
                 AdmitAnswer& answer);
 
 // Names of subjects in the registry: "key/<key id>", "project/<project>", "team/<team>" and, for
-// all keys together, "organization".
+// all keys together, "organization"; "model/<model>" for everybody, and "<subject>/model/<model>"
+// for a payer's requests for a model.
 std::string key_subject(std::string_view key_id);
 std::string project_subject(std::string_view project);
 std::string team_subject(std::string_view team);
+std::string model_subject(std::string_view model);
+std::string model_subject(std::string_view subject, std::string_view model);
 inline constexpr std::string_view kOrganizationSubject = "organization";
 
 // What a subject has spent, from the ledger.

@@ -171,7 +171,7 @@ TEST(Budgets, ThreadsTogetherNeverExceedALimit) {
 struct Subjects {
   std::shared_ptr<LimitCells> key = std::make_shared<LimitCells>();
   std::shared_ptr<LimitCells> team = std::make_shared<LimitCells>();
-  std::vector<std::shared_ptr<LimitCells>> list() const { return {key, nullptr, team}; }
+  std::vector<Subject> list() const { return {key, {}, team}; }
 };
 
 AdmitRequest request(int64_t tokens, Money cost, Nanoseconds now = seconds(1)) {
@@ -261,6 +261,50 @@ TEST(Admission, TellsTheTightestLimits) {
   EXPECT_EQ(answer.denial, Denial::tokens);
   EXPECT_FALSE(answer.retry_after.has_value());
   EXPECT_EQ(answer.requests.limit, 60) << "headers are known on refusals too";
+}
+
+// Whatever the limits and what came before: after Retry-After the request passes, and one tick
+// before it does not. What one of several limits says is not enough: the others hold, too.
+TEST(Admission, RetryAfterIsExactOverAllLimits) {
+  int denied = 0;
+  for (uint64_t seed = 1; seed <= 300; ++seed) {
+    Random random(seed);
+    const auto rules = [&random] {
+      LimitRules rules;
+      if (random.below(3) > 0) rules.requests_per_minute = 1 + random.below(50);
+      if (random.below(3) > 0) rules.tokens_per_minute = 500 + random.below(5'000);
+      return rules;
+    };
+    std::vector<Subject> subjects;
+    for (int i = 0; i < 5; ++i) {
+      auto cells = std::make_shared<LimitCells>();
+      cells->apply(rules());
+      subjects.emplace_back(std::move(cells));
+    }
+    Nanoseconds now = seconds(1);
+    for (int i = 0; i < 60; ++i) {
+      now += Nanoseconds(random.below(1'000'000'000));
+      const AdmitRequest wanted = request(1 + random.below(500), {}, now);
+      AdmitAnswer answer;
+      Admission held = admit(subjects, wanted, answer);
+      if (answer.allowed()) {
+        held.settle(random.below(700), {}, now, kNoon);
+        continue;
+      }
+      ++denied;
+      ASSERT_TRUE(answer.retry_after.has_value()) << seed;
+      AdmitRequest again = wanted;
+      again.now = now + *answer.retry_after - Nanoseconds(1);
+      AdmitAnswer early;
+      EXPECT_FALSE(admit(subjects, again, early).held()) << "seed " << seed;
+      again.now += Nanoseconds(1);
+      Admission passed = admit(subjects, again, early);
+      ASSERT_TRUE(early.allowed()) << "seed " << seed << ": " << to_string(early.denial);
+      now = again.now;
+      passed.settle(random.below(700), {}, now, kNoon);
+    }
+  }
+  EXPECT_GT(denied, 1'000);
 }
 
 TEST(Admission, IsGivenBackWhenForgotten) {

@@ -71,7 +71,8 @@ void admit_key_and_team(benchmark::State& state) {
   int64_t now = 1;
   AdmitAnswer answer;
   for (auto _ : state) {
-    Admission admission = admit(cells,
+    const Subject subjects[2] = {cells[0], cells[1]};
+    Admission admission = admit(subjects,
                                 {.tokens = 1000,
                                  .cost = Money::from_nano(1000),
                                  .now = Nanoseconds(now += 100),

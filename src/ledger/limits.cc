@@ -67,6 +67,17 @@ LimitAnswer RequestRate::take(Nanoseconds now) {
   }
 }
 
+LimitAnswer RequestRate::ask(Nanoseconds now) const {
+  LimitAnswer answer = peek(now);
+  if (answer.limit == 0) return answer;
+  const int64_t step = time_of(1, answer.limit);
+  const int64_t wait = answer.reset_after.count() + step - step * answer.limit;
+  if (wait <= 0) return answer;
+  answer.allowed = false;
+  answer.retry_after = Nanoseconds(wait);
+  return answer;
+}
+
 LimitAnswer RequestRate::peek(Nanoseconds now) const {
   int64_t limit = limit_.load(std::memory_order_relaxed);
   if (limit == 0) return {};
@@ -95,8 +106,7 @@ LimitAnswer TokenRate::answer(int64_t limit, int64_t arrival_ns, int64_t held, i
     result.allowed = false;
     result.never = asked > limit;
     // Charged tokens drain with time; held ones are counted as if they were to be charged now.
-    int64_t wait = used_ns + time_of(std::min(held, limit), limit) +
-                   time_of(std::min(asked, limit), limit) - kMinuteNs;
+    const int64_t wait = used_ns + time_of(std::min(held + asked, 2 * limit), limit) - kMinuteNs;
     result.retry_after = Nanoseconds(std::max<int64_t>(wait, 1));
     result.reset_after = Nanoseconds(used_ns + time_of(std::min(held, limit), limit));
   }
@@ -151,6 +161,14 @@ void TokenRate::settle(int64_t reserved, int64_t used, Nanoseconds now) {
   }
 }
 
+LimitAnswer TokenRate::ask(int64_t tokens, Nanoseconds now) const {
+  const int64_t limit = limit_.load(std::memory_order_relaxed);
+  if (limit == 0) return {};
+  const int64_t held = held_of(held_.load(std::memory_order_acquire));
+  return answer(limit, arrival_ns_.load(std::memory_order_relaxed), held,
+                std::clamp<int64_t>(tokens, 0, kTokensMax), now, true);
+}
+
 LimitAnswer TokenRate::peek(Nanoseconds now) const {
   int64_t limit = limit_.load(std::memory_order_relaxed);
   if (limit == 0) return {};
@@ -165,6 +183,13 @@ LimitAnswer Concurrency::enter() {
     if (limit != 0 && seen >= limit) return {.allowed = false, .limit = limit, .remaining = 0};
   } while (!in_flight_.compare_exchange_weak(seen, seen + 1, std::memory_order_relaxed));
   return {.limit = limit, .remaining = limit == 0 ? 0 : limit - seen - 1};
+}
+
+LimitAnswer Concurrency::ask() const {
+  const int64_t limit = limit_.load(std::memory_order_relaxed);
+  const int64_t seen = in_flight_.load(std::memory_order_relaxed);
+  if (limit == 0) return {};
+  return {.allowed = seen < limit, .limit = limit, .remaining = std::max<int64_t>(limit - seen, 0)};
 }
 
 void Concurrency::leave() {

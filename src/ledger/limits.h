@@ -32,7 +32,13 @@ class RequestRate {
   void set_limit(int64_t per_minute);
   int64_t limit() const { return limit_.load(std::memory_order_relaxed); }
   LimitAnswer take(Nanoseconds now);
+  // What take() would have answered, without taking: `remaining` is what is there.
+  LimitAnswer ask(Nanoseconds now) const;
   LimitAnswer peek(Nanoseconds now) const;
+  // Nothing that was taken is still to be made up for: as good as new.
+  bool is_whole(Nanoseconds now) const {
+    return arrival_ns_.load(std::memory_order_relaxed) <= now.count();
+  }
 
  private:
   std::atomic<int64_t> limit_{0};
@@ -52,7 +58,14 @@ class TokenRate {
   // After an allowed answer the caller owes exactly one settle() with the same `tokens`.
   LimitAnswer reserve(int64_t tokens, Nanoseconds now);
   void settle(int64_t reserved, int64_t used, Nanoseconds now);
+  // What reserve() would have answered, without reserving.
+  LimitAnswer ask(int64_t tokens, Nanoseconds now) const;
   LimitAnswer peek(Nanoseconds now) const;
+  // As RequestRate's, and nothing is held.
+  bool is_whole(Nanoseconds now) const {
+    return held_.load(std::memory_order_acquire) >> 24 == 0 &&
+           arrival_ns_.load(std::memory_order_relaxed) <= now.count();
+  }
 
  private:
   LimitAnswer answer(int64_t limit, int64_t arrival_ns, int64_t held, int64_t asked,
@@ -74,6 +87,8 @@ class Concurrency {
   int64_t in_flight() const { return in_flight_.load(std::memory_order_relaxed); }
   // After an allowed answer the caller owes exactly one leave().
   LimitAnswer enter();
+  // What enter() would have answered.
+  LimitAnswer ask() const;
   void leave();
 
  private:

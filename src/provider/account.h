@@ -18,6 +18,7 @@
 #include "http/client.h"
 #include "http/sigv4.h"
 #include "ledger/limits.h"
+#include "ledger/priority.h"
 #include "provider/lease.h"
 
 namespace weir::provider {
@@ -76,6 +77,7 @@ struct AccountState {
   ledger::RequestRate requests;
   ledger::TokenRate tokens;
   ledger::Concurrency concurrency;
+  ledger::Gate gate;  // who waits for room in them
 };
 
 // What requests change about a deployment. Any thread.

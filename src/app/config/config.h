@@ -19,6 +19,7 @@
 #include "dialect/conversation.h"
 #include "http/sigv4.h"
 #include "ledger/price_book.h"
+#include "ledger/priority.h"
 #include "provider/account.h"
 #include "schedule/policy.h"
 
@@ -129,6 +130,14 @@ struct RateLimits {
   std::optional<int64_t> concurrency;  // requests at once
 };
 
+// The same for one model, or for all whose names begin alike.
+struct ModelLimits {
+  std::string model;
+  std::optional<int64_t> rpm;
+  std::optional<int64_t> tpm;
+  std::optional<int64_t> concurrency;
+};
+
 // Microsoft Entra client credentials.
 struct Entra {
   std::string tenant;
@@ -229,6 +238,7 @@ struct Model {
   std::optional<Hedge> hedge;
   provider::ProbeKind probe = provider::ProbeKind::completion;
   std::optional<int64_t> max_output;  // tokens
+  RateLimits limits;                  // of everybody together
   std::optional<bool> capture;
 };
 
@@ -243,6 +253,8 @@ struct Budget {
 struct Organization {
   std::string name;
   RateLimits limits;
+  std::vector<ModelLimits> model_limits;
+  RateLimits user_limits;
   std::optional<Budget> budget;
   std::vector<Budget> budgets;
 };
@@ -250,6 +262,9 @@ struct Organization {
 struct Team {
   std::string name;
   RateLimits limits;
+  std::vector<ModelLimits> model_limits;
+  RateLimits user_limits;
+  std::optional<ledger::Priority> priority;
   std::optional<Budget> budget;
   std::vector<Budget> budgets;
 };
@@ -258,6 +273,9 @@ struct Project {
   std::string name;
   std::string team;
   RateLimits limits;
+  std::vector<ModelLimits> model_limits;
+  RateLimits user_limits;
+  std::optional<ledger::Priority> priority;
   std::optional<Budget> budget;
   std::vector<Budget> budgets;
 };
@@ -290,8 +308,23 @@ struct Outgoing {
   std::vector<std::string> internal;
 };
 
+// Spending that is not as it was (ledger/anomaly.h).
+struct Anomalies {
+  bool enabled = true;
+  Money floor = Money::from_nano(5'000'000'000);  // what an hour must cost to be told of
+  uint32_t loop_requests = 60;                    // in ten minutes
+  bool operator==(const Anomalies&) const = default;
+};
+
 struct Alerts {
   std::optional<AlertWebhook> webhook;
+  Anomalies anomalies;
+};
+
+// Where requests wait while what they ask for is full.
+struct Queue {
+  uint32_t size = 256;  // per worker
+  Milliseconds wait{2'000};
 };
 
 struct Key {
@@ -301,6 +334,9 @@ struct Key {
   std::string project;              // its team is the key's
   std::vector<std::string> models;  // empty: every model; "gpt-*": every model that begins so
   RateLimits limits;
+  std::vector<ModelLimits> model_limits;
+  RateLimits user_limits;                    // of each end user
+  std::optional<ledger::Priority> priority;  // absent: its project's, its team's, normal
   std::optional<Budget> budget;
   std::vector<Budget> budgets;
   std::optional<bool> capture;
@@ -396,6 +432,7 @@ struct Config {
   std::vector<Team> teams;
   std::vector<Project> projects;
   std::vector<Key> keys;
+  Queue queue;
   Alerts alerts;
   Secrets secrets;
   Outgoing outgoing;

@@ -48,7 +48,6 @@ constexpr int64_t kHour = 3'600 * kSecond;
 constexpr int64_t kDay = 24 * kHour;
 
 constexpr Rule kRequiredName{.required = true, .as = FieldKind::name};
-constexpr Rule kName{.as = FieldKind::name};
 constexpr Rule kPath{.as = FieldKind::path};
 constexpr Rule kRequiredPath{.required = true, .as = FieldKind::path};
 constexpr Rule kUrl{.as = FieldKind::url};
@@ -143,19 +142,6 @@ const ObjectSpec& spec_of<Log>() {
           .field("file", &Log::file,
                  "File that lines are appended to; it is opened again on SIGHUP, for rotation.",
                  {.as = FieldKind::path, .unset = "standard error"})
-          .done();
-  return spec;
-}
-
-template <>
-const ObjectSpec& spec_of<RateLimits>() {
-  constexpr Rule kLimit{.min = 1, .max = 1'000'000'000'000, .unset = "unlimited"};
-  static const ObjectSpec spec =
-      Table<RateLimits>("Limits", "Rates and requests at once; what is absent is not limited.")
-          .field("rpm", &RateLimits::rpm, "Requests per minute.", kLimit)
-          .field("tpm", &RateLimits::tpm, "Tokens per minute, input and output together.", kLimit)
-          .field("concurrency", &RateLimits::concurrency, "Requests at the same time.",
-                 {.min = 1, .max = 10'000'000, .unset = "unlimited"})
           .done();
   return spec;
 }
@@ -352,6 +338,9 @@ const ObjectSpec& spec_of<Model>() {
                  "Tokens that an answer has at most: what budgets reserve for a request that sets "
                  "no limit of its own. Answers are not cut to it.",
                  {.min = 1, .unset = "4096"})
+          .field("limits", &Model::limits,
+                 "What all callers together may ask of it. A request counts for the model that it "
+                 "names, whichever fallback serves it.")
           .field("capture", &Model::capture, "Keep the messages of this model's requests.",
                  {.of_default = "capture.enabled"})
           .done();
@@ -379,46 +368,6 @@ const ObjectSpec& spec_of<Budget>() {
 }
 
 template <>
-const ObjectSpec& spec_of<Organization>() {
-  static const ObjectSpec spec =
-      Table<Organization>("Organization", "Everybody: all keys together.")
-          .field("name", &Organization::name, "How exports call it.", kName)
-          .field("limits", &Organization::limits, "What all keys may ask for together.")
-          .field("budget", &Organization::budget, "What all keys may spend together.",
-                 {.unset = "unlimited"})
-          .field("budgets", &Organization::budgets, "Several budgets, which all hold.")
-          .done();
-  return spec;
-}
-
-template <>
-const ObjectSpec& spec_of<Team>() {
-  static const ObjectSpec spec =
-      Table<Team>("Team", "Keys that share limits and budgets.")
-          .field("name", &Team::name, "How keys and projects refer to it.", kRequiredName)
-          .field("limits", &Team::limits, "What all its keys may ask for together.")
-          .field("budget", &Team::budget, "What all its keys may spend together.",
-                 {.unset = "unlimited"})
-          .field("budgets", &Team::budgets, "Several budgets, which all hold.")
-          .done();
-  return spec;
-}
-
-template <>
-const ObjectSpec& spec_of<Project>() {
-  static const ObjectSpec spec =
-      Table<Project>("Project", "Keys of one team that share limits and budgets of their own.")
-          .field("name", &Project::name, "How keys refer to it.", kRequiredName)
-          .field("team", &Project::team, "Team that it belongs to.", kName)
-          .field("limits", &Project::limits, "What all its keys may ask for together.")
-          .field("budget", &Project::budget, "What all its keys may spend together.",
-                 {.unset = "unlimited"})
-          .field("budgets", &Project::budgets, "Several budgets, which all hold.")
-          .done();
-  return spec;
-}
-
-template <>
 const ObjectSpec& spec_of<AlertWebhook>() {
   static const ObjectSpec spec =
       Table<AlertWebhook>("Webhook", "An address that is told by a signed POST.")
@@ -427,48 +376,6 @@ const ObjectSpec& spec_of<AlertWebhook>() {
                  "Signs each message: `x-weir-signature` is `v1=` and the HMAC-SHA256, in hex, of "
                  "`x-weir-timestamp`, a full stop and the body.",
                  {.required = true})
-          .done();
-  return spec;
-}
-
-template <>
-const ObjectSpec& spec_of<Alerts>() {
-  static const ObjectSpec spec =
-      Table<Alerts>("Alerts", "Who is told when 50, 80 and 100 % of a budget are spent.")
-          .field("webhook", &Alerts::webhook, "Told once per budget, window and threshold.",
-                 {.unset = "nobody"})
-          .done();
-  return spec;
-}
-
-template <>
-const ObjectSpec& spec_of<Key>() {
-  static const ObjectSpec spec =
-      Table<Key>("Key", "A virtual key: what a client holds. Only a keyed hash of it is stored.")
-          .field("name", &Key::name, "How it appears in logs, metrics and the console.",
-                 kRequiredName)
-          .field("key", &Key::key, "The secret itself; at least 16 characters.", {.required = true})
-          .field("team", &Key::team, "Team whose limits and budgets it shares.", kName)
-          .field("project", &Key::project, "Project whose limits and budgets it shares.", kName)
-          .field("models", &Key::models,
-                 "Models it may use; `gpt-*` means every model that begins so.",
-                 {.unset = "every model"})
-          .field("limits", &Key::limits, "What its holder may ask for.")
-          .field("budget", &Key::budget, "What its holder may spend.", {.unset = "unlimited"})
-          .field("budgets", &Key::budgets, "Several budgets, which all hold.")
-          .field("capture", &Key::capture, "Keep the messages of its requests.",
-                 {.of_default = "capture.enabled"})
-          .field("expires", &Key::expires, "From when on it is refused.", {.unset = "never"})
-          .field("addresses", &Key::addresses,
-                 "From where it may be used: addresses and blocks such as `192.0.2.0/24`. Behind a "
-                 "proxy see `server.trusted_proxies`.",
-                 {.unset = "anywhere"})
-          .field(
-              "endpoints", &Key::endpoints,
-              "For which kinds of request: `generate`, `complete`, `respond`, `embed`, `rerank`, "
-              "`count_tokens`, `passthrough` (everything else).",
-              {.unset = "all"})
-          .field("tags", &Key::tags, "Labels on its rows in the ledger.")
           .done();
   return spec;
 }
@@ -567,7 +474,10 @@ const ObjectSpec& spec_of<Config>() {
           .field("projects", &Config::projects,
                  "Keys of one team that share limits and budgets of their own.")
           .field("keys", &Config::keys, "What clients hold.")
-          .field("alerts", &Config::alerts, "Who is told when budgets are spent.")
+          .field("queue", &Config::queue,
+                 "Where requests wait, by priority, while what they ask for is full.")
+          .field("alerts", &Config::alerts,
+                 "Who is told when budgets are spent or spending is not as it was.")
           .field("secrets", &Config::secrets,
                  "The keys under which accounts made in the console are sealed on disk.")
           .field("outgoing", &Config::outgoing, "Where Weir itself may connect to.")
