@@ -83,7 +83,10 @@ bool inspect(Exchange& x) {
     x.stream = stream.as_bool().value_or(false);
   }
   x.client_wants_usage = root["stream_options"]["include_usage"].as_bool().value_or(false);
-  x.user = root["user"].string_or(root["metadata"]["user_id"].string_or(""));
+  if (auto user = root["user"].string_or(root["metadata"]["user_id"].string_or(""));
+      !user.empty()) {
+    x.user = std::move(user);
+  }
   x.input_estimate = estimate_input_tokens(root);
   x.output_estimate = x.route.operation == Operation::embed ||
                               x.route.operation == Operation::rerank ||
@@ -123,6 +126,7 @@ net::Task<bool> read(Exchange& x) {
   if (const auto model = x.client.head().headers.find("x-weir-model"); x.model_asked.empty()) {
     x.model_asked = model.value_or("");
   }
+  x.user = std::string(x.client.head().headers.get("x-weir-user"));
   x.client.set_body_limit(x.snapshot->body_bytes_max);
   if (expects_json(x)) {
     if (!co_await read_pieces(x, [](const std::string&) { return false; })) co_return false;
