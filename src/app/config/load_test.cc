@@ -259,6 +259,10 @@ const std::vector<Broken>& broken_files() {
        "server.trusted_proxies"},
       {"open admin without token", "admin:\n  listen: \"0.0.0.0:8081\"\n", ProblemCode::conflict, 2,
        "admin.listen"},
+      {"open admin that signs people in, and nowhere to send them back to",
+       "admin:\n  listen: \"0.0.0.0:8081\"\n  oidc: {issuer: \"https://id.example.com\", "
+       "client_id: weir, roles: {a: admin}}\n",
+       ProblemCode::conflict, 2, "admin.listen"},
       {"timeout that never fires",
        ACCOUNT "models:\n- name: m\n  deployments: [{account: a}]\n"
                "  timeouts: {first_token: 2m, total: 1m}\n",
