@@ -143,6 +143,15 @@ TEST_F(AuditApiTest, AChangeThatCouldNotBeRecordedIsNotMade) {
   EXPECT_EQ(ask("POST", "/api/v1/reload", {}, headers)->status, 200);
 }
 
+// By admin.oidc the listener may be reached without a token.
+TEST_F(AuditApiTest, WhereOthersCanReachItBeingOnThisMachineIsNoProof) {
+  EXPECT_EQ(ask("GET", "/api/v1/keys")->status, 200);
+  server_.set_reachable(true);
+  EXPECT_EQ(ask("GET", "/api/v1/keys")->status, 401);
+  EXPECT_EQ(ask("POST", "/api/v1/keys", R"({"name":"k"})")->status, 401);
+  EXPECT_NE(ask("GET", "/api/v1/sign_in")->status, 401);
+}
+
 TEST_F(AuditApiTest, WhatPeopleWroteIsNotShownWhereThatCannotBeRecorded) {
   ledger::RequestRow captured = process_.row(SystemClock().wall_ms());
   const std::string id = captured.id.to_text();

@@ -99,15 +99,16 @@ TEST_F(Budgeted, ToolsThatAreBilledApieceAreReserved) {
   constexpr std::string_view kOnce =
       R"(,"max_tokens":50,"tools":[{"type":"web_search_20250305","name":"web_search","max_uses":1}])";
   constexpr std::string_view kOpen = R"(,"max_tokens":50,"web_search_options":{})";
-  serve("up", kDear, json_answer(200, kGood));
+  // 1.25 and 10.00 dollars a million tokens.
+  serve("up", "gpt-5-2025-08-07", json_answer(200, kGood));
   world_.model("m", deployments_);
-  int64_t spent = 0;
+  const auto worst = [](std::string_view more) { return (worst_nano(more, 0) / 2) + 50 * 10'000; };
   for (const auto& [more, uses] : {std::pair(kOnce, int64_t{1}), std::pair(kOpen, kToolUses)}) {
-    hold(spent + worst_nano(more, 50) + uses * kSearchNano - 1'000);
+    const int64_t spent = cells_->budgets.spent_ever().nano();
+    hold(spent + worst(more) + uses * kSearchNano - 1'000);
     EXPECT_EQ(post(more).status, 429) << more;
-    hold(spent + worst_nano(more, 50) + uses * kSearchNano + 1'000);
+    hold(spent + worst(more) + uses * kSearchNano + 1'000);
     EXPECT_EQ(post(more).status, 200) << more;
-    spent += kGoodNano;
   }
 }
 

@@ -489,6 +489,16 @@ TEST(ConfigLoad, SubstitutesVariables) {
   EXPECT_EQ(valid("server: { workers: \"${N}\" }\n", surroundings).server.workers, 3U);
 }
 
+TEST(ConfigLoad, AnOpenAdminListenerMaySignPeopleInInsteadOfATokenOfItsOwn) {
+  const Surroundings nothing;
+  EXPECT_EQ(
+      valid("admin:\n  listen: \"0.0.0.0:8081\"\n  public_url: https://weir.example.com\n"
+            "  oidc: {issuer: \"https://id.example.com\", client_id: weir, roles: {a: admin}}\n",
+            nothing)
+          .admin.public_url,
+      "https://weir.example.com");
+}
+
 TEST(ConfigLoad, ReadsSecretsFromFiles) {
   const Surroundings surroundings = with({{"S", "/run/secrets"}, {"VIA", "file:/run/secrets/t"}},
                                          {{"/run/secrets/t", "s3cret\r\n"}});
