@@ -133,11 +133,38 @@ net::Task<void> stream_file(http::ServerExchange& exchange, const std::string& p
 
 // What the audit log is to know of an exchange.
 struct Trail {
+  bool closed = false;  // it cannot be written: nothing was done that it would tell of
   identity::Actor::Kind kind = identity::Actor::Kind::nobody;
   std::string who;
   std::string action;
   AuditNote note;
 };
+
+bool changes(const http::RequestHead& head) {
+  return head.method != "GET" && head.method != "HEAD";
+}
+
+Reply unwritable() {
+  return error_reply(503, "audit_unwritable",
+                     "The audit log cannot be written, so nothing is changed or shown that it "
+                     "must tell of. The log says why; is the disk of data_dir full?");
+}
+
+// Whoever signs in must be able to see what is wrong: sessions change nothing that others see.
+bool goes_without_audit(std::string_view path) {
+  return path == "/api/v1/sign_in" || path == "/api/v1/sign_out";
+}
+
+// A change that could not be told afterwards is not made.
+bool may_change(Backend& backend, Trail& trail) {
+  const auto ready = backend.audit().ready();
+  if (ready) return true;
+  trail.closed = true;
+  log::error(
+      "audit_unwritable",
+      {{"problem", ready.error().message()}, {"actor", trail.who}, {"refused", trail.action}});
+  return false;
+}
 
 net::Task<Reply> answer(Backend& backend, const Door& door, http::ServerExchange& exchange,
                         Trail& trail) {
@@ -166,6 +193,9 @@ net::Task<Reply> answer(Backend& backend, const Door& door, http::ServerExchange
     co_return std::move(*refused);
   }
   if (found.route != nullptr) {
+    if (changes(head) && !goes_without_audit(found.route->path) && !may_change(backend, trail)) {
+      co_return unwritable();
+    }
     co_return co_await call(backend, door, exchange, found, std::move(*actor), trail.note);
   }
   if (found.path_known) {
@@ -176,8 +206,8 @@ net::Task<Reply> answer(Backend& backend, const Door& door, http::ServerExchange
                         "No such path. GET /api/v1/openapi.json lists all of them.");
 }
 
-// A record that cannot be written is told by the log in full, and counted.
-void note_down(Backend& backend, Trail& trail, std::string address, int status) {
+// A record that cannot be written is told by the log in full, and counted. False for it.
+bool note_down(Backend& backend, Trail& trail, std::string address, int status) {
   identity::AuditRecord record{.time_ms = SystemClock().wall_ms(),
                                .actor = trail.who,
                                .actor_kind = std::string(identity::to_string(trail.kind)),
@@ -206,6 +236,7 @@ void note_down(Backend& backend, Trail& trail, std::string address, int status) 
                                    {"before", record.before},
                                    {"after", record.after}});
   }
+  return done.has_value();
 }
 
 }  // namespace
@@ -261,7 +292,18 @@ net::Task<void> AdminServer::serve(http::ServerExchange& exchange) {
     co_return;
   }
   Trail trail;
-  const Reply reply = co_await answer(backend_, door_, exchange, trail);
+  Reply reply = co_await answer(backend_, door_, exchange, trail);
+  // Before the answer: whoever has it finds the record there.
+  if (!trail.note.actor.empty()) {
+    trail.who = trail.note.actor;
+    trail.kind = identity::Actor::Kind::session;
+  }
+  const bool told = changes(request) || trail.note.record;
+  if (!trail.closed && told && trail.kind != identity::Actor::Kind::nobody &&
+      !note_down(backend_, trail, address_of(exchange.peer()), reply.status) && !changes(request) &&
+      trail.note.actor.empty()) {
+    reply = unwritable();
+  }
   http::HeaderMap fields;
   for (const auto& [name, value] : reply.headers) fields.set(name, value);
   fields.set("content-type", reply.content_type);
@@ -275,15 +317,6 @@ net::Task<void> AdminServer::serve(http::ServerExchange& exchange) {
                         {"path", exchange.head().path},
                         {"by", trail.who},
                         {"status", reply.status}});
-  }
-  // Before the answer: whoever has it finds the record there.
-  const bool changes = request.method != "GET" && request.method != "HEAD";
-  if (!trail.note.actor.empty()) {
-    trail.who = trail.note.actor;
-    trail.kind = identity::Actor::Kind::session;
-  }
-  if (trail.kind != identity::Actor::Kind::nobody && (changes || trail.note.record)) {
-    note_down(backend_, trail, address_of(exchange.peer()), reply.status);
   }
   if (!reply.file.empty()) {
     co_await stream_file(exchange, reply.file, std::move(fields));

@@ -40,10 +40,12 @@ class AdminServer {
   // The client by which the console's calls of models go out; none: they are refused. It outlives
   // the server.
   void set_client(http::Client& client) { forward_ = std::make_unique<Forward>(client); }
-  // From the next request on. With an empty one the server must listen on loopback only.
+  // From the next request on. With an empty one the server must listen on loopback only, or be
+  // told that others can reach it: then nobody gets in without signing in.
   void set_token(Secret token) { door_.token = std::move(token); }
   // How browsers reach it, where that is not the address it listens on.
   void set_public_url(std::string url) { door_.public_url = std::move(url); }
+  void set_reachable(bool reachable) { door_.reachable = reachable; }
 
  private:
   net::Task<void> serve(http::ServerExchange& exchange);

@@ -114,13 +114,58 @@ TEST_F(AuditApiTest, TheHeadIsAnAnchorForVerification) {
   EXPECT_EQ(report->records, 2);
 }
 
-TEST_F(AuditApiTest, AChangeThatCannotBeRecordedIsCounted) {
+TEST_F(AuditApiTest, AChangeThatCouldNotBeRecordedIsNotMade) {
+  ask("POST", "/api/v1/users",
+      R"({"name":"ada","roles":["admin"],"password":"correct horse battery"})");
+  const auto in =
+      ask("POST", "/api/v1/sign_in", R"({"name":"ada","password":"correct horse battery"})");
+  const size_t from = in->head.find("set-cookie: ") + 12;
+  const std::string headers = fmt::format("cookie: {}\r\nx-weir-csrf: {}\r\n",
+                                          in->head.substr(from, in->head.find(';', from) - from),
+                                          in->root()["csrf"].string_or(""));
+  auto connection =
+      store::Connection::open(process_.folder() + "/audit.db", store::OpenMode::read_write);
+  ASSERT_TRUE(connection->execute("ALTER TABLE record RENAME TO away"));
+  const int reloads = process_.reloads;
+  const auto refused = ask("POST", "/api/v1/reload", {}, headers);
+  EXPECT_EQ(refused->status, 503);
+  EXPECT_EQ(refused->root()["error"]["code"].string_or(""), "audit_unwritable");
+  EXPECT_EQ(process_.reloads, reloads);
+  EXPECT_EQ(ask("POST", "/api/v1/keys", R"({"name":"k"})", headers)->status, 503);
+  EXPECT_TRUE(process_.keys().list(true)->empty());
+  EXPECT_EQ(process_.audit().failed(), 2U);
+  EXPECT_THAT(ask("GET", "/metrics", {}, headers)->body, HasSubstr("weir_audit_failures_total 2"));
+  // Who looks into it must get in.
+  EXPECT_EQ(ask("POST", "/api/v1/sign_in", R"({"name":"ada","password":"correct horse battery"})")
+                ->status,
+            200);
+  ASSERT_TRUE(connection->execute("ALTER TABLE away RENAME TO record"));
+  EXPECT_EQ(ask("POST", "/api/v1/reload", {}, headers)->status, 200);
+}
+
+// By admin.oidc the listener may be reached without a token.
+TEST_F(AuditApiTest, WhereOthersCanReachItBeingOnThisMachineIsNoProof) {
+  EXPECT_EQ(ask("GET", "/api/v1/keys")->status, 200);
+  server_.set_reachable(true);
+  EXPECT_EQ(ask("GET", "/api/v1/keys")->status, 401);
+  EXPECT_EQ(ask("POST", "/api/v1/keys", R"({"name":"k"})")->status, 401);
+  EXPECT_NE(ask("GET", "/api/v1/sign_in")->status, 401);
+}
+
+TEST_F(AuditApiTest, WhatPeopleWroteIsNotShownWhereThatCannotBeRecorded) {
+  ledger::RequestRow captured = process_.row(SystemClock().wall_ms());
+  const std::string id = captured.id.to_text();
+  captured.capture = std::make_unique<ledger::Capture>();
+  captured.capture->request = "zebra";
+  captured.captured = true;
+  process_.write(std::move(captured));
+  EXPECT_THAT(ask("GET", "/api/v1/requests/" + id)->body, HasSubstr("zebra"));
   auto connection =
       store::Connection::open(process_.folder() + "/audit.db", store::OpenMode::read_write);
   ASSERT_TRUE(connection->execute("DROP TABLE record"));
-  EXPECT_EQ(ask("POST", "/api/v1/reload")->status, 200);
-  EXPECT_EQ(process_.audit().failed(), 1U);
-  EXPECT_THAT(ask("GET", "/metrics")->body, HasSubstr("weir_audit_failures_total 1"));
+  const auto refused = ask("GET", "/api/v1/requests/" + id);
+  EXPECT_EQ(refused->status, 503);
+  EXPECT_THAT(refused->body, Not(HasSubstr("zebra")));
 }
 
 TEST_F(AuditApiTest, ReadingWhatPeopleWroteIsARecord) {

@@ -66,7 +66,7 @@ bool Door::admits(const http::RequestHead& head) const {
 }
 
 Result<bool> Door::asks(identity::People& people) const {
-  if (!token.empty()) return true;
+  if (!token.empty() || reachable) return true;
   return people.store().has_users();
 }
 

@@ -23,6 +23,7 @@ namespace weir::admin {
 struct Door {
   Secret token;            // admin.token
   std::string public_url;  // "https://weir.example.com"; empty: as it listens
+  bool reachable = false;  // from other machines: being on this one is no proof
 
   bool secure() const { return public_url.starts_with("https://"); }
   std::string_view cookie_name() const { return secure() ? "__Host-weir_session" : "weir_session"; }

@@ -410,12 +410,32 @@ void write_sign_ins(Exposition& out, const identity::SignInCounts& counts) {
   out.sample("weir_sign_in_lockouts_total", {}, counts.lockouts);
 }
 
+void write_oidc(Exposition& out, const identity::OidcCounts& counts) {
+  const auto one = [&out](std::string_view name, std::string_view type, std::string_view help,
+                          uint64_t value) {
+    out.family(name, type, help);
+    out.sample(name, {}, value);
+  };
+  out.family("weir_oidc_sign_ins_total", "counter",
+             "Sign-ins that came back from the identity provider, by how they ended.");
+  out.sample("weir_oidc_sign_ins_total", {{"result", "ok"}}, counts.succeeded);
+  out.sample("weir_oidc_sign_ins_total", {{"result", "refused"}}, counts.failed);
+  one("weir_oidc_pending", "gauge", "Sign-ins that are at the identity provider.", counts.pending);
+  one("weir_oidc_pending_dropped_total", "counter",
+      "Sign-ins that were forgotten because too many were under way.", counts.pending_dropped);
+  one("weir_oidc_key_fetches_total", "counter", "Readings of the identity provider's keys.",
+      counts.key_fetches);
+  one("weir_oidc_key_fetch_failures_total", "counter", "Those that failed.",
+      counts.key_fetch_failures);
+}
+
 void write_audit(Exposition& out, uint64_t records, uint64_t failures) {
   out.family("weir_audit_records_total", "counter",
              "Changes by the admin API that the audit log took.");
   out.sample("weir_audit_records_total", {}, records);
   out.family("weir_audit_failures_total", "counter",
-             "Changes that it could not take: each is in the log as audit_unwritten.");
+             "Records that it could not take: changes refused for that (audit_unwritable in the "
+             "log), or not told (audit_unwritten).");
   out.sample("weir_audit_failures_total", {}, failures);
 }
 
@@ -473,6 +493,7 @@ std::string metrics_text(const MetricsInput& in) {
   write_ledger(out, in.ledger, in.samples);
   write_alerts(out, in.alerts);
   write_sign_ins(out, in.sign_ins);
+  write_oidc(out, in.oidc);
   write_audit(out, in.audit_records, in.audit_failures);
   write_state(out, in.state, in.samples);
   return out.take();
@@ -481,6 +502,7 @@ std::string metrics_text(const MetricsInput& in) {
 net::Task<Result<Reply>> get_metrics(Backend& backend, const Request&) {
   const std::vector<WorkerSample> samples = co_await backend.sample();
   const auto snapshot = backend.snapshot();
+  const std::shared_ptr<identity::Oidc> oidc = backend.people().oidc();
   co_return Reply{.content_type = "text/plain; version=0.0.4; charset=utf-8",
                   .body = metrics_text({.samples = samples,
                                         .names = backend.slot_names(),
@@ -490,6 +512,7 @@ net::Task<Result<Reply>> get_metrics(Backend& backend, const Request&) {
                                         .ledger = backend.ledger_health(),
                                         .alerts = backend.alert_counts(),
                                         .sign_ins = backend.people().counts(),
+                                        .oidc = oidc ? oidc->counts() : identity::OidcCounts{},
                                         .audit_records = backend.audit().appended(),
                                         .audit_failures = backend.audit().failed(),
                                         .state = backend.state_sample(),

@@ -19,6 +19,7 @@ struct MetricsInput {
   ledger::LogHealth ledger;
   ledger::AlertCounts alerts = {};
   identity::SignInCounts sign_ins = {};
+  identity::OidcCounts oidc = {};
   uint64_t audit_records = 0;
   uint64_t audit_failures = 0;
   state::KeeperSample state;

@@ -51,11 +51,12 @@ std::string version_line() {
   return fmt::format("{} ({})", app::version(), commit());
 }
 
-Result<void> check_admin(const ListenAddress& listen, const Secret& token) {
-  if (!token.empty() || listen.is_loopback()) return {};
+Result<void> check_admin(const ListenAddress& listen, const Admin& admin) {
+  const bool signs_in = admin.oidc && !admin.public_url.empty();
+  if (!admin.token.empty() || signs_in || listen.is_loopback()) return {};
   return fail(ErrorCode::invalid_argument,
-              fmt::format("admin.token: needed because admin.listen {} can be reached from other "
-                          "machines",
+              fmt::format("admin.token, or admin.oidc with admin.public_url: needed because "
+                          "admin.listen {} can be reached from other machines",
                           listen.to_text()));
 }
 
@@ -321,7 +322,7 @@ Result<void> ControlPlane::start() {
 }
 
 Result<void> ControlPlane::start_admin() {
-  WEIR_CHECK_OK(check_admin(config_.admin.listen, config_.admin.token));
+  WEIR_CHECK_OK(check_admin(config_.admin.listen, config_.admin));
   WEIR_TRY(const net::Address address, net::Address::parse(config_.admin.listen.to_text()));
   WEIR_TRY(admin_, admin::AdminServer::start(loop_, address, config_.admin.token, *this));
   admin_->set_client(clients_->client({}));
@@ -332,6 +333,7 @@ Result<void> ControlPlane::start_admin() {
 void ControlPlane::configure_admin(const Config& config) {
   admin_->set_token(config.admin.token);
   admin_->set_public_url(config.admin.public_url);
+  admin_->set_reachable(!config_.admin.listen.is_loopback());
   people_->set_oidc(oidc_of(config.admin, admin_address()), clients_->client({}));
   people_->set_session_rules(
       {.lifetime = config.admin.sessions.lifetime, .idle = config.admin.sessions.idle});
@@ -368,7 +370,7 @@ Result<uint64_t> ControlPlane::reload(const std::string& by) {
 }
 
 Result<uint64_t> ControlPlane::apply(Config config, const Origin& origin) {
-  WEIR_CHECK_OK(check_admin(config_.admin.listen, config.admin.token));
+  WEIR_CHECK_OK(check_admin(config_.admin.listen, config.admin));
   WEIR_TRY(const uint64_t generation, publish(config));
   if (const std::string fields = restart_fields(config_, config); !fields.empty()) {
     log::warn("reload_needs_restart",

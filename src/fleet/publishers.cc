@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "fleet/shared_dialer.h"
+#include "net/dial_policy.h"
 #include "net/local.h"
 #include "net/tcp.h"
 
@@ -27,7 +28,8 @@ Result<net::Dialer*> Publishers::network() {
   if (!dialer_) {
     WEIR_TRY(resolver_, net::CaresResolver::create(loop_));
     WEIR_TRY(tls_, net::TlsClientContext::create({}));
-    dialer_ = std::make_unique<net::SystemDialer>(loop_, *resolver_, *tls_);
+    dialer_ =
+        std::make_unique<net::SystemDialer>(loop_, *resolver_, *tls_, net::inside_addresses());
   }
   return dialer_.get();
 }

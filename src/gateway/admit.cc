@@ -22,20 +22,23 @@ constexpr int64_t kTokensPerEstimated = 4;
 // is 75 bytes a token; all else is more.
 constexpr uint64_t kUploadBytesPerToken = 64;
 
-// How long one answer may be where the request does not say.
-int64_t longest_answer(const Model& model) {
-  return model.max_output > 0 ? model.max_output : kOutputUnlimited;
+// How long one answer may be where the request does not say: as the configuration has it, else as
+// the price book knows it.
+int64_t longest_answer(const Model& model, const ledger::PriceBook& prices,
+                       const ledger::PriceQuery& query) {
+  if (model.max_output > 0) return model.max_output;
+  return prices.max_output(query).value_or(kOutputUnlimited);
 }
 
 struct Worst {
   int64_t input = 0;
   int64_t output = 0;             // as limited by the request
   int64_t unlimited_outputs = 0;  // answers that it does not limit
+  int64_t tool_uses = 0;          // of the provider's own tools
 };
 
 void take_dearest(const Exchange& x, const Model& model, const Worst& worst, Money& dearest) {
   const int64_t input = worst.input;
-  const int64_t output = worst.output + worst.unlimited_outputs * longest_answer(model);
   const std::string tier(x.body_is_json ? x.document.root()["service_tier"].string_or("") : "");
   for (const auto& deployment : model.pool.deployments()) {
     if (deployment->weight == 0) continue;
@@ -46,10 +49,16 @@ void take_dearest(const Exchange& x, const Model& model, const Worst& worst, Mon
                              .wall_ms = x.start_ms};
     const ledger::PriceBook& prices = x.snapshot->prices;
     const ledger::PriceFactors factors = prices.factors(query);
-    dearest = std::max(dearest, ledger::estimate(prices.find(query), input, output, factors));
+    int64_t output = worst.output;
+    if (worst.unlimited_outputs > 0) {
+      output += worst.unlimited_outputs * longest_answer(model, prices, query);
+    }
+    dearest = std::max(
+        dearest, ledger::estimate(prices.find(query), input, output, factors, worst.tool_uses));
     if (tier.empty()) continue;
     query.service_tier = tier;
-    dearest = std::max(dearest, ledger::estimate(prices.find(query), input, output, factors));
+    dearest = std::max(
+        dearest, ledger::estimate(prices.find(query), input, output, factors, worst.tool_uses));
   }
 }
 
@@ -153,6 +162,7 @@ Money worst_cost(const Exchange& x) {
     const int64_t answers = answers_asked(root);
     (limits_output(root) ? worst.output : worst.unlimited_outputs) =
         answers * (limits_output(root) ? x.output_estimate : 1);
+    worst.tool_uses = answers * tool_uses_asked(root);
   }
   // These take tokens by number, too: two bytes of JSON each at the least.
   if (x.route.operation == provider::Operation::embed || x.route.endpoint == "/completions") {

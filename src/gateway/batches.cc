@@ -52,21 +52,46 @@ Record record_of(const Exchange& x, std::string id, std::string body) {
           .body = std::move(body)};
 }
 
-// What the row needs to know of the call that made the batch.
-void remember(Exchange& x, const std::string& id) {
-  const provider::Account& account = *x.deployment->account;
+// What the row needs to know of the call that makes the batch. `row` is one of this worker's own
+// ids: the row is written once, however often it is tried.
+std::string body_of(const Exchange& x, const provider::Account& account, int64_t row) {
   std::string body;
   json::Writer(body)
       .begin_object()
-      // One of this worker's own ids: the row is written once, however often it is tried.
-      .member("row", x.worker.ids.make(x.start_ms).value())
+      .member("row", row)
       .member("user", x.user)
       .member("dialect", dialect::to_string(x.route.dialect))
       .member("account", account.name)
       .member("provider", provider::to_string(account.kind))
       .member("location", account.location)
       .end_object();
-  x.worker.keeper->keep(record_of(x, id, std::move(body)));
+  return body;
+}
+
+// By what a batch that was announced is found. No id of a provider has a slash there.
+std::string announced_by(std::string_view file) {
+  return "in/" + std::string(file);
+}
+
+std::string input_file(const Exchange& x) {
+  return x.document.root()["input_file_id"].string_or("");
+}
+
+bool names_row(const Record& record, int64_t row) {
+  json::Document made;
+  return made.parse(record.body) && made.root()["row"].as_int64() == row;
+}
+
+net::Task<void> remember(Exchange& x, std::string id) {
+  state::Keeper* const keeper = x.worker.keeper;
+  const bool announced = x.batch_row != 0;
+  const int64_t row = announced ? x.batch_row : x.worker.ids.make(x.start_ms).value();
+  keeper->keep(record_of(x, std::move(id), body_of(x, *x.deployment->account, row)));
+  if (!announced) co_return;
+  // The next batch of the same file may have been announced meanwhile.
+  const std::string name = announced_by(input_file(x));
+  const auto waiting = co_await keeper->find(x.worker.loop, name, RecordKind::batch);
+  if (waiting && *waiting && names_row(**waiting, row)) keeper->remove(name);
 }
 
 // The sum over the models, each at its own price.
@@ -117,6 +142,25 @@ void charge(Exchange& x, const std::string& key_id, Money cost, int64_t made_ms)
   }
 }
 
+constexpr std::string_view kSettling = R"({"settling":true,)";
+
+// Whoever gets the record settles the batch. It stays on disk, marked, until the row is in the
+// journal: a process that ends between the two leaves a batch whose row is tried once more, and is
+// not charged again to budgets that were rebuilt with it.
+net::Task<std::optional<Record>> claim(Exchange& x, std::string id) {
+  state::Keeper* const keeper = x.worker.keeper;
+  auto record = co_await keeper->find(x.worker.loop, std::move(id), RecordKind::batch,
+                                      /*take=*/true);
+  if (!record || !*record) co_return std::nullopt;
+  if (!(*record)->body.starts_with(kSettling) && (*record)->body.starts_with('{')) {
+    Record marked = **record;
+    marked.body.replace(0, 1, kSettling);
+    keeper->keep(std::move(marked));
+    static_cast<void>(co_await keeper->flush(x.worker.loop));
+  }
+  co_return std::move(**record);
+}
+
 void write_row(Exchange& x, const Record& record, const std::map<std::string, Usage>& by_model,
                bool complete) {
   json::Document made;
@@ -139,9 +183,10 @@ void write_row(Exchange& x, const Record& record, const std::map<std::string, Us
   put_cost(x, by_model, complete, row.provider, text("location"), row);
   row.model_asked = row.provider_model;
   row.model = row.provider_model;
-  charge(x, row.key_id, row.cost, row.start_ms);
+  if (!record.body.starts_with(kSettling)) charge(x, row.key_id, row.cost, row.start_ms);
   ++x.worker.counters.batches_settled;
   if (!x.worker.log.submit(std::move(row))) ++x.worker.counters.ledger_rows_dropped;
+  x.worker.keeper->remove(record.id);
 }
 
 void add(Usage& sum, const Usage& more) {
@@ -244,19 +289,40 @@ net::Task<void> settle_gemini(Exchange& x, const std::string& id, json::Value op
     add(by_model[gemini_model(operation["metadata"]["model"], response["modelVersion"])],
         dialect::usage_of_gemini_body(response));
   }
-  auto record = co_await x.worker.keeper->find(x.worker.loop, id, RecordKind::batch, /*take=*/true);
-  if (record && *record) write_row(x, **record, by_model, /*complete=*/true);
+  if (const auto record = co_await claim(x, id)) write_row(x, *record, by_model, true);
+}
+
+// A batch whose answer was lost on its way to the process that announced it.
+net::Task<void> adopt(Exchange& x, const std::string& id, json::Value batch) {
+  // Clocks of providers and of this machine differ by less.
+  constexpr int64_t kClockSlackMs = 60'000;
+  const std::string file = batch["input_file_id"].string_or("");
+  if (file.empty() || makes_batch(x)) co_return;
+  state::Keeper* const keeper = x.worker.keeper;
+  const auto known = co_await keeper->find(x.worker.loop, id, RecordKind::batch);
+  if (!known || *known) co_return;
+  const std::string name = announced_by(file);
+  const auto announced = co_await keeper->find(x.worker.loop, name, RecordKind::batch);
+  if (!announced || !*announced) co_return;
+  // One of the same file that is older has been settled long ago.
+  const int64_t made_ms = batch["created_at"].as_int64().value_or(0) * 1000;
+  if (made_ms < (*announced)->created_ms - kClockSlackMs) co_return;
+  const auto taken = co_await keeper->find(x.worker.loop, name, RecordKind::batch, /*take=*/true);
+  if (!taken || !*taken) co_return;
+  Record record = **taken;
+  record.id = id;
+  keeper->keep(std::move(record));
 }
 
 net::Task<void> settle_batch(Exchange& x, std::string id, json::Value batch) {
-  state::Keeper* const keeper = x.worker.keeper;
   if (x.route.dialect == Dialect::gemini) co_return co_await settle_gemini(x, id, batch);
+  co_await adopt(x, id, batch);
   if (!has_ended(batch)) co_return;
   const std::string output = batch["output_file_id"].string_or("");
   if (has_usage(batch)) {
-    auto record = co_await keeper->find(x.worker.loop, id, RecordKind::batch, /*take=*/true);
-    if (!record || !*record) co_return;
-    write_row(x, **record,
+    const auto record = co_await claim(x, id);
+    if (!record) co_return;
+    write_row(x, *record,
               {{batch["model"].string_or(""), dialect::usage_of_openai(batch["usage"])}},
               /*complete=*/true);
   } else if (!output.empty()) {
@@ -266,13 +332,27 @@ net::Task<void> settle_batch(Exchange& x, std::string id, json::Value batch) {
 
 }  // namespace
 
+net::Task<void> announce_batch(Exchange& x, const provider::Deployment& next) {
+  if (x.worker.keeper == nullptr || x.route.endpoint != "/batches" || !makes_batch(x)) co_return;
+  const std::string file = input_file(x);
+  if (file.empty()) co_return;
+  if (x.batch_row == 0) x.batch_row = x.worker.ids.make(x.start_ms).value();
+  x.worker.keeper->keep(record_of(x, announced_by(file), body_of(x, *next.account, x.batch_row)));
+  // A store that fails stops no request: then this batch is remembered by its answer alone.
+  static_cast<void>(co_await x.worker.keeper->flush(x.worker.loop));
+}
+
+void withdraw_batch(const Exchange& x) {
+  if (x.batch_row != 0) x.worker.keeper->remove(announced_by(input_file(x)));
+}
+
 net::Task<void> watch_batch(Exchange& x, json::Value answer) {
   if (x.worker.keeper == nullptr || !is_batch_endpoint(x)) co_return;
   const bool gemini = x.route.dialect == Dialect::gemini;
   const std::string id = answer[gemini ? "name" : "id"].string_or("");
   if (!id.empty()) {
     // Some servers have ended it before they answer.
-    if (makes_batch(x)) remember(x, id);
+    if (makes_batch(x)) co_await remember(x, id);
     co_return co_await settle_batch(x, id, answer);
   }
   for (const json::Value batch : answer[gemini ? "operations" : "data"].elements()) {
@@ -359,10 +439,7 @@ void BatchResults::take(std::string_view line) {
 net::Task<void> BatchResults::settle() {
   if (!line_.empty() && !skipping_) take(line_);
   line_.clear();
-  auto record = co_await x_.worker.keeper->find(x_.worker.loop, batch_, RecordKind::batch,
-                                                /*take=*/true);
-  if (!record || !*record) co_return;
-  write_row(x_, **record, by_model_, complete_);
+  if (const auto record = co_await claim(x_, batch_)) write_row(x_, *record, by_model_, complete_);
 }
 
 }  // namespace weir::gateway

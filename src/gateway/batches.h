@@ -31,6 +31,13 @@ bool admit_batch(Exchange& x);
 Result<void> edit_batch(const Exchange& x, const provider::Deployment& deployment,
                         provider::BodyEdit& body);
 
+// Before a batch of an uploaded file is asked for: notes on disk what its row will need, by the
+// file's id. Should this process end before it has the answer, the batch is found again by that id
+// as soon as it is looked at or listed through here, and charged like any other.
+net::Task<void> announce_batch(Exchange& x, const provider::Deployment& next);
+// The provider refused it: there is no such batch.
+void withdraw_batch(const Exchange& x);
+
 // An answer of a batch endpoint: remembers a batch that was made, settles one whose usage is told.
 net::Task<void> watch_batch(Exchange& x, json::Value answer);
 

@@ -158,6 +158,49 @@ TEST_F(BatchTest, ABatchThatHasEndedAtOnce) {
   EXPECT_EQ(batch_rows()[0].cost.nano(), kNano);
 }
 
+// A provider's list with one batch that has ended, made now from the file that make() names.
+std::string list_of_one(TestWorld& world) {
+  return fmt::format(
+      R"({{"object":"list","data":[{{"id":"batch_1","object":"batch","status":"completed","input_file_id":"file-in","output_file_id":"file-out","created_at":{}}}]}})",
+      world.loop().clock().wall_ms() / 1000);
+}
+
+TEST_F(BatchTest, ABatchWhoseAnswerWasLostIsFoundByItsFile) {
+  Scripted cut = json_answer(200, kMade);
+  cut.pieces = {cut.pieces[0].substr(0, cut.pieces[0].size() - 10)};
+  cut.end = Scripted::End::close;
+  world_.script("up", cut);
+  world_.script("up", json_answer(200, list_of_one(world_)));
+  world_.script("up", file_answer(kLines, "application/octet-stream"));
+  EXPECT_NE(world_.post("/v1/batches", R"({"input_file_id":"file-in"})").status, 200);
+  EXPECT_EQ(world_.requests("up").size(), 1U) << "a second one would be billed, too";
+  world_.reopen_keeper();
+  get("/v1/batches");
+  for (int i = 0; i < 2; ++i) EXPECT_EQ(get("/v1/files/file-out/content").body, kLines);
+  ASSERT_EQ(batch_rows().size(), 1U);
+  EXPECT_EQ(batch_rows()[0].cost.nano(), kNano);
+}
+
+TEST_F(BatchTest, ABatchIsNotFoundAgainByItsFile) {
+  make({json_answer(200, kEnded), file_answer(kLines, "application/octet-stream"),
+        json_answer(200, list_of_one(world_)), file_answer(kLines, "application/octet-stream")});
+  get("/v1/batches/batch_1");
+  get("/v1/files/file-out/content");
+  get("/v1/batches");
+  get("/v1/files/file-out/content");
+  EXPECT_EQ(batch_rows().size(), 1U);
+}
+
+TEST_F(BatchTest, ABatchThatWasRefusedIsNobodys) {
+  world_.script("up", json_answer(400, R"({"error":{"message":"no"}})"));
+  world_.script("up", json_answer(200, list_of_one(world_)));
+  world_.script("up", file_answer(kLines, "application/octet-stream"));
+  EXPECT_EQ(world_.post("/v1/batches", R"({"input_file_id":"file-in"})").status, 400);
+  get("/v1/batches");
+  get("/v1/files/file-out/content");
+  EXPECT_TRUE(batch_rows().empty());
+}
+
 class AnthropicBatchTest : public BatchTest {
  protected:
   AnthropicBatchTest() : BatchTest(provider::Kind::anthropic, "up/claude-opus-4-8") {}

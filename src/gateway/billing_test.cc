@@ -211,5 +211,26 @@ TEST(Billing, AnUpgradeIsForRealtimeAlone) {
   EXPECT_THAT(world.requests("up")[0], Not(HasSubstr("upgrade")));
 }
 
+// Speech, transcripts and pictures as events: only passed on, but read along.
+TEST(Billing, EventsThatAreOnlyPassedOnTellTheirUsage) {
+  TestWorld world;
+  world.account("up");
+  world.model("m", {on("up")});
+  const std::string done =
+      R"({"type":"image_generation.completed","b64_json":")" + std::string(100'000, 'A') +
+      R"(","usage":{"input_tokens":100,"output_tokens":20,"total_tokens":120}})";
+  world.script("up", sse_answer({R"({"type":"image_generation.partial_image"})", done}, false));
+  const Answer answer = world.send(
+      "POST /v1/images/generations HTTP/1.1\r\nhost: w\r\nx-weir-user: somebody\r\ncontent-type: "
+      "application/json\r\ncontent-length: 42\r\n\r\n"
+      R"({"model":"m","prompt":"cat","stream":true})");
+  EXPECT_EQ(answer.status, 200);
+  EXPECT_THAT(answer.body, HasSubstr("partial_image"));
+  EXPECT_EQ(world.last_row().cost.nano(), kGoodNano);
+  EXPECT_EQ(world.last_row().cost_state, CostState::final);
+  EXPECT_EQ(world.last_row().user, "somebody") << "where the body names nobody";
+  EXPECT_THAT(world.requests("up")[0], Not(HasSubstr("x-weir-user")));
+}
+
 }  // namespace
 }  // namespace weir::gateway

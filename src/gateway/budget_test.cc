@@ -20,6 +20,8 @@ constexpr std::string_view kCheap = "gpt-4o-mini-2024-07-18";
 constexpr std::string_view kGood =
     R"({"id":"c","object":"chat.completion","created":1,"model":"m","choices":[{"index":0,"message":{"role":"assistant","content":"fine"},"finish_reason":"stop"}],"usage":{"prompt_tokens":100,"completion_tokens":20,"total_tokens":120}})";
 constexpr int64_t kGoodNano = 100 * 2'500 + 20 * 10'000;
+// The longest answer of either, by the shipped price book.
+constexpr int64_t kLongest = 16'384;
 
 std::string ask(std::string_view more = {}) {
   return fmt::format(R"({{"model":"m"{},"messages":[{{"role":"user","content":"hello"}}]}})", more);
@@ -62,9 +64,8 @@ TEST_F(Budgeted, TheWorstCaseIsReservedAndTheCostIsCharged) {
   struct {
     std::string_view more;
     int64_t output;
-  } cases[] = {{R"(,"max_tokens":50)", 50},
-               {R"(,"max_completion_tokens":50,"n":3)", 150},
-               {"", kOutputUnlimited}};
+  } cases[] = {
+      {R"(,"max_tokens":50)", 50}, {R"(,"max_completion_tokens":50,"n":3)", 150}, {"", kLongest}};
   serve("up", kDear, json_answer(200, kGood));
   world_.model("m", deployments_);
   int64_t spent = 0;
@@ -86,11 +87,44 @@ TEST_F(Budgeted, TheWorstCaseIsReservedAndTheCostIsCharged) {
 
 TEST_F(Budgeted, AModelMaySayHowLongItsAnswersGet) {
   serve("up", kDear, json_answer(200, kGood));
-  world_.model("m", deployments_).max_output = 16'384;
-  hold(worst_nano("", 16'384) - 1'000);
+  world_.model("m", deployments_).max_output = 20'000;
+  hold(worst_nano("", 20'000) - 1'000);
   EXPECT_EQ(post().status, 429);
-  hold(worst_nano("", 16'384) + 1'000);
+  hold(worst_nano("", 20'000) + 1'000);
   EXPECT_EQ(post().status, 200);
+}
+
+TEST_F(Budgeted, ToolsThatAreBilledApieceAreReserved) {
+  constexpr int64_t kSearchNano = 10'000'000;
+  constexpr std::string_view kOnce =
+      R"(,"max_tokens":50,"tools":[{"type":"web_search_20250305","name":"web_search","max_uses":1}])";
+  constexpr std::string_view kOpen = R"(,"max_tokens":50,"web_search_options":{})";
+  // 1.25 and 10.00 dollars a million tokens.
+  serve("up", "gpt-5-2025-08-07", json_answer(200, kGood));
+  world_.model("m", deployments_);
+  const auto worst = [](std::string_view more) { return (worst_nano(more, 0) / 2) + 50 * 10'000; };
+  for (const auto& [more, uses] : {std::pair(kOnce, int64_t{1}), std::pair(kOpen, kToolUses)}) {
+    const int64_t spent = cells_->budgets.spent_ever().nano();
+    hold(spent + worst(more) + uses * kSearchNano - 1'000);
+    EXPECT_EQ(post(more).status, 429) << more;
+    hold(spent + worst(more) + uses * kSearchNano + 1'000);
+    EXPECT_EQ(post(more).status, 200) << more;
+  }
+}
+
+TEST_F(Budgeted, WhatBreaksOffWithoutTellingItsUsageCostsWhatWasHeld) {
+  Scripted cut = json_answer(200, R"({"data":[{"b64_json":"AAAA"}]})");
+  cut.pieces = {cut.pieces[0].substr(0, cut.pieces[0].size() - 4)};
+  cut.end = Scripted::End::close;
+  serve("up", kDear, cut);
+  world_.model("m", deployments_).retries.attempts = 1;
+  constexpr int64_t kBudget = 1'000'000'000;
+  hold(kBudget);
+  EXPECT_NE(world_.post("/v1/images/generations", R"({"model":"m","prompt":"a cat"})").status, 200);
+  EXPECT_EQ(world_.last_row().cost_state, ledger::CostState::estimated);
+  EXPECT_GE(world_.last_row().cost.nano(), kLongest * 10'000);
+  EXPECT_EQ(cells_->budgets.spent_ever(), world_.last_row().cost);
+  EXPECT_EQ(cells_->budgets.reserved(), Money{});
 }
 
 TEST_F(Budgeted, UploadsAreReservedByTheirSize) {
@@ -106,9 +140,9 @@ TEST_F(Budgeted, UploadsAreReservedByTheirSize) {
                     "multipart/form-data; boundary=B\r\ncontent-length: {}\r\n\r\n{}",
                     body.size(), body));
   };
-  hold(1'000 * 2'500 + kOutputUnlimited * 10'000);
+  hold(1'000 * 2'500 + kLongest * 10'000);
   EXPECT_EQ(upload().status, 429);
-  hold(1'100 * 2'500 + kOutputUnlimited * 10'000);
+  hold(1'100 * 2'500 + kLongest * 10'000);
   EXPECT_EQ(upload().status, 200);
 }
 

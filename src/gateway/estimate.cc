@@ -68,6 +68,24 @@ bool limits_output(json::Value root) {
   return output_limit(root).has_value();
 }
 
+int64_t tool_uses_asked(json::Value root) {
+  constexpr int64_t kUsesMost = 1'000;
+  const auto bounded = [&](json::Value own) {
+    const auto uses = own.as_int64() ? own.as_int64() : root["max_tool_calls"].as_int64();
+    return std::clamp<int64_t>(uses.value_or(kToolUses), 0, kUsesMost);
+  };
+  int64_t uses = root["web_search_options"].is_object() ? kToolUses : 0;
+  for (const json::Value tool : root["tools"].elements()) {
+    const std::string type = tool["type"].string_or("");
+    const bool named = type.starts_with("web_search") || type.starts_with("file_search");
+    // Gemini's.
+    const bool member = tool["google_search"].exists() || tool["googleSearch"].exists() ||
+                        tool["googleSearchRetrieval"].exists();
+    if (named || member) uses += bounded(tool["max_uses"]);
+  }
+  return uses;
+}
+
 int64_t answers_asked(json::Value root) {
   constexpr int64_t kAnswersMax = 128;
   for (const json::Value count : {root["n"], root["generationConfig"]["candidateCount"]}) {

@@ -85,6 +85,7 @@ struct Exchange {
   bool body_streamed = false;  // the rest of the body is still to be read from the client
   bool body_spent = false;     // ... and an attempt has begun to: it cannot be sent again
   bool body_is_json = false;
+  int64_t batch_row = 0;    // of the batch that this request makes, where it was announced
   json::Document document;  // of `body`, when it is JSON
   std::string model_asked;
   bool model_named = false;  // by the request itself, not by x-weir-model or a default

@@ -237,6 +237,12 @@ bool may_try_again(Exchange& x, provider::FailureClass failure) {
   // What was streamed to the first deployment cannot be sent again.
   if (x.body_spent) return false;
   if (x.now() - x.started >= x.asked->timeouts.total) return false;
+  // The batch may have been made: a second one would be billed as well.
+  if (x.batch_row != 0 && x.attempts.back().status < 400 &&
+      failure != provider::FailureClass::connect && failure != provider::FailureClass::tls &&
+      failure != provider::FailureClass::local) {
+    return false;
+  }
   if (x.attempts.back().stale) return true;
   ModelCounters& counters = x.worker.counters.model(x.asked->slot);
   if (!x.worker.retry_budget(x.asked->slot).spend()) {

@@ -58,6 +58,17 @@ void estimate_usage(Exchange& x) {
   }
 }
 
+// Nobody will know what it used. Where it broke off and a budget holds something for it, all of
+// that counts, as of a call that a killed process left; else it is unpriced.
+Cost what_is_held(const Exchange& x, const AttemptRecord& attempt) {
+  Cost cost;
+  const bool broken = x.client_gone || attempt.failure != FailureClass::none;
+  if (!broken || wants_upgrade(x) || x.admission.reserved() == Money{}) return cost;
+  cost.total = cost.list = worst_cost(x);
+  if (cost.total > Money{}) cost.state = CostState::estimated;
+  return cost;
+}
+
 Cost attempt_cost(const Exchange& x, const AttemptRecord& attempt) {
   Cost nothing;
   nothing.state = CostState::final;
@@ -69,7 +80,7 @@ Cost attempt_cost(const Exchange& x, const AttemptRecord& attempt) {
   // a part of it.
   const bool told = x.usage.reported || x.usage.tool_calls > 0 ||
                     x.usage.total_input() + x.usage.total_output() > 0;
-  if (tells_or_is_unpriced(x) && !(told && x.model_named)) return {};
+  if (tells_or_is_unpriced(x) && !(told && x.model_named)) return what_is_held(x, attempt);
   const provider::Deployment& deployment = *attempt.deployment;
   return ledger::cost(x.usage, x.snapshot->prices,
                       {.provider = provider::to_string(deployment.account->kind),

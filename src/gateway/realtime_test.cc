@@ -93,7 +93,7 @@ TEST(Realtime, ABudgetThatDoesNotCoverAnotherResponseEndsTheSession) {
   world.model("rt", {"up/gpt-4o-2024-11-20"});
   // One response is 60, 40 and 20 tokens. Room for two and for what a third may take.
   constexpr int64_t kTurn = 60 * 2'500 + 40 * 1'250 + 20 * 10'000;
-  constexpr int64_t kNext = (100 + 4'096) * 4 * 2'500 + 4'096 * 10'000;
+  constexpr int64_t kNext = (100 + 4'096) * 4 * 2'500 + 16'384 * 10'000;
   cells->apply({.budgets = {{Money::from_nano(2 * kTurn + kNext), ledger::BudgetWindow::day}}});
   auto client = world.connect();
   ASSERT_EQ(client->try_write(kAsk).bytes, kAsk.size());

@@ -1,19 +1,42 @@
 #include "gateway/batches.h"
+#include "gateway/event_usage.h"
 #include "gateway/pins.h"
 #include "gateway/relay.h"
+#include "gateway/stages.h"
 
 namespace weir::gateway {
 
 using provider::FailureClass;
 
+namespace {
+
+// What the bytes tell on their way.
+struct Readers {
+  explicit Readers(Relay& r) {
+    const http::HeaderList& headers = r.head.headers;
+    if (makes_something(r.x) && headers.get("content-encoding").empty() &&
+        headers.get("content-type").starts_with("text/event-stream")) {
+      events.emplace(r.x.usage);
+    }
+  }
+  void feed(std::string_view bytes) {
+    if (results != nullptr) results->feed(bytes);
+    if (events) events->feed(bytes);
+  }
+  std::unique_ptr<BatchResults> results;
+  std::optional<EventUsage> events;
+};
+
+}  // namespace
+
 net::Task<RelayEnd> relay_bytes(Relay& r, std::string already_read) {
   Exchange& x = r.x;
-  const std::unique_ptr<BatchResults> results =
-      keeps_state(x) ? co_await BatchResults::open(x) : nullptr;
+  Readers readers(r);
+  if (keeps_state(x)) readers.results = co_await BatchResults::open(x);
   const std::string type(r.head.headers.get("content-type"));
   if (!co_await begin_stream(r, type)) co_return RelayEnd{};
   if (!already_read.empty()) {
-    if (results != nullptr) results->feed(already_read);
+    readers.feed(already_read);
     r.timer.wait_for_client();
     const std::string_view piece = already_read;
     if (!co_await write_stream(x, {&piece, 1})) co_return RelayEnd{};
@@ -31,10 +54,10 @@ net::Task<RelayEnd> relay_bytes(Relay& r, std::string already_read) {
     if (piece->empty()) break;
     r.timer.wait_for_client();
     const std::string_view bytes = *piece;
-    if (results != nullptr) results->feed(bytes);
+    readers.feed(bytes);
     if (!co_await write_stream(x, {&bytes, 1})) co_return RelayEnd{};
   }
-  if (results != nullptr) co_await results->settle();
+  if (readers.results != nullptr) co_await readers.results->settle();
   if (!co_await x.client.finish()) x.client_gone = true;
   co_return RelayEnd{};
 }

@@ -180,8 +180,11 @@ net::Task<bool> try_deployments(Exchange& x) {
         co_return true;
       }
     }
+    co_await announce_batch(x, *pick.deployment);
     note_attempt(x, *pick.deployment);
-    if (co_await attempt(x, pick) == Answered::yes) co_return true;
+    const Answered answered = co_await attempt(x, pick);
+    if (x.attempts.back().status >= 400) withdraw_batch(x);
+    if (answered == Answered::yes) co_return true;
     if (account_was_taken(x)) continue;
     if (!may_try_again(x, x.attempts.back().failure) || !cover_next_attempt(x)) co_return false;
   }

@@ -141,6 +141,18 @@ Result<AuditHead> AuditLog::head() {
   return read_head(connection_);
 }
 
+Result<void> AuditLog::ready() {
+  const auto tried = [this]() -> Result<void> {
+    WEIR_TRY(store::Transaction transaction, store::Transaction::begin(connection_));
+    WEIR_CHECK_OK(connection_.execute(
+        "INSERT INTO record VALUES(-1, 0, '', '', '', '', '', 0, '', '', zeroblob(16384));"
+        "DELETE FROM record WHERE number=-1"));
+    return transaction.commit();
+  }();
+  if (!tried) ++failed_;
+  return tried;
+}
+
 Result<int64_t> AuditLog::append(AuditRecord record) {
   auto number = write(std::move(record));
   ++(number ? appended_ : failed_);

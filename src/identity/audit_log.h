@@ -79,6 +79,9 @@ class AuditLog {
   // Errors: io_error, corrupt, those of the key.
   static Result<AuditLog> open(const std::string& data_dir);
 
+  // Whether a record could be written now: writes one's worth of pages and takes it back. Asked
+  // before a change, so that none happens that would not be told.
+  Result<void> ready();
   // The record's number.
   Result<int64_t> append(AuditRecord record);
   Result<std::vector<AuditRecord>> list(const AuditQuery& query);  // newest first

@@ -262,9 +262,14 @@ net::Task<Result<std::string>> Oidc::redeem(Endpoints at, std::string code, std:
   json::Document document;
   const bool read = document.parse(answer->body, kJsonLimits).has_value();
   if (answer->status != 200 || !read) {
-    const std::string code_word = read ? document.root()["error"].string_or("") : "";
-    co_return refused(fmt::format("the identity provider refused the code: {} {}", answer->status,
-                                  code_word.substr(0, 64)));
+    std::string word = read ? document.root()["error"].string_or("") : "";
+    // RFC 6749's are words; anything else may repeat what was sent, the client's secret with it.
+    const bool plain = word.size() <= 64 && std::ranges::all_of(word, [](char c) {
+                         return (c >= 'a' && c <= 'z') || c == '_';
+                       });
+    if (!plain) word = "(no error code)";
+    co_return refused(
+        fmt::format("the identity provider refused the code: {} {}", answer->status, word));
   }
   std::string token = document.root()["id_token"].string_or("");
   if (token.empty()) co_return refused("the identity provider sent no ID token");

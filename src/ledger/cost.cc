@@ -109,9 +109,11 @@ Cost cost(const dialect::Usage& usage, const PriceBook& book, PriceQuery query) 
 }
 
 Money estimate(const PriceRow* row, int64_t input_tokens, int64_t output_tokens,
-               const PriceFactors& factors) {
+               const PriceFactors& factors, int64_t tool_calls) {
   if (row == nullptr) return {};
   const Rates& rates = row->rates_at(input_tokens);
+  const int64_t tool_rate =
+      paid_rate(list_rate(row->nano_per_tool_call.value_or(0), factors), factors);
   const auto dearest = [&](std::initializer_list<UsageClass> classes) {
     int64_t rate = 0;
     for (const UsageClass c : classes) rate = std::max(rate, rates[c].value_or(0));
@@ -121,7 +123,8 @@ Money estimate(const PriceRow* row, int64_t input_tokens, int64_t output_tokens,
                 dearest({UsageClass::input, UsageClass::cache_write_5m, UsageClass::cache_write_1h,
                          UsageClass::input_audio, UsageClass::input_image})) +
          amount(output_tokens,
-                dearest({UsageClass::output, UsageClass::output_audio, UsageClass::output_image}));
+                dearest({UsageClass::output, UsageClass::output_audio, UsageClass::output_image})) +
+         Money::from_nano(tool_rate * tool_calls);
 }
 
 std::string rates_text(const Cost& cost) {

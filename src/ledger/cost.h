@@ -50,7 +50,7 @@ Cost cost(const dialect::Usage& usage, const PriceBook& book, PriceQuery query);
 // An upper bound before the call, for reserving: all input at the dearest of the text input rates
 // (uncached, written to a cache) and `output_tokens` at the output rate. 0 when there is no row.
 Money estimate(const PriceRow* row, int64_t input_tokens, int64_t output_tokens,
-               const PriceFactors& factors = {});
+               const PriceFactors& factors = {}, int64_t tool_calls = 0);
 
 // The rates that are paid, and those of the list, as JSON for the ledger: {"input":2250000,...,
 // "tool_call":10000000,"list":{"input":2500000,...}}; "list" only where a term changed them.

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <tuple>
 
+#include "base/text.h"
 #include "ledger/prices/shipped.h"
 #include "store/day.h"
 
@@ -63,6 +64,22 @@ bool matches(std::string_view pattern, std::string_view text) {
   if (pattern.empty()) return true;
   if (!pattern.ends_with('*')) return text == pattern;
   return text.starts_with(pattern.substr(0, pattern.size() - 1));
+}
+
+// Lines of provider, model and tokens, put into all rows of that model.
+void read_output_limits(std::string_view csv, std::vector<PriceRow>& rows) {
+  std::unordered_map<std::string, int64_t> limits;
+  for (const std::string_view line : split(csv, '\n')) {
+    const size_t comma = line.rfind(',');
+    if (line.empty() || line.starts_with('#') || comma == std::string_view::npos) continue;
+    const auto tokens = parse_uint64(line.substr(comma + 1), PriceRow::kMaxOutputMost);
+    if (tokens) limits[std::string(line.substr(0, comma))] = static_cast<int64_t>(*tokens);
+  }
+  for (PriceRow& row : rows) {
+    const auto found = limits.find(row.provider + "," + row.model);
+    if (found == limits.end()) continue;
+    row.max_output = found->second;
+  }
 }
 
 }  // namespace
@@ -136,6 +153,7 @@ Result<PriceBook> PriceBook::shipped(std::vector<PriceRow> overrides, std::vecto
     rows.insert(rows.end(), std::make_move_iterator(more.begin()),
                 std::make_move_iterator(more.end()));
   }
+  read_output_limits(shipped_output_limits(), rows);
   return build(std::move(rows), std::move(overrides), std::move(files));
 }
 
@@ -220,6 +238,18 @@ const PriceRow* PriceBook::find(const PriceQuery& query) const {
     if (const PriceRow* row = find_named(query, undated, layer, tier)) return row;
   }
   return nullptr;
+}
+
+std::optional<int64_t> PriceBook::max_output(const PriceQuery& query) const {
+  const std::string undated = without_date(query.model);
+  for (const char layer : {kOverride, kFile, kShipped}) {
+    for (const std::string_view name : {query.model, std::string_view(undated)}) {
+      if (name.empty()) continue;
+      const PriceRow* row = find_named(query, name, layer, {});
+      if (row != nullptr && row->max_output) return row->max_output;
+    }
+  }
+  return std::nullopt;
 }
 
 Result<void> PriceBook::set_terms(std::vector<PriceTerm> terms) {

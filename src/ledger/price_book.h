@@ -75,6 +75,8 @@ struct PriceHours {
 };
 
 struct PriceRow {
+  static constexpr int64_t kMaxOutputMost = 100'000'000;
+
   std::string id;        // stable: "openai/gpt-4o-2024-11-20@2024-11-20", "...+batch"
   std::string provider;  // as in configuration: "openai", "azure_openai", "vertex_ai", ...
   std::string model;     // canonical provider model name
@@ -86,7 +88,8 @@ struct PriceRow {
   Rates rates;
   std::vector<ContextTier> context_tiers;  // ascending
   std::optional<int64_t> nano_per_tool_call;
-  std::string source;  // link to where the price was read
+  std::optional<int64_t> max_output;  // tokens of one answer at the most, where it is known
+  std::string source;                 // link to where the price was read
 
   // The rates for a request with that much total input.
   const Rates& rates_at(int64_t total_input) const;
@@ -139,6 +142,8 @@ class PriceBook {
   // other row of the same provider, tier and location that would otherwise have been found, and a
   // price file's hides shipped ones.
   const PriceRow* find(const PriceQuery& query) const;
+  // The most tokens of one answer of that model: by the first row that knows it, in the same order.
+  std::optional<int64_t> max_output(const PriceQuery& query) const;
   // The terms of a place and time: of those that match, the last that says so. At most kTermsMax.
   static constexpr size_t kTermsMax = 1'000;
   Result<void> set_terms(std::vector<PriceTerm> terms);
@@ -167,7 +172,8 @@ class PriceBook {
   Map<uint32_t> by_id_;
 };
 
-// Reads rows in the shipped CSV form (see prices/README.md). `name` is used in error messages.
+// Reads rows in the shipped CSV form (see prices/README.md); the last column, max_output, may be
+// left out of the header. `name` is used in error messages.
 // Errors: invalid_argument with the line and what was expected.
 Result<std::vector<PriceRow>> parse_price_csv(std::string_view text, std::string_view name);
 // The same form. Rows must have an id as parse_price_csv makes it.

@@ -294,5 +294,24 @@ TEST(ShippedPrices, KnownModelsCostWhatTheirProvidersSay) {
   EXPECT_EQ(cost(usage, *haiku).total.nano(), 5'000'050 + 2'500'000);
 }
 
+TEST(PriceBook, KnowsHowLongAnAnswerOfACommonModelCanBe) {
+  PriceRow own;
+  own.id = "config/x";
+  own.provider = "openai";
+  own.model = "gpt-4.1";
+  own.rates[UsageClass::input] = 1;
+  const auto book = PriceBook::shipped({own});
+  ASSERT_TRUE(book) << book.error().message();
+  const auto most = [&](std::string_view provider, std::string_view model) {
+    return book->max_output(
+        {.provider = provider, .model = model, .wall_ms = at("2026-11-22T00:00:00Z")});
+  };
+  EXPECT_EQ(most("openai", "gpt-4.1"), 32'768) << "a price of one's own says nothing of it";
+  EXPECT_EQ(most("openai", "gpt-4o-2024-11-20"), 16'384);
+  EXPECT_EQ(most("anthropic", "claude-sonnet-4-5"), 64'000) << "by an alias";
+  EXPECT_EQ(most("bedrock", "anthropic.claude-opus-4-8"), 128'000);
+  EXPECT_EQ(most("openai", "nobody-knows-this"), std::nullopt);
+}
+
 }  // namespace
 }  // namespace weir::ledger

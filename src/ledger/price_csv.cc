@@ -15,6 +15,7 @@ constexpr std::string_view kHeader =
     "provider,model,tier,location,hours,valid_from,above,input,cache_read,cache_write_5m,cache_"
     "write_1h,"
     "output,input_audio,output_audio,input_image,output_image,tool_call,aliases,source";
+constexpr std::string_view kMaxOutputColumn = ",max_output";
 constexpr size_t kColumns = 19;
 constexpr size_t kFirstRate = 7;
 constexpr size_t kToolCall = 16;
@@ -95,11 +96,11 @@ struct Line {
   int64_t above = 0;
 };
 
-Result<Line> parse_line(std::string_view text) {
+Result<Line> parse_line(std::string_view text, size_t columns) {
   std::vector<std::string_view> cells = split(text, ',');
-  if (cells.size() != kColumns) {
+  if (cells.size() != columns) {
     return fail(ErrorCode::invalid_argument,
-                fmt::format("expected {} columns, found {}", kColumns, cells.size()));
+                fmt::format("expected {} columns, found {}", columns, cells.size()));
   }
   Line line;
   PriceRow& row = line.row;
@@ -150,6 +151,13 @@ Result<Line> parse_line(std::string_view text) {
   }
   row.source = cells[18];
   if (row.source.empty()) return fail(ErrorCode::invalid_argument, "source: a link is required");
+  if (columns > kColumns && !cells[kColumns].empty()) {
+    const auto tokens = parse_decimal(cells[kColumns], 0);
+    if (!tokens || *tokens < 1 || *tokens > PriceRow::kMaxOutputMost) {
+      return fail(ErrorCode::invalid_argument, "max_output: expected a count of tokens");
+    }
+    row.max_output = *tokens;
+  }
   row.id = fmt::format("{}/{}@{}", row.provider, row.model, cells[5]);
   if (!row.service_tier.empty()) row.id += "+" + row.service_tier;
   if (!row.location.empty()) row.id += "~" + row.location;
@@ -181,7 +189,8 @@ std::string hours_text(const PriceHours& hours) {
   return text;
 }
 
-void append_line(std::string& text, const PriceRow& row, int64_t above, const Rates& rates) {
+void append_line(std::string& text, const PriceRow& row, int64_t above, const Rates& rates,
+                 bool with_max_output) {
   text +=
       fmt::format("{},{},{},{},{},{},{}", row.provider, row.model, row.service_tier, row.location,
                   hours_text(row.hours), store::day_text(store::day_of(row.valid_from_ms)),
@@ -192,17 +201,21 @@ void append_line(std::string& text, const PriceRow& row, int64_t above, const Ra
   text += row.nano_per_tool_call ? "," + decimal_text(*row.nano_per_tool_call) : ",";
   text += ',';
   for (size_t i = 0; i < row.aliases.size(); ++i) text += (i == 0 ? "" : " ") + row.aliases[i];
-  text += fmt::format(",{}\n", row.source);
+  text += fmt::format(",{}", row.source);
+  if (with_max_output) text += row.max_output ? fmt::format(",{}", *row.max_output) : ",";
+  text += '\n';
 }
 
 }  // namespace
 
 std::string to_price_csv(std::span<const PriceRow> rows) {
-  std::string text = fmt::format("{}\n", kHeader);
+  const bool with_max_output = std::any_of(
+      rows.begin(), rows.end(), [](const PriceRow& row) { return row.max_output.has_value(); });
+  std::string text = fmt::format("{}{}\n", kHeader, with_max_output ? kMaxOutputColumn : "");
   for (const PriceRow& row : rows) {
-    append_line(text, row, 0, row.rates);
+    append_line(text, row, 0, row.rates, with_max_output);
     for (const ContextTier& tier : row.context_tiers) {
-      append_line(text, row, tier.prompt_tokens_above, tier.rates);
+      append_line(text, row, tier.prompt_tokens_above, tier.rates, with_max_output);
     }
   }
   return text;
@@ -221,21 +234,24 @@ Result<int64_t> parse_rate(std::string_view usd_per_million) {
 
 Result<std::vector<PriceRow>> parse_price_csv(std::string_view text, std::string_view name) {
   std::vector<PriceRow> rows;
-  bool header = false;
+  size_t columns = 0;  // 0: the header is still to come
   int number = 0;
   for (std::string_view line : split(text, '\n')) {
     ++number;
     if (line.ends_with('\r')) line.remove_suffix(1);
     if (line.empty() || line.starts_with('#')) continue;
-    if (!header) {
-      if (line != kHeader) {
+    if (columns == 0) {
+      if (line == kHeader) {
+        columns = kColumns;
+      } else if (line.starts_with(kHeader) && line.substr(kHeader.size()) == kMaxOutputColumn) {
+        columns = kColumns + 1;
+      } else {
         return fail(ErrorCode::invalid_argument,
                     fmt::format("{}:{}: expected the header {}", name, number, kHeader));
       }
-      header = true;
       continue;
     }
-    auto parsed = parse_line(line);
+    auto parsed = parse_line(line, columns);
     if (!parsed) {
       return fail(ErrorCode::invalid_argument,
                   fmt::format("{}:{}: {}", name, number, parsed.error().message()));

@@ -35,4 +35,17 @@ DialPolicy named_addresses(std::vector<std::string> internal) {
   };
 }
 
+DialPolicy inside_addresses() {
+  return [](const Origin& origin, const Address& address) -> Result<void> {
+    // AWS has its metadata service at a private address, too.
+    constexpr std::string_view kMetadata = "fd00:ec2::254";
+    const AddressKind kind = address.kind();
+    const bool inside = kind == AddressKind::private_use || kind == AddressKind::loopback;
+    if (kind == AddressKind::public_internet || (inside && address.host() != kMetadata)) return {};
+    return fail(
+        ErrorCode::permission_denied,
+        fmt::format("{}: {} is a {} address", origin.to_text(), address.host(), to_string(kind)));
+  };
+}
+
 }  // namespace weir::net

@@ -20,4 +20,9 @@ namespace weir::net {
 // Everything else is permission_denied: private, link-local (metadata services), reserved.
 DialPolicy named_addresses(std::vector<std::string> internal);
 
+// For servers that stand inside as a rule and that whoever runs Weir has named one by one (Vault,
+// the members and registries of a fleet): public, private and loopback addresses. Link-local
+// (metadata services) and reserved ones are permission_denied.
+DialPolicy inside_addresses();
+
 }  // namespace weir::net

@@ -56,6 +56,16 @@ std::string with_filter_results(std::string body) {
   return json::splice(body, std::move(edits));
 }
 
+void add(dialect::Usage& sum, const dialect::Usage& more) {
+  sum.input += more.input;
+  sum.cache_read += more.cache_read;
+  sum.cache_write_5m += more.cache_write_5m;
+  sum.cache_write_1h += more.cache_write_1h;
+  sum.output += more.output;
+  sum.reasoning += more.reasoning;
+  sum.reported = true;
+}
+
 bool is_openai(Dialect dialect) {
   return dialect != Dialect::anthropic_messages && dialect != Dialect::gemini;
 }
@@ -337,13 +347,17 @@ net::Task<void> CallRun::answer_other() {
     return answer_stored({answer.status, answer.body});
   };
   const bool anthropic = headers.find("anthropic-version").has_value();
+  // A batch is billed as the sum of its lines, to the call that made it.
   const auto answer_line = [this](Dialect dialect) {
     return [this, dialect](std::string_view, std::string_view line) {
       json::Document document;
       if (!document.parse(line)) return std::string("{}");
       auto conversation = dialect::read_request(dialect, document.root(), {});
       if (!conversation) return std::string("{}");
-      return dialect::write_reply(dialect, make_reply(*conversation), {});
+      const dialect::Reply reply = make_reply(*conversation);
+      call_.model = reply.model;
+      add(call_.usage, reply.usage);
+      return dialect::write_reply(dialect, reply, {});
     };
   };
   switch (route_.endpoint) {

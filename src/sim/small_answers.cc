@@ -231,13 +231,37 @@ Result<SmallAnswer> answer_images(json::Value root, int64_t now_s) {
   return answer;
 }
 
+namespace {
+
+constexpr int64_t kSpeechTokensPerToken = 5;
+
+// The one form of speech that tells what it used.
+SmallAnswer speech_events(int64_t input) {
+  const int64_t output = input * kSpeechTokensPerToken;
+  SmallAnswer answer = with_usage({}, input);
+  answer.usage.output_audio = output;
+  answer.content_type = "text/event-stream; charset=utf-8";
+  for (int64_t i = 0; i < std::min<int64_t>(input, 100); ++i) {
+    answer.body += "data: {\"type\":\"speech.audio.delta\",\"audio\":\"gICAgA==\"}\n\n";
+  }
+  answer.body += fmt::format(
+      R"(data: {{"type":"speech.audio.done","usage":{{"input_tokens":{},"output_tokens":{},"total_tokens":{}}}}})",
+      input, output, input + output);
+  answer.body += "\n\n";
+  return answer;
+}
+
+}  // namespace
+
 Result<SmallAnswer> answer_speech(json::Value root) {
   const json::Value input = root["input"];
   if (!input.is_string()) return wrong("input: expected a string");
   // A WAV of silence, a tenth of a second for each token, 8 kHz, one byte a sample.
   const int64_t tokens = count_tokens(input.string_or(""));
   const auto samples = static_cast<uint32_t>(std::min<int64_t>(tokens, 600) * 800);
+  if (root["stream_format"].equals("sse")) return speech_events(tokens);
   SmallAnswer answer = with_usage("RIFF", tokens);
+  answer.usage.output_audio = tokens * kSpeechTokensPerToken;
   const auto number = [&answer](uint32_t value, int bytes) {
     for (int i = 0; i < bytes; ++i)
       answer.body.push_back(static_cast<char>(value >> (8 * i) & 0xFF));
@@ -326,11 +350,20 @@ SmallAnswer answer_transcription(std::string_view form) {
     answer.content_type = "text/plain; charset=utf-8";
     return answer;
   }
+  const bool stream = form_field(form, "stream") == "true";
+  if (stream) {
+    answer.content_type = "text/event-stream; charset=utf-8";
+    answer.body = fmt::format("data: {{\"type\":\"transcript.text.delta\",\"delta\":{}}}\n\ndata: ",
+                              json::quoted(text));
+  }
   json::Writer w(answer.body);
-  w.begin_object().member("text", text).key("usage").begin_object().member("type", "tokens");
+  w.begin_object();
+  if (stream) w.member("type", "transcript.text.done");
+  w.member("text", text).key("usage").begin_object().member("type", "tokens");
   w.member("input_tokens", 50).key("input_token_details").begin_object();
   w.member("text_tokens", 0).member("audio_tokens", 50).end_object();
   w.member("output_tokens", 12).member("total_tokens", 62).end_object().end_object();
+  if (stream) answer.body += "\n\n";
   return answer;
 }
 

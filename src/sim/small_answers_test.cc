@@ -1,5 +1,6 @@
 #include "sim/small_answers.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -95,6 +96,19 @@ TEST(SmallAnswers, SpeechIsAWaveFile) {
   EXPECT_EQ(answer->content_type, "audio/wav");
   EXPECT_EQ(answer->body.substr(0, 4), "RIFF");
   EXPECT_EQ(answer->body.size(), 44U + 1600);
+}
+
+TEST(SmallAnswers, StreamsOfSpeechAndTranscriptsTellTheirUsage) {
+  const Parsed request(R"({"input":"one two","stream_format":"sse"})");
+  const auto spoken = answer_speech(request.root());
+  ASSERT_TRUE(spoken);
+  EXPECT_TRUE(spoken->content_type.starts_with("text/event-stream"));
+  EXPECT_THAT(spoken->body, testing::HasSubstr(R"("usage":{"input_tokens":2,"output_tokens":10,)"));
+  EXPECT_EQ(spoken->usage.output_audio, 10);
+  const SmallAnswer heard = answer_transcription(
+      "--b\r\nContent-Disposition: form-data; name=\"stream\"\r\n\r\ntrue\r\n--b--\r\n");
+  EXPECT_THAT(heard.body, testing::HasSubstr(R"("type":"transcript.text.done")"));
+  EXPECT_THAT(heard.body, testing::HasSubstr(R"("total_tokens":62)"));
 }
 
 constexpr std::string_view kForm =

@@ -51,6 +51,9 @@ struct Keeper::Impl {
       add(std::move(*record));
     } else if (auto* remove = std::get_if<Remove>(&letter)) {
       drop(remove->id);
+    } else if (auto* flush = std::get_if<Flush>(&letter)) {
+      write();
+      flush->done(pending.empty());
     } else {
       Find& find = std::get<Find>(letter);
       Found found = look_up(find.id, find.kind);
@@ -277,6 +280,24 @@ net::Task<Result<std::optional<Record>>> Keeper::find(net::Loop& loop, std::stri
     co_return fail(ErrorCode::timeout, "what is kept could not be read in time");
   }
   co_return std::move(*ticket->found);
+}
+
+net::Task<bool> Keeper::flush(net::Loop& loop) {
+  struct Ticket {
+    explicit Ticket(net::Loop& loop) : done(loop) {}
+    net::Event done;
+    bool written = false;
+  };
+  auto ticket = std::make_shared<Ticket>(loop);
+  Flush letter{[ticket, &loop](bool written) {
+    loop.post([ticket, written] {
+      ticket->written = written;
+      ticket->done.set();
+    });
+  }};
+  if (!give(std::move(letter), 64)) co_return false;
+  static_cast<void>(co_await ticket->done.wait_for(kFindPatience));
+  co_return ticket->written;
 }
 
 }  // namespace weir::state

@@ -98,6 +98,10 @@ class Keeper {
   net::Task<Result<std::optional<Record>>> find(net::Loop& loop, std::string id, RecordKind kind,
                                                 bool take = false);
 
+  // Resumes on `loop` when all that was given before is on disk; false where it could not be
+  // written or nobody answered in time.
+  net::Task<bool> flush(net::Loop& loop);
+
   // Writes what was given and ends; later letters are refused. Before the loops that wait in find()
   // are destroyed. The destructor does it too.
   void stop();
@@ -122,7 +126,10 @@ class Keeper {
     bool take;
     std::function<void(Found)> done;
   };
-  using Letter = std::variant<Pin, Unpin, Record, Remove, Find>;
+  struct Flush {
+    std::function<void(bool)> done;
+  };
+  using Letter = std::variant<Pin, Unpin, Record, Remove, Find, Flush>;
 
   Keeper(Options options, const Clock& clock);
   bool give(Letter letter, size_t bytes);

@@ -50,6 +50,16 @@ class KeeperTest : public testing::TestWithParam<bool> {
   std::unique_ptr<Keeper> keeper_;
 };
 
+TEST_P(KeeperTest, WhatWasFlushedIsOnDisk) {
+  ASSERT_TRUE(keeper_->keep(record("resp_1", "hello")));
+  EXPECT_TRUE(net::run_task(loop_, keeper_->flush(loop_)));
+  auto shelf = Shelf::open(directory_.path() + "/state.db");
+  ASSERT_TRUE(shelf);
+  const auto found = shelf->find("resp_1", RecordKind::response);
+  ASSERT_TRUE(found && *found);
+  EXPECT_EQ((*found)->body, "hello");
+}
+
 TEST_P(KeeperTest, WhatIsKeptIsFoundAtOnceAndAfterARestart) {
   EXPECT_EQ(find("resp_1"), std::nullopt);
   ASSERT_TRUE(keeper_->keep(record("resp_1", "hello")));

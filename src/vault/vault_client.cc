@@ -2,11 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <mutex>
 #include <optional>
 
 #include "base/encoding.h"
 #include "base/json/document.h"
 #include "http/client.h"
+#include "net/dial_policy.h"
 #include "net/loop.h"
 #include "net/resolver.h"
 #include "net/timer.h"
@@ -59,6 +61,31 @@ net::Task<void> ask(net::Loop& loop, http::Client& client, const http::Origin& o
   loop.stop();
 }
 
+// A Vault that did not answer is not asked again at once: a configuration with many references
+// waits for it once, not once for each.
+class Away {
+ public:
+  bool is(const std::string& url, Nanoseconds now) {
+    const std::lock_guard lock(mutex_);
+    return url == url_ && now < until_;
+  }
+  void note(const std::string& url, Nanoseconds now) {
+    const std::lock_guard lock(mutex_);
+    url_ = url;
+    until_ = now + kVaultTimeout;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::string url_;
+  Nanoseconds until_{0};
+};
+
+Away& away() {
+  static Away one;
+  return one;
+}
+
 }  // namespace
 
 Result<Secret> ask_vault(const VaultAddress& vault, std::string_view method, std::string_view path,
@@ -78,10 +105,14 @@ Result<Secret> ask_vault(const VaultAddress& vault, std::string_view method, std
   if (!body.empty()) head += "content-type: application/json\r\n";
 
   SystemClock clock;
+  if (away().is(vault.url, clock.monotonic())) {
+    return fail(ErrorCode::timeout,
+                fmt::format("Vault at {}: it did not answer a moment ago", origin.to_text()));
+  }
   net::Loop loop(clock);
   WEIR_TRY(const auto resolver, net::CaresResolver::create(loop));
   WEIR_TRY(const auto tls, net::TlsClientContext::create({.ca_file = vault.ca_file}));
-  net::SystemDialer dialer(loop, *resolver, *tls);
+  net::SystemDialer dialer(loop, *resolver, *tls, net::inside_addresses());
   Asked asked;
   {
     http::Client client(loop, dialer);
@@ -93,6 +124,7 @@ Result<Secret> ask_vault(const VaultAddress& vault, std::string_view method, std
   if (!asked.answer) return fail(ErrorCode::unavailable, "Vault was not asked");
   if (!*asked.answer) {
     const Error& error = asked.answer->error();
+    if (error.code() == ErrorCode::timeout) away().note(vault.url, clock.monotonic());
     return fail(error.code(),
                 fmt::format("Vault at {}: {}: {}", origin.to_text(), path, error.message()));
   }

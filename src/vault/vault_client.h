@@ -1,6 +1,7 @@
 // HashiCorp Vault over its HTTP API, as far as Weir asks it: one request, one JSON answer. Blocks
 // its thread on a loop of its own, for kVaultTimeout at most, so it is for start, reload and the
-// shell, never for a worker. Answers up to 1 MiB.
+// shell, never for a worker; after a time-out the next calls within kVaultTimeout fail at once.
+// Answers up to 1 MiB.
 #pragma once
 
 #include <string>

@@ -218,6 +218,122 @@ def a_locked_file_stops_no_traffic():
         equal(readyz(weir), [], "afterwards")
 
 
+# Loaded before the C library: below WEIR_READ_ONLY_DIR every change fails as on a file system that
+# went read-only, while the file WEIR_READ_ONLY_FLAG is there.
+READ_ONLY = r"""
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static int below(const char *path) {
+  const char *dir = getenv("WEIR_READ_ONLY_DIR");
+  return dir && path && !strncmp(path, dir, strlen(dir)) &&
+         access(getenv("WEIR_READ_ONLY_FLAG"), F_OK) == 0;
+}
+static int fd_below(int fd) {
+  char link[64], path[PATH_MAX];
+  snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+  ssize_t size = readlink(link, path, sizeof path - 1);
+  if (size <= 0) return 0;
+  path[size] = 0;
+  return below(path);
+}
+#define NEXT(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
+#define REFUSE(condition) if (condition) { errno = EROFS; return -1; }
+#define WRITES(flags) (((flags) & O_ACCMODE) != O_RDONLY || ((flags) & O_CREAT))
+int open(const char *path, int flags, ...) {
+  va_list rest; va_start(rest, flags); int mode = va_arg(rest, int); va_end(rest);
+  REFUSE(WRITES(flags) && below(path));
+  return NEXT(open)(path, flags, mode);
+}
+int open64(const char *path, int flags, ...) {
+  va_list rest; va_start(rest, flags); int mode = va_arg(rest, int); va_end(rest);
+  REFUSE(WRITES(flags) && below(path));
+  return NEXT(open64)(path, flags, mode);
+}
+ssize_t write(int fd, const void *b, size_t n) { REFUSE(fd_below(fd)); return NEXT(write)(fd, b, n); }
+ssize_t pwrite(int fd, const void *b, size_t n, off_t at) { REFUSE(fd_below(fd)); return NEXT(pwrite)(fd, b, n, at); }
+ssize_t pwrite64(int fd, const void *b, size_t n, off64_t at) { REFUSE(fd_below(fd)); return NEXT(pwrite64)(fd, b, n, at); }
+int ftruncate(int fd, off_t n) { REFUSE(fd_below(fd)); return NEXT(ftruncate)(fd, n); }
+int ftruncate64(int fd, off64_t n) { REFUSE(fd_below(fd)); return NEXT(ftruncate64)(fd, n); }
+int unlink(const char *path) { REFUSE(below(path)); return NEXT(unlink)(path); }
+int rename(const char *from, const char *to) { REFUSE(below(to)); return NEXT(rename)(from, to); }
+"""
+
+
+@test
+def a_data_folder_that_goes_read_only_stops_no_traffic():
+    compiler = shutil.which("cc") or shutil.which("clang-19")
+    if not compiler:
+        raise Skip("there is no C compiler to make the fault with")
+    folder = work_folder()
+    (folder / "fault.c").write_text(READ_ONLY)
+    subprocess.run([compiler, "-shared", "-fPIC", "-o", folder / "fault.so", folder / "fault.c",
+                    "-ldl"], check=True)
+    flag = folder / "read-only"
+    environment = {"LD_PRELOAD": str(folder / "fault.so"), "WEIR_READ_ONLY_FLAG": str(flag),
+                   "WEIR_READ_ONLY_DIR": str(folder / "data")}
+    with Upstream() as upstream, Weir(config(upstream), folder=folder, errors=PROBLEM_EVENTS,
+                                      environment=environment) as weir:
+        def rows():
+            return sum(query(path, "SELECT count(*) FROM request")[0][0]
+                       for path in weir.databases())
+        made = weir.admin("POST", "/api/v1/keys", {"name": "before"}).json()
+        ask_many(weir, 20)
+        eventually(lambda: rows() == 20, "the first rows")
+        flag.touch()
+        ask_many(weir, 40)
+        equal(ask_chat(weir, key=made["key"]).status, 200, "a made key")
+        check_reported(weir)
+        equal(readyz(weir), ["ledger"], "what a load balancer can see")
+        refused = weir.admin("POST", "/api/v1/keys", {"name": "meanwhile"})
+        check(refused.status >= 500 and "key" not in refused.json(), f"a key: {refused}")
+        flag.unlink()
+        check_recovered(weir, rows, 61)
+        equal(readyz(weir), [], "afterwards")
+        equal(weir.admin("POST", "/api/v1/keys", {"name": "later"}).status, 201, "a key again")
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@test
+def a_file_system_that_the_kernel_gave_up_stops_no_traffic():
+    """As after an error of the device: the kernel makes it read-only for good."""
+    folder = work_folder()
+    disk = Disk(folder, 1)
+    image = folder / "image"
+    with open(image, "wb") as file:
+        file.truncate(64 << 20)
+    mount = f"mount -o loop {image} {disk.at}"
+    probe = shutil.which("mkfs.ext4") and subprocess.run(
+        ["unshare", "-m", "sh", "-c", f"mkfs.ext4 -q -F {image} && {mount}"], capture_output=True,
+        check=False)
+    if not probe or probe.returncode != 0:
+        raise Skip("this machine does not mount an image of ext4")
+    wrapper = ["unshare", "-m", "sh", "-c", f'{mount} && exec "$@"', "sh"]
+    with Upstream() as upstream:
+        made = {**config(upstream), "data_dir": str(disk.at / "data")}
+        weir = Weir(made, folder=folder, wrapper=wrapper, errors=PROBLEM_EVENTS)
+        try:
+            ask_many(weir, 20)
+            eventually(lambda: weir.metrics()["weir_ledger_rows_spooled"] == 0, "the first rows")
+            subprocess.run(["nsenter", "-t", str(weir.pid), "-m", "mount", "-o", "remount,abort",
+                            str(disk.at)], check=True)
+            ask_many(weir, 100)
+            check_reported(weir)
+            equal(readyz(weir), ["ledger"], "what a load balancer can see")
+            equal(weir.metrics()["weir_ledger_rows_dropped_total"], 0, "rows dropped")
+        finally:
+            weir.kill()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
 @test
 def a_disk_that_cannot_be_written_at_the_start_is_said():
     for name, prepare in [("full", "dd if=/dev/zero of={at}/filler bs=4k 2>/dev/null"),

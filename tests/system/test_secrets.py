@@ -2,11 +2,18 @@
 """After everything that can happen: no key, token, prompt or answer in any file, log line or
 metric. Captured messages are the exception, in the captures' file alone and compressed."""
 
+import http.server
 import json
+import os
+import pathlib
+import signal
 import subprocess
+import threading
+import urllib.parse
 
-from harness import (ADMIN_TOKEN, CLIENT_KEY, PROVIDER_KEY, WEIR, Stream, Weir, ask, ask_chat,
-                     chat, check, config, dialects, equal, eventually, main, query, raw, test)
+from harness import (ADMIN_TOKEN, CLIENT_KEY, PROVIDER_KEY, WEIR, Skip, Stream, Weir, ask,
+                     ask_chat, chat, check, config, dialects, equal, eventually, main, query, raw,
+                     test, work_folder)
 from upstream import Upstream
 
 PROMPT = "zebra-prompt-5b1d90c3"
@@ -148,6 +155,136 @@ def nothing_is_left_behind():
             search([("the log", weir.log_text().encode())], secrets + texts)
             check("attempt_failed" in weir.log_text(), "the log is that of this run")
             check(not weir.databases("captures-"), "captures although none was switched on")
+
+
+OIDC_SECRET = "oidc-zebra-secret-4b7e90c1"
+WEBHOOK_SECRET = "webhook-zebra-secret-8d3f1a26"
+PASSWORD = "zebra correct horse 5519"
+
+
+class Outside:
+    """An identity provider that refuses every code, quoting what it was sent, and a receiver of
+    alerts."""
+
+    def __init__(self):
+        outer = self
+        self.alerts, self.redeemed = [], []
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def answer(self, status, body):
+                data = json.dumps(body).encode()
+                self.send_response(status)
+                self.send_header("content-length", str(len(data)))
+                self.end_headers()
+                self.wfile.write(data)
+
+            def handle_any(self):
+                body = self.rfile.read(int(self.headers.get("content-length", 0)))
+                if self.path == "/.well-known/openid-configuration":
+                    return self.answer(200, {
+                        "issuer": outer.url, "authorization_endpoint": outer.url + "/authorize",
+                        "token_endpoint": outer.url + "/token", "jwks_uri": outer.url + "/keys",
+                        "token_endpoint_auth_methods_supported": ["client_secret_post"]})
+                if self.path == "/token":
+                    outer.redeemed.append(body.decode())
+                    return self.answer(400, {"error": f"you sent {body.decode()}"})
+                outer.alerts.append(dict(self.headers))
+                return self.answer(200, {})
+
+            do_GET = do_POST = handle_any
+
+            def log_message(self, *_):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+@test
+def of_people_and_of_what_is_told_outside_nothing_is_left_behind():
+    with Upstream() as upstream, Outside() as outside:
+        made = config(upstream, log={"level": "debug"}, admin={"oidc": {
+            "issuer": outside.url, "client_id": "weir", "client_secret": OIDC_SECRET,
+            "roles": {"people": "viewer"}}},
+            alerts={"webhook": {"url": outside.url + "/alerts", "secret": WEBHOOK_SECRET}})
+        made["keys"][0]["budgets"] = [{"usd": "0.000000001", "per": "total"}]
+        with Weir(made) as weir:
+            user = weir.admin("POST", "/api/v1/users", {"name": "ada", "roles": ["admin"],
+                                                        "password": PASSWORD})
+            equal(user.status, 201, user.text())
+            signed_in = weir.admin("POST", "/api/v1/sign_in", {"name": "ada", "password": PASSWORD},
+                                   token=None)
+            equal(signed_in.status, 200, signed_in.text())
+            cookie = signed_in.headers["set-cookie"].split(";")[0]
+            by_cookie = {"cookie": cookie, "x-weir-csrf": signed_in.json()["csrf"]}
+            token = weir.admin("POST", "/api/v1/me/tokens", {"name": "ci"}, token=None,
+                               headers=by_cookie).json()["token"]
+            equal(weir.admin("GET", "/api/v1/keys", token=token).status, 200, "by the token")
+            weir.admin("POST", "/api/v1/sign_in", {"name": "ada", "password": PASSWORD + "x"},
+                       token=None)
+            start = weir.admin("GET", "/api/v1/oidc/start", token=None)
+            equal(start.status, 303, start.text())
+            away = urllib.parse.parse_qs(urllib.parse.urlparse(start.headers["location"]).query)
+            oidc_cookie = start.headers["set-cookie"].split(";")[0]
+            code = "zebra-code-31aa7c02"
+            back = weir.admin("GET", f"/api/v1/oidc/callback?state={away['state'][0]}&code={code}",
+                              token=None, headers={"cookie": oidc_cookie})
+            equal(back.status, 403, back.text())
+            check(outside.redeemed and OIDC_SECRET in outside.redeemed[0], "the secret was used")
+            ask_chat(weir)
+            eventually(lambda: outside.alerts, "the alert")
+            check("x-weir-signature" in {name.lower() for name in outside.alerts[0]},
+                  outside.alerts[0])
+            secrets = [OIDC_SECRET, WEBHOOK_SECRET, PASSWORD, token, code, ADMIN_TOKEN, CLIENT_KEY,
+                       cookie.split("=", 1)[1], oidc_cookie.split("=", 1)[1],
+                       signed_in.json()["csrf"], away["state"][0]]
+            shown = [("/api/v1/users", weir.admin("GET", "/api/v1/users").text()),
+                     ("/api/v1/audit", weir.admin("GET", "/api/v1/audit?limit=1000").text()),
+                     ("/api/v1/me/tokens", weir.admin("GET", "/api/v1/me/tokens", token=token)
+                      .text()), ("the callback", back.text()), *views(weir)]
+            search([(path, text.encode()) for path, text in shown], secrets)
+            weir.stop()
+            files = [path for path in weir.data.rglob("*") if path.is_file()]
+            search([(path.name, path.read_bytes()) for path in files], secrets)
+            search([("the log", weir.log_text().encode())], secrets)
+            check("oidc_sign_in_failed" in weir.log_text(), "the log is that of this run")
+
+
+def crashed(arguments):
+    """The dumps that a crash leaves, with the files of the run."""
+    folder = work_folder()
+    wrapper = ["sh", "-c", f'ulimit -c unlimited; cd {folder}; exec "$@" {arguments}', "sh"]
+    with Upstream() as upstream:
+        with Weir(config(upstream), folder=folder, wrapper=wrapper) as weir:
+            equal(ask_chat(weir).status, 200, "before the crash")
+            weir.killed = True
+            os.kill(weir.pid, signal.SIGABRT)
+            equal(weir.wait(), -signal.SIGABRT, "how it ended")
+    return [path for path in folder.glob("core*") if path.stat().st_size > 0]
+
+
+@test
+def a_crash_leaves_no_dump():
+    pattern = pathlib.Path("/proc/sys/kernel/core_pattern").read_text().strip()
+    if pattern.startswith(("|", "/")) or not pattern.startswith("core"):
+        raise Skip(f"this machine writes dumps elsewhere: {pattern}")
+    equal(crashed(""), [], "dumps")
+    # What is searched for here would be found: with --core-dumps it is.
+    dumps = crashed("--core-dumps")
+    if not dumps:
+        raise Skip("this machine writes no dumps at all")
+    check(any(PROVIDER_KEY.encode() in path.read_bytes() for path in dumps),
+          "a dump that was asked for holds the credentials")
+    for path in dumps:
+        path.unlink()
 
 
 @test

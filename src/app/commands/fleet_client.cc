@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/json/document.h"
 #include "http/client.h"
+#include "net/dial_policy.h"
 #include "net/dialer.h"
 #include "net/loop.h"
 #include "net/resolver.h"
@@ -38,7 +39,8 @@ class FleetClient::Impl {
   Result<void> open() {
     WEIR_TRY(resolver_, net::CaresResolver::create(loop_));
     WEIR_TRY(tls_, net::TlsClientContext::create({.system_roots = origin_.tls}));
-    dialer_ = std::make_unique<net::SystemDialer>(loop_, *resolver_, *tls_);
+    dialer_ =
+        std::make_unique<net::SystemDialer>(loop_, *resolver_, *tls_, net::inside_addresses());
     client_ = std::make_unique<http::Client>(loop_, *dialer_);
     return {};
   }

@@ -17,6 +17,7 @@
 #include "fleet/node.h"
 #include "fleet/publishers.h"
 #include "http/client.h"
+#include "net/dial_policy.h"
 #include "net/dialer.h"
 #include "net/loop.h"
 #include "net/resolver.h"
@@ -118,7 +119,8 @@ struct Outgoing {
     Outgoing out;
     WEIR_TRY(out.resolver, net::CaresResolver::create(loop));
     WEIR_TRY(out.tls, net::TlsClientContext::create());
-    out.dialer = std::make_unique<net::SystemDialer>(loop, *out.resolver, *out.tls);
+    out.dialer =
+        std::make_unique<net::SystemDialer>(loop, *out.resolver, *out.tls, net::inside_addresses());
     out.client = std::make_unique<http::Client>(loop, *out.dialer);
     return out;
   }

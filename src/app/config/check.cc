@@ -84,9 +84,11 @@ void check_listeners(const Config& config, Reader& reader) {
       }
     }
   }
-  if (config.admin.token.empty() && !admin.is_loopback()) {
+  const bool signs_in = config.admin.oidc && !config.admin.public_url.empty();
+  if (config.admin.token.empty() && !signs_in && !admin.is_loopback()) {
     reader.problem_at(ProblemCode::conflict, "admin.listen",
-                      "others can reach this address, so admin.token is required");
+                      "others can reach this address, so admin.token is required, or admin.oidc "
+                      "with admin.public_url");
   }
   if (config.server.tls) {
     for (const auto& [field, path] : {std::pair{"certificate", &config.server.tls->certificate},

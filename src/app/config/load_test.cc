@@ -259,6 +259,10 @@ const std::vector<Broken>& broken_files() {
        "server.trusted_proxies"},
       {"open admin without token", "admin:\n  listen: \"0.0.0.0:8081\"\n", ProblemCode::conflict, 2,
        "admin.listen"},
+      {"open admin that signs people in, and nowhere to send them back to",
+       "admin:\n  listen: \"0.0.0.0:8081\"\n  oidc: {issuer: \"https://id.example.com\", "
+       "client_id: weir, roles: {a: admin}}\n",
+       ProblemCode::conflict, 2, "admin.listen"},
       {"timeout that never fires",
        ACCOUNT "models:\n- name: m\n  deployments: [{account: a}]\n"
                "  timeouts: {first_token: 2m, total: 1m}\n",
@@ -483,6 +487,16 @@ TEST(ConfigLoad, SubstitutesVariables) {
     EXPECT_EQ(valid("data_dir: " + std::string(c.written) + "\n", surroundings).data_dir, c.read);
   }
   EXPECT_EQ(valid("server: { workers: \"${N}\" }\n", surroundings).server.workers, 3U);
+}
+
+TEST(ConfigLoad, AnOpenAdminListenerMaySignPeopleInInsteadOfATokenOfItsOwn) {
+  const Surroundings nothing;
+  EXPECT_EQ(
+      valid("admin:\n  listen: \"0.0.0.0:8081\"\n  public_url: https://weir.example.com\n"
+            "  oidc: {issuer: \"https://id.example.com\", client_id: weir, roles: {a: admin}}\n",
+            nothing)
+          .admin.public_url,
+      "https://weir.example.com");
 }
 
 TEST(ConfigLoad, ReadsSecretsFromFiles) {

@@ -111,6 +111,11 @@ void CatalogueModel::refuse(std::string why) {
   if (why_.empty()) why_ = std::move(why);
 }
 
+void CatalogueModel::max_output(const json::Value& value) {
+  const auto tokens = value.as_int64();
+  if (tokens && *tokens > 0 && *tokens <= PriceRow::kMaxOutputMost) max_output_ = *tokens;
+}
+
 void CatalogueModel::finish(int64_t valid_from_ms, Catalogue& catalogue, int64_t regional_ppm) {
   if (!is_plain(model_)) refuse("the name is no name of a model");
   std::vector<PriceRow> rows;
@@ -122,6 +127,7 @@ void CatalogueModel::finish(int64_t valid_from_ms, Catalogue& catalogue, int64_t
     row.service_tier = name;
     row.valid_from_ms = valid_from_ms;
     row.nano_per_tool_call = tier.nano_per_tool_call;
+    row.max_output = max_output_;
     row.source = source_;
     std::erase_if(row.source, [](char c) { return c == ',' || c == '\n' || c == '\r'; });
     if (row.source.empty()) row.source = "catalogue";

@@ -66,6 +66,8 @@ class CatalogueModel {
   void rate(std::string_view tier, int64_t above, UsageClass usage_class, const json::Value& value,
             int exponent);
   void rate_like(std::string_view tier, UsageClass usage_class, UsageClass like);
+  // Tokens of one answer; a value that is none is as good as a missing one.
+  void max_output(const json::Value& value);
   void tool_call(std::string_view tier, const json::Value& value, int exponent);
   void refuse(std::string why);
   bool has_tokens() const { return !tiers_.empty(); }
@@ -79,6 +81,7 @@ class CatalogueModel {
     std::optional<int64_t> nano_per_tool_call;
   };
   std::string provider_, model_, source_, why_;
+  std::optional<int64_t> max_output_;
   std::map<std::string, Tier, std::less<>> tiers_;
 };
 

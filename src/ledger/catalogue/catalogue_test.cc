@@ -266,13 +266,15 @@ TEST(PriceFile, StandsBetweenOverridesAndTheShippedBookAndIsWrittenAsItIsRead) {
   const PriceComparison compared =
       compare_prices(shipped, read(CatalogueKind::models_dev, R"({"openai": {"models":
         {"m": {"cost": {"input": 1.25, "output": 10, "tiers": [{"tier": {"size": 1000},
-        "input": 2.5, "output": 15}]}}}}})"),
+        "input": 2.5, "output": 15}]}, "limit": {"output": 4321}}}}})"),
                      kDay);
   ASSERT_EQ(compared.differences.size(), 1u);
+  EXPECT_EQ(compared.differences[0].row.max_output, 4321);
   const std::string text = to_price_csv({&compared.differences[0].row, 1});
   const auto rows = parse_price_csv(text, "file");
   ASSERT_TRUE(rows) << rows.error().message();
   EXPECT_EQ(to_price_csv(*rows), text);
+  EXPECT_EQ((*rows)[0].max_output, 4321);
   std::vector<PriceRow> base(shipped.rows().begin(), shipped.rows().end());
   PriceRow override = base[0];
   override.id = "config/m";

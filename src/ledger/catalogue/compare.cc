@@ -101,6 +101,7 @@ PriceDifference difference_of(const PriceRow& book, const PriceRow& row) {
   if (row.nano_per_tool_call && row.nano_per_tool_call != book.nano_per_tool_call) {
     made.changes.push_back({"tool_call", 0, book.nano_per_tool_call, *row.nano_per_tool_call});
   }
+  if (!row.max_output) made.row.max_output = book.max_output;
   if (!row.nano_per_tool_call) made.row.nano_per_tool_call = book.nano_per_tool_call;
   for (const MeterChange& change : made.changes) {
     if (made.suspicious.empty()) made.suspicious = jump_of(change);

@@ -164,6 +164,7 @@ void read_model(const Origin& origin, const json::Value& entry, const CatalogueQ
     }
     model.tool_call(tier, search, kNanoApiece);
   }
+  model.max_output(entry["max_output_tokens"]);
   int64_t regional_ppm = 1'000'000;
   const json::Value& uplift = entry["regional_endpoint_uplift_multiplier"];
   if (uplift.exists() && !uplift.is_null()) {

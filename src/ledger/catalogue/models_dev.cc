@@ -83,6 +83,7 @@ void read_model(const std::string& provider, const std::string& name, const json
       model.rate_like(tier, UsageClass::input_image, UsageClass::input);
     }
   }
+  model.max_output(entry["limit"]["output"]);
   model.finish(query.valid_from_ms, catalogue);
 }
 

@@ -28,12 +28,19 @@ constexpr ShippedPrices kFiles[] = {
 #include "ledger/prices/others.inc"
     },
 };
+constexpr std::string_view kOutputLimits =
+#include "ledger/prices/output_limits.inc"
+    ;
 // clang-format on
 
 }  // namespace
 
 std::span<const ShippedPrices> shipped_prices() {
   return kFiles;
+}
+
+std::string_view shipped_output_limits() {
+  return kOutputLimits;
 }
 
 }  // namespace weir::ledger

@@ -12,5 +12,7 @@ struct ShippedPrices {
 };
 
 std::span<const ShippedPrices> shipped_prices();
+// Lines of provider, model and the most tokens of one answer.
+std::string_view shipped_output_limits();
 
 }  // namespace weir::ledger
