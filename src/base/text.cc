@@ -33,41 +33,6 @@ std::string to_lower(std::string_view text) {
   return lower;
 }
 
-namespace {
-
-// Eight bytes with A-Z folded to a-z, all at once.
-uint64_t folded_word(const char* text) {
-  constexpr uint64_t kOnes = 0x0101010101010101ULL;
-  uint64_t word;
-  std::memcpy(&word, text, sizeof word);
-  const uint64_t low = word & (kOnes * 0x7F);
-  const uint64_t from_a = low + kOnes * (0x80 - 'A');
-  const uint64_t behind_z = low + kOnes * (0x80 - 'Z' - 1);
-  const uint64_t upper = (from_a ^ behind_z) & ~word & (kOnes * 0x80);
-  return word | upper >> 2;
-}
-
-}  // namespace
-
-bool equals_ignore_case(std::string_view a, std::string_view b) {
-  if (a.size() != b.size()) return false;
-  const char* x = a.data();
-  const char* y = b.data();
-  size_t left = a.size();
-  if (left >= 8) {
-    for (; left > 8; left -= 8, x += 8, y += 8) {
-      if (folded_word(x) != folded_word(y)) return false;
-    }
-    x -= 8 - left;  // the last eight, which may overlap those before
-    y -= 8 - left;
-    return folded_word(x) == folded_word(y);
-  }
-  for (; left > 0; --left, ++x, ++y) {
-    if (ascii_lower(*x) != ascii_lower(*y)) return false;
-  }
-  return true;
-}
-
 bool starts_with_ignore_case(std::string_view text, std::string_view prefix) {
   return equals_ignore_case(text.substr(0, prefix.size()), prefix);
 }

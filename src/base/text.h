@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <cstring>
 #include <initializer_list>
 #include <optional>
 #include <span>
@@ -17,7 +18,8 @@ inline char ascii_lower(char c) {
   return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
 }
 std::string to_lower(std::string_view text);
-bool equals_ignore_case(std::string_view a, std::string_view b);
+// Inline, as header fields are looked up by it, many times a request.
+inline bool equals_ignore_case(std::string_view a, std::string_view b);
 bool starts_with_ignore_case(std::string_view text, std::string_view prefix);
 // Negative, zero or positive, as std::string_view::compare.
 int compare_ignore_case(std::string_view a, std::string_view b);
@@ -43,6 +45,41 @@ std::optional<std::string_view> nearest(std::string_view name,
 inline std::optional<std::string_view> nearest(std::string_view name,
                                                std::initializer_list<std::string_view> candidates) {
   return nearest(name, std::span(candidates.begin(), candidates.size()));
+}
+
+namespace text_detail {
+
+// Eight bytes with A-Z folded to a-z, all at once.
+inline uint64_t folded_word(const char* text) {
+  constexpr uint64_t kOnes = 0x0101010101010101ULL;
+  uint64_t word;
+  std::memcpy(&word, text, sizeof word);
+  const uint64_t low = word & (kOnes * 0x7F);
+  const uint64_t from_a = low + kOnes * (0x80 - 'A');
+  const uint64_t behind_z = low + kOnes * (0x80 - 'Z' - 1);
+  const uint64_t upper = (from_a ^ behind_z) & ~word & (kOnes * 0x80);
+  return word | upper >> 2;
+}
+
+}  // namespace text_detail
+
+inline bool equals_ignore_case(std::string_view a, std::string_view b) {
+  if (a.size() != b.size()) return false;
+  const char* x = a.data();
+  const char* y = b.data();
+  size_t left = a.size();
+  if (left >= 8) {
+    for (; left > 8; left -= 8, x += 8, y += 8) {
+      if (text_detail::folded_word(x) != text_detail::folded_word(y)) return false;
+    }
+    x -= 8 - left;  // the last eight, which may overlap those before
+    y -= 8 - left;
+    return text_detail::folded_word(x) == text_detail::folded_word(y);
+  }
+  for (; left > 0; --left, ++x, ++y) {
+    if (ascii_lower(*x) != ascii_lower(*y)) return false;
+  }
+  return true;
 }
 
 }  // namespace weir

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 
 #include "base/date.h"
 #include "base/json/writer.h"
@@ -15,12 +16,10 @@ using dialect::Dialect;
 
 constexpr size_t kDroppedBytesMax = 1024;
 
-// OpenAI's form of a reset: "0s", "350ms", "6m0s".
-std::string openai_duration(Nanoseconds duration) {
-  const int64_t ms = std::chrono::ceil<Milliseconds>(duration).count();
-  if (ms == 0) return "0s";
-  if (ms < 1000) return std::to_string(ms) + "ms";
-  const int64_t seconds = (ms + 999) / 1000;
+// OpenAI's form of a reset: "350ms", "6m0s".
+std::string openai_duration(Milliseconds duration) {
+  if (duration.count() < 1000) return std::to_string(duration.count()) + "ms";
+  const int64_t seconds = (duration.count() + 999) / 1000;
   if (seconds < 60) return fmt::format("{}s", seconds);
   if (seconds < 3600) return fmt::format("{}m{}s", seconds / 60, seconds % 60);
   return fmt::format("{}h{}m{}s", seconds / 3600, seconds / 60 % 60, seconds % 60);
@@ -42,26 +41,27 @@ constexpr LimitNames kAnthropicTokens = {"anthropic-ratelimit-tokens-limit",
                                          "anthropic-ratelimit-tokens-reset"};
 
 void add_limit(const Exchange& x, const LimitNames& names, const ledger::LimitAnswer& answer,
-               http::HeaderMap& headers) {
+               http::AnswerFields& fields) {
   if (answer.limit <= 0) return;
-  headers.set(names.limit, fmt::format_int(answer.limit).c_str());
-  headers.set(names.remaining, fmt::format_int(std::max<int64_t>(answer.remaining, 0)).c_str());
+  fields.add_number(names.limit, answer.limit);
+  fields.add_number(names.remaining, std::max<int64_t>(answer.remaining, 0));
+  const Milliseconds reset = std::chrono::ceil<Milliseconds>(answer.reset_after);
   if (x.route.error_dialect == Dialect::anthropic_messages) {
-    headers.set(
-        names.reset,
-        rfc3339(x.start_ms + std::chrono::ceil<Milliseconds>(answer.reset_after).count() + 999));
-    return;
+    fields.add_copy(names.reset, rfc3339(x.start_ms + reset.count() + 999));
+  } else if (reset.count() == 0) {
+    fields.add_checked(names.reset, "0s");
+  } else {
+    fields.add_copy(names.reset, openai_duration(reset));
   }
-  headers.set(names.reset, openai_duration(answer.reset_after));
 }
 
-// The part of a text that may stand in a header field.
-std::string header_text(std::string_view text) {
+// A name of the configuration, or the part of it that may stand in a header field.
+void add_name(http::AnswerFields& fields, std::string_view name, std::string_view text) {
+  const auto fits = [](char c) { return c >= ' ' && c < '\x7f'; };
+  if (std::ranges::all_of(text, fits)) return fields.add_checked(name, text);
   std::string clean;
-  for (const char c : text) {
-    if (c >= ' ' && c < '\x7f') clean += c;
-  }
-  return clean;
+  std::ranges::copy_if(text, std::back_inserter(clean), fits);
+  fields.add_copy(name, std::move(clean));
 }
 
 void write_model(json::Writer& w, const Exchange& x, const Model& model) {
@@ -128,47 +128,48 @@ bool refuse(Exchange& x, dialect::ApiErrorType type, int status, std::string cod
   return false;
 }
 
-void add_weir_headers(const Exchange& x, http::HeaderMap& headers) {
-  headers.set("x-weir-request-id", x.id_text);
+void add_weir_headers(const Exchange& x, http::AnswerFields& fields) {
+  fields.add_checked("x-weir-request-id", x.id_text);
   // The SDKs show these as the request's id.
   const std::string_view vendor_id =
       x.route.error_dialect == Dialect::anthropic_messages ? "request-id" : "x-request-id";
-  if (!headers.find(vendor_id)) headers.add(vendor_id, x.id_text);
-  headers.set("x-weir-config", fmt::format_int(x.snapshot->generation).c_str());
-  if (x.serving != nullptr) headers.set("x-weir-model", header_text(x.serving->name));
-  if (x.deployment != nullptr) headers.set("x-weir-deployment", header_text(x.deployment->name));
-  if (x.asked != nullptr)
-    headers.set("x-weir-attempts", fmt::format_int(x.attempts.size()).c_str());
+  if (!fields.has(vendor_id)) fields.add_checked(vendor_id, x.id_text);
+  fields.add_number("x-weir-config", static_cast<int64_t>(x.snapshot->generation));
+  if (x.serving != nullptr) add_name(fields, "x-weir-model", x.serving->name);
+  if (x.deployment != nullptr) add_name(fields, "x-weir-deployment", x.deployment->name);
+  if (x.asked != nullptr) {
+    fields.add_number("x-weir-attempts", static_cast<int64_t>(x.attempts.size()));
+  }
   if (x.limited) {
     const bool anthropic = x.route.error_dialect == Dialect::anthropic_messages;
-    add_limit(x, anthropic ? kAnthropicRequests : kOpenAiRequests, x.limits.requests, headers);
-    add_limit(x, anthropic ? kAnthropicTokens : kOpenAiTokens, x.limits.tokens, headers);
+    add_limit(x, anthropic ? kAnthropicRequests : kOpenAiRequests, x.limits.requests, fields);
+    add_limit(x, anthropic ? kAnthropicTokens : kOpenAiTokens, x.limits.tokens, fields);
   }
   if (!x.dropped.empty()) {
-    headers.set(
-        "x-weir-dropped",
-        header_text(fmt::format("{}", fmt::join(x.dropped, ", "))).substr(0, kDroppedBytesMax));
+    add_name(
+        fields, "x-weir-dropped",
+        fields.keep(fmt::format("{}", fmt::join(x.dropped, ", ")).substr(0, kDroppedBytesMax)));
   }
 }
 
 net::Task<void> answer_error(Exchange& x) {
   if (!x.error) refuse(x, dialect::ApiErrorType::server, 500, "internal", "Weir failed.");
-  http::HeaderMap fields;
+  http::AnswerFields fields;
   if (x.retry_after) {
     const int64_t ms = std::max<int64_t>(x.retry_after->count(), 1);
-    fields.set("retry-after", fmt::to_string((ms + 999) / 1000));
-    fields.set("retry-after-ms", fmt::to_string(ms));
+    fields.add_number("retry-after", (ms + 999) / 1000);
+    fields.add_number("retry-after-ms", ms);
   }
   std::string body;
   if (x.foreign_error) {
     x.status = x.foreign_error->status;
-    fields.set("content-type", x.foreign_error->content_type.empty()
-                                   ? "application/json"
+    fields.add("content-type", x.foreign_error->content_type.empty()
+                                   ? std::string_view("application/json")
                                    : x.foreign_error->content_type);
     body = std::move(x.foreign_error->body);
   } else {
     x.status = dialect::error_status(x.route.error_dialect, *x.error);
-    fields.set("content-type", "application/json");
+    fields.add_checked("content-type", "application/json");
     body = dialect::write_error(x.route.error_dialect, *x.error, x.id_text);
   }
   // Nobody is there to be told.
@@ -176,18 +177,18 @@ net::Task<void> answer_error(Exchange& x) {
   add_weir_headers(x, fields);
   x.first_byte = x.now();
   x.bytes_out += static_cast<int64_t>(body.size());
-  const http::ResponseHead head{.status = x.status, .reason = {}, .headers = fields.list()};
+  const http::ResponseHead head{.status = x.status, .reason = {}, .headers = fields.take()};
   if (!co_await x.client.respond(head, body)) x.client_gone = true;
 }
 
 net::Task<void> answer_json(Exchange& x, std::string body, int status) {
-  http::HeaderMap fields;
-  fields.set("content-type", "application/json");
+  http::AnswerFields fields;
+  fields.add_checked("content-type", "application/json");
   add_weir_headers(x, fields);
   x.status = status;
   x.first_byte = x.now();
   x.bytes_out += static_cast<int64_t>(body.size());
-  const http::ResponseHead head{.status = status, .reason = {}, .headers = fields.list()};
+  const http::ResponseHead head{.status = status, .reason = {}, .headers = fields.take()};
   if (!co_await x.client.respond(head, body)) x.client_gone = true;
 }
 
@@ -215,15 +216,15 @@ net::Task<void> answer_models(Exchange& x) {
 
 net::Task<void> answer_token_estimate(Exchange& x) {
   const std::string body = count_body(x.route.dialect, x.input_estimate);
-  http::HeaderMap fields;
-  fields.set("content-type", "application/json");
+  http::AnswerFields fields;
+  fields.add_checked("content-type", "application/json");
   // The model's own provider counts no tokens: this is Weir's estimate, and says so.
-  fields.set("x-weir-estimated", "true");
+  fields.add_checked("x-weir-estimated", "true");
   add_weir_headers(x, fields);
   x.status = 200;
   x.first_byte = x.now();
   x.bytes_out += static_cast<int64_t>(body.size());
-  const http::ResponseHead head{.status = 200, .reason = {}, .headers = fields.list()};
+  const http::ResponseHead head{.status = 200, .reason = {}, .headers = fields.take()};
   if (!co_await x.client.respond(head, body)) x.client_gone = true;
 }
 

@@ -250,13 +250,17 @@ Result<void> Outgoing::build_head(const Exchange& x, const provider::Deployment&
   http::HeaderMap fields;
   const http::HeaderList& from = x.client.head().headers;
   for (const std::string_view name : kForwarded) {
-    if (const auto value = from.find(name)) fields.add(name, *value);
+    if (const auto value = from.find(name)) {
+      fields.add({.name = name, .value = *value, .checked = true});
+    }
   }
-  fields.set("accept-encoding", "identity");
+  fields.add({.name = "accept-encoding", .value = "identity", .checked = true});
   if (!x.body.empty() || x.body_streamed) {
     const std::string_view type = from.get("content-type");
-    fields.set("content-type",
-               x.body_is_json || translated_ || type.empty() ? "application/json" : type);
+    const bool json = x.body_is_json || translated_ || type.empty();
+    fields.add({.name = "content-type",
+                .value = json ? std::string_view("application/json") : type,
+                .checked = true});
   }
   if (wants_upgrade(x)) {
     for (const http::Header& header : from) {
@@ -289,8 +293,8 @@ Result<void> Outgoing::build_head(const Exchange& x, const provider::Deployment&
   }
 
   http::RequestBuilder builder(call_.method, target, host);
-  for (size_t i = 0; i < fields.size(); ++i) builder.header(fields[i].name, fields[i].value);
-  head_ = builder.text();
+  for (size_t i = 0; i < fields.size(); ++i) builder.header(fields[i]);
+  head_ = builder.take();
   return {};
 }
 

@@ -77,8 +77,7 @@ bool in_frames(const Relay& r) {
   return r.head.headers.get("content-type").starts_with("application/vnd.amazon.eventstream");
 }
 
-http::HeaderMap answer_headers(const Relay& r, std::string_view content_type) {
-  http::HeaderMap fields;
+void answer_headers(const Relay& r, std::string_view content_type, http::AnswerFields& fields) {
   if (!content_type.empty()) fields.add("content-type", content_type);
   if (!r.outgoing.translated()) {
     const http::HeaderList& from = r.head.headers;
@@ -86,15 +85,15 @@ http::HeaderMap answer_headers(const Relay& r, std::string_view content_type) {
     for (const http::Header& header : from) {
       if (is_kept(header.name) || http::is_connection_field(header.name)) continue;
       if (nominates && from.lists("connection", header.name)) continue;
-      fields.add(header.name, header.value);
+      if (http::iequals(header.name, "cache-control") && fields.has("cache-control")) continue;
+      fields.add(header);
     }
     // The bytes go on as they came.
-    if (const std::string_view coding = r.head.headers.get("content-encoding"); !coding.empty()) {
+    if (const std::string_view coding = from.get("content-encoding"); !coding.empty()) {
       fields.add("content-encoding", coding);
     }
   }
   add_weir_headers(r.x, fields);
-  return fields;
 }
 
 void capture_response(Exchange& x, std::string_view bytes) {
@@ -117,13 +116,15 @@ void note_client_gone(Exchange& x) {
 
 net::Task<bool> begin_stream(Relay& r, std::string_view content_type) {
   Exchange& x = r.x;
-  http::HeaderMap fields = answer_headers(r, content_type);
-  if (content_type.starts_with("text/event-stream")) fields.set("cache-control", "no-cache");
+  http::AnswerFields fields;
+  const bool events = content_type.starts_with("text/event-stream");
+  if (events) fields.add_checked("cache-control", "no-cache");
+  answer_headers(r, content_type, fields);
   x.status = r.head.status;
   x.response_content_type = content_type;
   x.first_byte = x.now();
   x.worker.traffic.began(x.attempts.back().ticket, x.now());
-  const http::ResponseHead head{.status = r.head.status, .reason = {}, .headers = fields.list()};
+  const http::ResponseHead head{.status = r.head.status, .reason = {}, .headers = fields.take()};
   const auto begun = co_await x.client.begin(head);
   if (!begun) note_client_gone(x);
   co_return begun.has_value();

@@ -88,7 +88,7 @@ net::Task<RelayEnd> answer_whole(Relay& r, std::string_view type, std::string_vi
 bool in_frames(const Relay& r);
 
 // The head of the client's answer: what of the provider's may pass, and Weir's own fields.
-http::HeaderMap answer_headers(const Relay& r, std::string_view content_type);
+void answer_headers(const Relay& r, std::string_view content_type, http::AnswerFields& fields);
 // Keeps what capture wants of the answer, within its limit.
 void capture_response(Exchange& x, std::string_view bytes);
 // Begins a streamed answer; false when the client is gone.

@@ -87,16 +87,17 @@ net::Task<RelayEnd> answer_whole(Relay& r, std::string_view type, std::string_vi
   r.timer.cancel();
   // There is nothing left to cancel when the client leaves.
   x.upstream = nullptr;
-  http::HeaderMap fields = answer_headers(r, type);
+  http::AnswerFields fields;
+  answer_headers(r, type, fields);
   if (const ledger::Cost cost = price(x); cost.state == ledger::CostState::final) {
-    fields.set("x-weir-cost-usd", cost.total.to_usd());
+    fields.add_copy("x-weir-cost-usd", cost.total.to_usd());
   }
   x.status = r.head.status;
   x.response_content_type = type;
   x.first_byte = x.now();
   x.bytes_out += static_cast<int64_t>(bytes.size());
   capture_response(x, bytes);
-  const http::ResponseHead head{.status = r.head.status, .reason = {}, .headers = fields.list()};
+  const http::ResponseHead head{.status = r.head.status, .reason = {}, .headers = fields.take()};
   if (!co_await x.client.respond(head, bytes)) x.client_gone = true;
   co_return RelayEnd{};
 }

@@ -73,7 +73,7 @@ net::Task<bool> relay_upgraded(Exchange& x, http::ClientExchange& upstream,
 
 // answer.cc: what Weir says itself.
 // The head's own fields: request id, model, deployment, attempts, generation, rate limits.
-void add_weir_headers(const Exchange& x, http::HeaderMap& headers);
+void add_weir_headers(const Exchange& x, http::AnswerFields& fields);
 net::Task<void> answer_error(Exchange& x);
 net::Task<void> answer_json(Exchange& x, std::string body, int status = 200);
 net::Task<void> answer_models(Exchange& x);

@@ -80,17 +80,17 @@ bool wants_upgrade(const Exchange& x) {
 
 net::Task<bool> relay_upgraded(Exchange& x, http::ClientExchange& upstream,
                                const http::ResponseHead& head) {
-  http::HeaderMap fields;
+  http::AnswerFields fields;
   for (const http::Header& header : head.headers) {
     if (http::iequals(header.name, "upgrade") ||
         (header.name.size() > 14 && http::iequals(header.name.substr(0, 14), "sec-websocket-"))) {
-      fields.add(header.name, header.value);
+      fields.add(fields.keep(std::string(header.name)), fields.keep(std::string(header.value)));
     }
   }
   add_weir_headers(x, fields);
   auto far = upstream.take_upgraded();
   if (!far) co_return false;
-  const http::ResponseHead answer{.status = 101, .reason = {}, .headers = fields.list()};
+  const http::ResponseHead answer{.status = 101, .reason = {}, .headers = fields.take()};
   x.status = 101;
   x.first_byte = x.now();
   auto near = co_await x.client.upgrade(answer);

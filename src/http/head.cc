@@ -244,7 +244,7 @@ Step read_fields(Cursor& at, const HeadLimits& limits, bool is_request, HeaderLi
     }
 
     if (headers.size() == limits.headers) return at.fail(HeadFault::too_many_headers, 431);
-    headers.add(name, value);
+    headers.add({.name = name, .value = value, .checked = true});
     if (const Step step = read_meaning(at, name, value, is_request, meaning); step != Step::go) {
       return step;
     }

@@ -118,12 +118,16 @@ class RequestBuilder {
   // target cannot hold (spaces, controls, '#', non-ASCII) are percent-encoded, so that a name from
   // a request body cannot end the line.
   RequestBuilder(std::string_view method, std::string_view target, std::string_view host);
-  RequestBuilder& header(std::string_view name, std::string_view value);
+  RequestBuilder& header(const Header& field);
+  RequestBuilder& header(std::string_view name, std::string_view value) {
+    return header({.name = name, .value = value});
+  }
   // Every field of a received head but hop-by-hop ones, host and those the caller names.
   RequestBuilder& relay(const HeaderList& from,
                         std::initializer_list<std::string_view> except = {});
   std::string_view method() const { return std::string_view(text_).substr(0, method_size_); }
   std::string_view text() const { return text_; }
+  std::string take() { return std::move(text_); }
   size_t dropped() const { return dropped_; }
 
  private:

@@ -3,6 +3,7 @@
 
 #include "http/chars.h"
 #include "http/head.h"
+#include "http/response_text.h"
 
 namespace weir::http {
 
@@ -170,13 +171,14 @@ RequestBuilder::RequestBuilder(std::string_view method, std::string_view target,
   header("host", host);
 }
 
-RequestBuilder& RequestBuilder::header(std::string_view name, std::string_view value) {
+RequestBuilder& RequestBuilder::header(const Header& field) {
+  const auto [name, value, checked] = field;
   const bool framing = iequals(name, "content-length") || iequals(name, "transfer-encoding");
-  if (framing || !valid_name(name) || !valid_value(value)) {
+  if (framing || (!checked && (!valid_name(name) || !valid_value(value)))) {
     ++dropped_;
     return *this;
   }
-  text_.append(name).append(": ").append(value).append("\r\n");
+  append_field(text_, field);
   return *this;
 }
 
@@ -189,7 +191,7 @@ RequestBuilder& RequestBuilder::relay(const HeaderList& from,
     if (nominates && from.lists("connection", field.name)) continue;
     const bool excepted = std::ranges::any_of(
         except, [&](std::string_view name) { return iequals(name, field.name); });
-    if (!excepted) header(field.name, field.value);
+    if (!excepted) header(field);
   }
   return *this;
 }

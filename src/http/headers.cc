@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 
 #include "http/chars.h"
 
@@ -58,19 +59,27 @@ bool is_hop_by_hop(const HeaderList& head, std::string_view name) {
   return is_connection_field(name) || head.lists("connection", name);
 }
 
-HeaderMap::HeaderMap(const HeaderList& headers) {
-  for (const Header& header : headers) add(header.name, header.value);
+void AnswerFields::add_number(std::string_view name, int64_t value) {
+  if (room_.size() - used_ < 20) return add_copy(name, std::to_string(value));
+  char* const from = room_.data() + used_;
+  char* const end = std::to_chars(from, room_.data() + room_.size(), value).ptr;
+  used_ += static_cast<size_t>(end - from);
+  add_checked(name, {from, static_cast<size_t>(end - from)});
 }
 
-void HeaderMap::add(std::string_view name, std::string_view value) {
-  if (fields_.empty()) {  // of a usual head
+HeaderMap::HeaderMap(const HeaderList& headers) {
+  for (const Header& header : headers) add(header);
+}
+
+void HeaderMap::add(const Header& header) {
+  if (fields_.empty()) {  // of a usual head; an allocator has a short way to up to 1 KiB
     fields_.reserve(24);
-    text_.reserve(1000);  // an allocator has a short way to up to 1 KiB
+    text_.reserve(1000);
   }
   const auto at = static_cast<uint32_t>(text_.size());
-  text_.append(name).append(value);
-  fields_.push_back({at, static_cast<uint32_t>(name.size()),
-                     at + static_cast<uint32_t>(name.size()), static_cast<uint32_t>(value.size())});
+  text_.append(header.name).append(header.value);
+  fields_.push_back({at, static_cast<uint32_t>(header.name.size()),
+                     static_cast<uint32_t>(header.value.size()), header.checked});
 }
 
 void HeaderMap::set(std::string_view name, std::string_view value) {
@@ -91,7 +100,7 @@ void HeaderMap::set(std::string_view name, std::string_view value) {
 size_t HeaderMap::erase(std::string_view name) {
   return std::erase_if(fields_, [&](const Field& field) {
     return field.name_size == name.size() &&
-           equals_ignore_case({text_.data() + field.name_at, field.name_size}, name);
+           equals_ignore_case({text_.data() + field.at, field.name_size}, name);
   });
 }
 
@@ -110,16 +119,15 @@ std::optional<std::string_view> HeaderMap::find(std::string_view name) const {
 
 Header HeaderMap::operator[](size_t index) const {
   const Field& field = fields_[index];
-  return {{text_.data() + field.name_at, field.name_size},
-          {text_.data() + field.value_at, field.value_size}};
+  const char* const name = text_.data() + field.at;
+  return {{name, field.name_size}, {name + field.name_size, field.value_size}, field.checked};
 }
 
 HeaderList HeaderMap::list() const {
   HeaderList list;
   list.reserve(fields_.size());
   for (size_t i = 0; i < fields_.size(); ++i) {
-    const Header header = (*this)[i];
-    list.add(header.name, header.value);
+    list.add((*this)[i]);
   }
   return list;
 }

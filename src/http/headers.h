@@ -4,12 +4,15 @@
 // Values only; one thread each. Limits are the parser's (head.h); HeaderMap holds up to 4 GiB.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
+#include <forward_list>
 #include <initializer_list>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/text.h"
@@ -19,6 +22,9 @@ namespace weir::http {
 struct Header {
   std::string_view name;
   std::string_view value;
+  // Known to be fit for the wire, as what a parser let through is: not looked at again on the way
+  // out.
+  bool checked = false;
 };
 
 // ASCII comparison without case, as field names and most field tokens compare.
@@ -38,6 +44,7 @@ class HeaderList {
   HeaderList(std::initializer_list<Header> headers) : headers_(headers) {}
 
   void add(std::string_view name, std::string_view value) { headers_.push_back({name, value}); }
+  void add(const Header& header) { headers_.push_back(header); }
   void clear() { headers_.clear(); }
   void reserve(size_t count) { headers_.reserve(count); }
 
@@ -68,13 +75,47 @@ bool is_connection_field(std::string_view name);
 // above, and those that `connection` of the same head lists.
 bool is_hop_by_hop(const HeaderList& head, std::string_view name);
 
+// The fields of an answer on its way out: views of texts that outlive it, and what it keeps itself.
+// Nothing is looked up or replaced; who adds says nothing twice. Stays where it was made, for its
+// list has views of its own room. Names are literals.
+class AnswerFields {
+ public:
+  AnswerFields() { list_.reserve(kFieldsUsual); }
+  AnswerFields(const AnswerFields&) = delete;
+  AnswerFields& operator=(const AnswerFields&) = delete;
+
+  void add(const Header& header) { list_.add(header); }
+  // A text that outlives this, fit for the wire or not.
+  void add(std::string_view name, std::string_view value) { list_.add(name, value); }
+  // One that is known to be fit.
+  void add_checked(std::string_view name, std::string_view value) {
+    list_.add({.name = name, .value = value, .checked = true});
+  }
+  void add_number(std::string_view name, int64_t value);
+  void add_copy(std::string_view name, std::string value) { add(name, keep(std::move(value))); }
+  // Keeps a text as long as this lives.
+  std::string_view keep(std::string text) { return copies_.emplace_front(std::move(text)); }
+
+  // The list, once and at the end; its texts stay here.
+  HeaderList take() { return std::move(list_); }
+  bool has(std::string_view name) const { return list_.find(name).has_value(); }
+
+ private:
+  static constexpr size_t kFieldsUsual = 32;
+  HeaderList list_;
+  std::array<char, 160> room_;  // of numbers
+  size_t used_ = 0;
+  std::forward_list<std::string> copies_;
+};
+
 // Header fields with their own text, in order.
 class HeaderMap {
  public:
   HeaderMap() = default;
   explicit HeaderMap(const HeaderList& headers);
 
-  void add(std::string_view name, std::string_view value);
+  void add(std::string_view name, std::string_view value) { add({.name = name, .value = value}); }
+  void add(const Header& header);
   // Replaces every field of that name by one.
   void set(std::string_view name, std::string_view value);
   // Removes every field of that name; returns how many there were.
@@ -90,7 +131,8 @@ class HeaderMap {
 
  private:
   struct Field {
-    uint32_t name_at, name_size, value_at, value_size;
+    uint32_t at, name_size, value_size;  // the value stands behind the name
+    bool checked;
   };
   std::string text_;
   std::vector<Field> fields_;

@@ -29,6 +29,10 @@ struct Pen {
 
 }  // namespace
 
+void append_field(std::string& out, const Header& field) {
+  out.append(field.name).append(": ").append(field.value).append("\r\n");
+}
+
 size_t append_response_head(std::string& out, const ResponseHead& head, const Framing& framing,
                             ConnectionWord connection, std::string_view date) {
   WEIR_ASSERT(head.status >= 100 && head.status <= 599);
@@ -46,7 +50,7 @@ size_t append_response_head(std::string& out, const ResponseHead& head, const Fr
   for (const Header& field : head.headers) {
     const bool upgrade = connection == ConnectionWord::upgrade && iequals(field.name, "upgrade");
     if ((is_connection_field(field.name) && !upgrade) || iequals(field.name, "date")) continue;
-    if (!valid_name(field.name) || !valid_value(field.value)) {
+    if (!field.checked && (!valid_name(field.name) || !valid_value(field.value))) {
       ++dropped;
       continue;
     }
