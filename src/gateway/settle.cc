@@ -87,20 +87,29 @@ std::unique_ptr<ledger::Capture> take_capture(Exchange& x) {
   return capture;
 }
 
-ledger::RequestRow make_row(Exchange& x, const ledger::Cost& cost) {
-  ledger::RequestRow row;
+// What of a row's texts is written for it alone.
+struct RowTexts {
+  std::string attempts;
+  std::string tags;
+  std::string rates;
+};
+
+// Views of `x`, its snapshot and `texts`.
+ledger::RowView make_row(Exchange& x, const ledger::Cost& cost, RowTexts& texts) {
+  ledger::RowView row;
   row.id = x.id;
   row.start_ms = x.start_ms;
+  row.journal_slot = x.journal_slot;
   if (x.principal != nullptr) {
     row.key_id = x.principal->key_id;
     row.team = x.principal->team;
     row.project = x.principal->project;
-    row.tags = tags_text(*x.principal);
+    row.tags = texts.tags = tags_text(*x.principal);
   }
-  row.user = std::string(utf8_truncate(x.user, kUserBytesMax));
+  row.user = utf8_truncate(x.user, kUserBytesMax);
   row.dialect = dialect::to_string(x.route.dialect);
   row.endpoint = x.route.endpoint;
-  row.model_asked = std::string(utf8_truncate(x.model_asked, kModelBytesMax));
+  row.model_asked = utf8_truncate(x.model_asked, kModelBytesMax);
   if (x.serving != nullptr) row.model = x.serving->name;
   if (x.deployment != nullptr) {
     row.deployment = x.deployment->name;
@@ -111,13 +120,16 @@ ledger::RequestRow make_row(Exchange& x, const ledger::Cost& cost) {
   row.attempts = static_cast<uint32_t>(x.attempts.size());
   row.status = x.status;
   row.outcome = x.outcome;
-  row.attempts_text = attempts_text(x);
-  if (x.error) row.error_code = x.error->code.empty() ? to_string(x.error->type) : x.error->code;
+  row.attempts_text = texts.attempts = attempts_text(x);
+  if (x.error) {
+    row.error_code =
+        x.error->code.empty() ? to_string(x.error->type) : std::string_view(x.error->code);
+  }
   row.streamed = x.stream;
   row.total_us = us(x.now() - x.started);
   row.ttft_us = x.first_byte == Nanoseconds{0} ? 0 : us(x.first_byte - x.started);
   row.upstream_us = us(x.upstream_time);
-  row.set_cost(cost);
+  row.set_cost(cost, ledger::rates_text(cost, texts.rates));
   row.usage = std::move(x.usage);
   row.config_generation = static_cast<int64_t>(x.snapshot->generation);
   row.bytes_in = x.bytes_in;
@@ -139,7 +151,7 @@ void count_probe(Exchange& x) {
 }
 
 // Tokens and cost are spent by whomever; only clients' requests count as requests.
-void count(Exchange& x, const ledger::RequestRow& row) {
+void count(Exchange& x, const ledger::RowView& row) {
   Counters& counters = x.worker.counters;
   if (x.probe) count_probe(x);
   if (!x.probe) {
@@ -179,7 +191,8 @@ void settle(Exchange& x) {
     x.admission.settle(x.usage.total_input() + x.usage.total_output(), cost.total, x.now(),
                        x.worker.loop.clock().wall_ms());
   }
-  ledger::RequestRow row = make_row(x, cost);
+  RowTexts texts;
+  ledger::RowView row = make_row(x, cost, texts);
   count(x, row);
   log::debug("request", {{"request_id", x.id_text},
                          {"endpoint", x.route.endpoint},

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <tuple>
 
+#include "ledger/cost.h"
 #include "ledger/prices/shipped.h"
 #include "store/day.h"
 
@@ -159,6 +160,10 @@ Result<void> PriceBook::index() {
               [](const ContextTier& a, const ContextTier& b) {
                 return a.prompt_tokens_above < b.prompt_tokens_above;
               });
+    row.rates_text = rates_text({.row = &row, .rates = &row.rates});
+    for (ContextTier& tier : row.context_tiers) {
+      tier.rates_text = rates_text({.row = &row, .rates = &tier.rates});
+    }
     const char layer = i < overrides_ ? kOverride : i < files_ ? kFile : kShipped;
     std::vector<std::string_view> names(row.aliases.begin(), row.aliases.end());
     names.push_back(row.model);

@@ -57,6 +57,7 @@ struct Rates {
 struct ContextTier {
   int64_t prompt_tokens_above = 0;
   Rates rates;
+  std::string rates_text = {};  // see PriceRow
 };
 
 // Hours of the week (UTC) at which a row holds: providers that charge more at peak times have a
@@ -87,6 +88,9 @@ struct PriceRow {
   std::vector<ContextTier> context_tiers;  // ascending
   std::optional<int64_t> nano_per_tool_call;
   std::string source;  // link to where the price was read
+  // The rates as a row of the ledger keeps them (cost.h, rates_text). Written once, when the book
+  // is built, and not with every request.
+  std::string rates_text = {};
 
   // The rates for a request with that much total input.
   const Rates& rates_at(int64_t total_input) const;
