@@ -43,7 +43,9 @@ void take_dearest(const Exchange& x, const Model& model, const Worst& worst, Mon
                              .wall_ms = x.start_ms};
     const ledger::PriceBook& prices = x.snapshot->prices;
     const ledger::PriceFactors factors = prices.factors(query);
-    dearest = std::max(dearest, ledger::estimate(prices.find(query), input, output, factors));
+    dearest =
+        std::max(dearest, ledger::estimate(x.worker.prices.find(prices, query, deployment->slot),
+                                           input, output, factors));
     if (tier.empty()) continue;
     query.service_tier = tier;
     dearest = std::max(dearest, ledger::estimate(prices.find(query), input, output, factors));
@@ -77,8 +79,9 @@ Money worst_cost(const Exchange& x) {
   if (x.body_is_json && x.output_estimate > 0) {
     const json::Value root = x.document.root();
     const int64_t answers = answers_asked(root);
-    (limits_output(root) ? worst.output : worst.unlimited_outputs) =
-        answers * (limits_output(root) ? x.output_estimate : 1);
+    const bool limited = limits_output(root);
+    (limited ? worst.output : worst.unlimited_outputs) =
+        answers * (limited ? x.output_estimate : 1);
   }
   // These take tokens by number, too: two bytes of JSON each at the least.
   if (x.route.operation == provider::Operation::embed || x.route.endpoint == "/completions") {

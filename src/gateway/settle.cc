@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 
 #include "base/json/writer.h"
 #include "base/log.h"
@@ -28,36 +29,43 @@ ledger::Outcome outcome_of(const Exchange& x) {
   return ledger::Outcome::error;
 }
 
+void append_number(std::string& text, std::string_view name, int64_t value) {
+  char digits[24];
+  char* const end = std::to_chars(digits, digits + sizeof digits, value).ptr;
+  text.append(name).append(digits, static_cast<size_t>(end - digits));
+}
+
+// Only a deployment's name may have something to escape.
 std::string attempts_text(const Exchange& x) {
   std::string text;
   text.reserve(128);  // of one attempt
-  json::Writer w(text);
-  w.begin_array();
+  text += '[';
   for (const AttemptRecord& attempt : x.attempts) {
-    w.begin_object()
-        .member("d", attempt.deployment->name)
-        .member("why", provider::to_string(attempt.choice))
-        .member("s", attempt.status);
+    text += text.size() == 1 ? R"({"d":)" : R"(,{"d":)";
+    json::append_quoted(text, attempt.deployment->name);
+    text.append(R"(,"why":")").append(provider::to_string(attempt.choice));
+    append_number(text, R"(","s":)", attempt.status);
     if (attempt.failure != FailureClass::none) {
-      w.member("e", provider::to_string(attempt.failure));
+      text.append(R"(,"e":")").append(provider::to_string(attempt.failure)) += '"';
     }
-    w.member("ms",
-             std::chrono::duration_cast<Milliseconds>(attempt.ended - attempt.started).count());
+    append_number(
+        text, R"(,"ms":)",
+        std::chrono::duration_cast<Milliseconds>(attempt.ended - attempt.started).count());
     // The last one's stand in the row itself.
     const bool last = &attempt == &x.attempts.back();
     if (last && x.outcome == ledger::Outcome::aborted && x.abort_handling != AbortHandling::none) {
-      w.member("abort", to_string(x.abort_handling));
+      text.append(R"(,"abort":")").append(to_string(x.abort_handling)) += '"';
     }
-    if (attempt.lost_race) w.member("lost_race", true);
-    if (attempt.stale) w.member("stale", true);
+    if (attempt.lost_race) text += R"(,"lost_race":true)";
+    if (attempt.stale) text += R"(,"stale":true)";
     if (!last && attempt.usage != dialect::Usage{}) {
-      w.member("in", attempt.usage.total_input())
-          .member("out", attempt.usage.total_output())
-          .member("nano_usd", attempt.cost.total.nano());
+      append_number(text, R"(,"in":)", attempt.usage.total_input());
+      append_number(text, R"(,"out":)", attempt.usage.total_output());
+      append_number(text, R"(,"nano_usd":)", attempt.cost.total.nano());
     }
-    w.end_object();
+    text += '}';
   }
-  w.end_array();
+  text += ']';
   return text;
 }
 

@@ -71,6 +71,9 @@ Result<LogWriter::DayFile*> LogWriter::requests_of(int64_t day) {
   DayFile file;
   file.path = store::day_file(options_.data_dir, kRequestsPrefix, day);
   WEIR_TRY(file.connection, open_day(file.path, requests_migrations(), busy_ms()));
+  // Sums of many keys and indexes touch more pages than SQLite would keep, and a page that changes
+  // with every commit is copied from the log into the file the less often the longer the log is.
+  WEIR_CHECK_OK(file.connection.execute("PRAGMA cache_size=-8192; PRAGMA wal_autocheckpoint=4000"));
   WEIR_TRY(file.feed, store::Feed::attach(file.connection, kRequestFeed, kRequestColumnCount));
   WEIR_TRY(file.insert, file.connection.prepare(insert_requests_sql()));
   WEIR_TRY(file.insert_untallied,

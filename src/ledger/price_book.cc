@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
 #include <tuple>
 
 #include "ledger/cost.h"
@@ -34,10 +35,7 @@ std::string key_of(char layer, std::string_view provider, std::string_view name,
 }
 
 std::string_view canonical_tier(std::string_view tier) {
-  for (std::string_view standard : {"default", "standard", "auto", "on_demand", "ON_DEMAND"}) {
-    if (tier == standard) return {};
-  }
-  return tier;
+  return is_standard_tier(tier) ? std::string_view() : tier;
 }
 
 bool digits_and_dashes(std::string_view text, std::string_view form) {
@@ -67,6 +65,14 @@ bool matches(std::string_view pattern, std::string_view text) {
 }
 
 }  // namespace
+
+bool is_standard_tier(std::string_view tier) {
+  if (tier.empty()) return true;
+  for (std::string_view standard : {"default", "standard", "auto", "on_demand", "ON_DEMAND"}) {
+    if (tier == standard) return true;
+  }
+  return false;
+}
 
 std::string_view to_string(UsageClass usage_class) {
   switch (usage_class) {
@@ -127,6 +133,8 @@ Result<PriceBook> PriceBook::build(std::vector<PriceRow> shipped, std::vector<Pr
   book.rows_.insert(book.rows_.end(), std::make_move_iterator(shipped.begin()),
                     std::make_move_iterator(shipped.end()));
   WEIR_CHECK_OK(book.index());
+  static std::atomic<uint64_t> serials{0};
+  book.serial_ = serials.fetch_add(1) + 1;
   return book;
 }
 

@@ -128,6 +128,9 @@ struct PriceQuery {
   int64_t wall_ms = 0;
 };
 
+// Whether a tier, as billed, is the standard one.
+bool is_standard_tier(std::string_view tier);
+
 class PriceBook {
  public:
   PriceBook() = default;
@@ -149,6 +152,8 @@ class PriceBook {
   PriceFactors factors(const PriceQuery& query) const;
   const PriceRow* find_by_id(std::string_view id) const;
   std::span<const PriceRow> rows() const { return rows_; }
+  // Books with the same number have the same rows in the same places; 0: it has none.
+  uint64_t serial() const { return serial_; }
 
  private:
   struct Hash {
@@ -163,6 +168,7 @@ class PriceBook {
   const PriceRow* find_named(const PriceQuery& query, std::string_view model, char layer,
                              std::string_view tier) const;
 
+  uint64_t serial_ = 0;
   std::vector<PriceRow> rows_;
   std::vector<PriceTerm> terms_;
   size_t overrides_ = 0;               // rows_[0, overrides_) are overrides
