@@ -54,7 +54,8 @@ void take_dearest(const Exchange& x, const Model& model, const Worst& worst, Mon
       output += worst.unlimited_outputs * longest_answer(model, prices, query);
     }
     dearest = std::max(
-        dearest, ledger::estimate(prices.find(query), input, output, factors, worst.tool_uses));
+        dearest, ledger::estimate(x.worker.prices.find(prices, query, deployment->slot), input,
+                                  output, factors, worst.tool_uses));
     if (tier.empty()) continue;
     query.service_tier = tier;
     dearest = std::max(
@@ -160,8 +161,9 @@ Money worst_cost(const Exchange& x) {
   if (x.body_is_json && x.output_estimate > 0) {
     const json::Value root = x.document.root();
     const int64_t answers = answers_asked(root);
-    (limits_output(root) ? worst.output : worst.unlimited_outputs) =
-        answers * (limits_output(root) ? x.output_estimate : 1);
+    const bool limited = limits_output(root);
+    (limited ? worst.output : worst.unlimited_outputs) =
+        answers * (limited ? x.output_estimate : 1);
     worst.tool_uses = answers * tool_uses_asked(root);
   }
   // These take tokens by number, too: two bytes of JSON each at the least.

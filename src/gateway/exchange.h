@@ -145,6 +145,7 @@ struct Exchange {
   ledger::Outcome outcome = ledger::Outcome::ok;
   std::string response_capture;
   std::string response_content_type;
+  uint32_t journal_slot = ledger::Journal::kNoSlot;  // where its row lies until it is committed
   bool walked = false;  // to the end: else the frame was destroyed on the way, as Weir stopped
   bool settled = false;
 

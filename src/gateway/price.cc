@@ -82,12 +82,15 @@ Cost attempt_cost(const Exchange& x, const AttemptRecord& attempt) {
                     x.usage.total_input() + x.usage.total_output() > 0;
   if (tells_or_is_unpriced(x) && !(told && x.model_named)) return what_is_held(x, attempt);
   const provider::Deployment& deployment = *attempt.deployment;
-  return ledger::cost(x.usage, x.snapshot->prices,
-                      {.provider = provider::to_string(deployment.account->kind),
-                       .model = deployment.base_model,
-                       .location = deployment.account->location,
-                       .account = deployment.account->name,
-                       .wall_ms = x.start_ms});
+  const ledger::PriceBook& prices = x.snapshot->prices;
+  const ledger::PriceQuery query{.provider = provider::to_string(deployment.account->kind),
+                                 .model = deployment.base_model,
+                                 .service_tier = x.usage.service_tier,
+                                 .location = deployment.account->location,
+                                 .account = deployment.account->name,
+                                 .wall_ms = x.start_ms};
+  const ledger::PriceRow* row = x.worker.prices.find(prices, query, deployment.slot);
+  return row == nullptr ? Cost{} : ledger::cost(x.usage, *row, prices.factors(query));
 }
 
 void add(Cost& sum, const Cost& more) {

@@ -117,17 +117,18 @@ void nothing_to_try(Exchange& x) {
 
 // The row of a request that is about to be sent, as the journal keeps it: should this process be
 // killed, nobody will know what the call used, and all that was reserved counts as spent.
-ledger::RequestRow row_if_killed(const Exchange& x, const provider::Deployment& next) {
-  ledger::RequestRow row;
+ledger::RowView row_if_killed(const Exchange& x, const provider::Deployment& next) {
+  ledger::RowView row;
   row.id = x.id;
   row.start_ms = x.start_ms;
+  row.journal_slot = x.journal_slot;
   row.key_id = x.principal->key_id;
   row.team = x.principal->team;
   row.project = x.principal->project;
-  row.user = x.user.substr(0, 256);
+  row.user = std::string_view(x.user).substr(0, 256);
   row.dialect = dialect::to_string(x.route.dialect);
   row.endpoint = x.route.endpoint;
-  row.model_asked = x.model_asked.substr(0, 256);
+  row.model_asked = std::string_view(x.model_asked).substr(0, 256);
   if (x.serving != nullptr) row.model = x.serving->name;
   row.deployment = next.name;
   row.account = next.account->name;
@@ -257,7 +258,9 @@ class Settlement {
 }  // namespace
 
 void note_attempt(Exchange& x, const provider::Deployment& next) {
-  x.worker.log.note(row_if_killed(x, next));
+  ledger::RowView row = row_if_killed(x, next);
+  x.worker.log.note(row);
+  x.journal_slot = row.journal_slot;
 }
 
 net::Task<void> serve(Worker& worker, http::ServerExchange& client) {

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 
 #include "base/json/writer.h"
 #include "base/log.h"
@@ -28,36 +29,43 @@ ledger::Outcome outcome_of(const Exchange& x) {
   return ledger::Outcome::error;
 }
 
+void append_number(std::string& text, std::string_view name, int64_t value) {
+  char digits[24];
+  char* const end = std::to_chars(digits, digits + sizeof digits, value).ptr;
+  text.append(name).append(digits, static_cast<size_t>(end - digits));
+}
+
+// Only a deployment's name may have something to escape.
 std::string attempts_text(const Exchange& x) {
   std::string text;
   text.reserve(128);  // of one attempt
-  json::Writer w(text);
-  w.begin_array();
+  text += '[';
   for (const AttemptRecord& attempt : x.attempts) {
-    w.begin_object()
-        .member("d", attempt.deployment->name)
-        .member("why", provider::to_string(attempt.choice))
-        .member("s", attempt.status);
+    text += text.size() == 1 ? R"({"d":)" : R"(,{"d":)";
+    json::append_quoted(text, attempt.deployment->name);
+    text.append(R"(,"why":")").append(provider::to_string(attempt.choice));
+    append_number(text, R"(","s":)", attempt.status);
     if (attempt.failure != FailureClass::none) {
-      w.member("e", provider::to_string(attempt.failure));
+      text.append(R"(,"e":")").append(provider::to_string(attempt.failure)) += '"';
     }
-    w.member("ms",
-             std::chrono::duration_cast<Milliseconds>(attempt.ended - attempt.started).count());
+    append_number(
+        text, R"(,"ms":)",
+        std::chrono::duration_cast<Milliseconds>(attempt.ended - attempt.started).count());
     // The last one's stand in the row itself.
     const bool last = &attempt == &x.attempts.back();
     if (last && x.outcome == ledger::Outcome::aborted && x.abort_handling != AbortHandling::none) {
-      w.member("abort", to_string(x.abort_handling));
+      text.append(R"(,"abort":")").append(to_string(x.abort_handling)) += '"';
     }
-    if (attempt.lost_race) w.member("lost_race", true);
-    if (attempt.stale) w.member("stale", true);
+    if (attempt.lost_race) text += R"(,"lost_race":true)";
+    if (attempt.stale) text += R"(,"stale":true)";
     if (!last && attempt.usage != dialect::Usage{}) {
-      w.member("in", attempt.usage.total_input())
-          .member("out", attempt.usage.total_output())
-          .member("nano_usd", attempt.cost.total.nano());
+      append_number(text, R"(,"in":)", attempt.usage.total_input());
+      append_number(text, R"(,"out":)", attempt.usage.total_output());
+      append_number(text, R"(,"nano_usd":)", attempt.cost.total.nano());
     }
-    w.end_object();
+    text += '}';
   }
-  w.end_array();
+  text += ']';
   return text;
 }
 
@@ -87,20 +95,29 @@ std::unique_ptr<ledger::Capture> take_capture(Exchange& x) {
   return capture;
 }
 
-ledger::RequestRow make_row(Exchange& x, const ledger::Cost& cost) {
-  ledger::RequestRow row;
+// What of a row's texts is written for it alone.
+struct RowTexts {
+  std::string attempts;
+  std::string tags;
+  std::string rates;
+};
+
+// Views of `x`, its snapshot and `texts`.
+ledger::RowView make_row(Exchange& x, const ledger::Cost& cost, RowTexts& texts) {
+  ledger::RowView row;
   row.id = x.id;
   row.start_ms = x.start_ms;
+  row.journal_slot = x.journal_slot;
   if (x.principal != nullptr) {
     row.key_id = x.principal->key_id;
     row.team = x.principal->team;
     row.project = x.principal->project;
-    row.tags = tags_text(*x.principal);
+    row.tags = texts.tags = tags_text(*x.principal);
   }
-  row.user = std::string(utf8_truncate(x.user, kUserBytesMax));
+  row.user = utf8_truncate(x.user, kUserBytesMax);
   row.dialect = dialect::to_string(x.route.dialect);
   row.endpoint = x.route.endpoint;
-  row.model_asked = std::string(utf8_truncate(x.model_asked, kModelBytesMax));
+  row.model_asked = utf8_truncate(x.model_asked, kModelBytesMax);
   if (x.serving != nullptr) row.model = x.serving->name;
   if (x.deployment != nullptr) {
     row.deployment = x.deployment->name;
@@ -111,13 +128,16 @@ ledger::RequestRow make_row(Exchange& x, const ledger::Cost& cost) {
   row.attempts = static_cast<uint32_t>(x.attempts.size());
   row.status = x.status;
   row.outcome = x.outcome;
-  row.attempts_text = attempts_text(x);
-  if (x.error) row.error_code = x.error->code.empty() ? to_string(x.error->type) : x.error->code;
+  row.attempts_text = texts.attempts = attempts_text(x);
+  if (x.error) {
+    row.error_code =
+        x.error->code.empty() ? to_string(x.error->type) : std::string_view(x.error->code);
+  }
   row.streamed = x.stream;
   row.total_us = us(x.now() - x.started);
   row.ttft_us = x.first_byte == Nanoseconds{0} ? 0 : us(x.first_byte - x.started);
   row.upstream_us = us(x.upstream_time);
-  row.set_cost(cost);
+  row.set_cost(cost, ledger::rates_text(cost, texts.rates));
   row.usage = std::move(x.usage);
   row.config_generation = static_cast<int64_t>(x.snapshot->generation);
   row.bytes_in = x.bytes_in;
@@ -139,7 +159,7 @@ void count_probe(Exchange& x) {
 }
 
 // Tokens and cost are spent by whomever; only clients' requests count as requests.
-void count(Exchange& x, const ledger::RequestRow& row) {
+void count(Exchange& x, const ledger::RowView& row) {
   Counters& counters = x.worker.counters;
   if (x.probe) count_probe(x);
   if (!x.probe) {
@@ -180,7 +200,8 @@ void settle(Exchange& x) {
                        x.worker.loop.clock().wall_ms());
   }
   x.worker.queue.nudge();
-  ledger::RequestRow row = make_row(x, cost);
+  RowTexts texts;
+  ledger::RowView row = make_row(x, cost, texts);
   count(x, row);
   log::debug("request", {{"request_id", x.id_text},
                          {"endpoint", x.route.endpoint},

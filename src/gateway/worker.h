@@ -14,6 +14,7 @@
 #include "gateway/snapshot.h"
 #include "gateway/traffic.h"
 #include "http/client.h"
+#include "ledger/price_memo.h"
 #include "ledger/request_log.h"
 #include "net/loop.h"
 
@@ -59,6 +60,7 @@ struct Worker {
   Random random;
   std::shared_ptr<const Snapshot> snapshot;
   state::Keeper* keeper = nullptr;  // shared by all workers; null: nothing outlives a request
+  ledger::PriceMemo prices;
   Counters counters;
   Traffic traffic;
   WaitQueue queue{loop};

@@ -1,8 +1,8 @@
 #include "ledger/cost.h"
 
 #include <algorithm>
+#include <charconv>
 
-#include "base/json/writer.h"
 #include "ledger/scale.h"
 
 namespace weir::ledger {
@@ -130,23 +130,43 @@ Money estimate(const PriceRow* row, int64_t input_tokens, int64_t output_tokens,
 std::string rates_text(const Cost& cost) {
   std::string text;
   if (cost.rates == nullptr) return text;
-  json::Writer w(text);
+  text.reserve(120);
+  // The names are ours and the values numbers: there is nothing to escape.
   const auto members = [&](auto&& rate_of) {
+    const auto member = [&](std::string_view name, int64_t rate) {
+      char digits[24];
+      char* const end = std::to_chars(digits, digits + sizeof digits, rate_of(rate)).ptr;
+      if (text.back() != '{') text += ',';
+      text.append("\"").append(name).append("\":").append(digits, end);
+    };
     for (size_t i = 0; i < kUsageClasses; ++i) {
       const auto& rate = cost.rates->pico_per_token[i];
-      if (rate) w.member(to_string(static_cast<UsageClass>(i)), rate_of(*rate));
+      if (rate) member(to_string(static_cast<UsageClass>(i)), *rate);
     }
-    if (cost.row->nano_per_tool_call) w.member("tool_call", rate_of(*cost.row->nano_per_tool_call));
+    if (cost.row->nano_per_tool_call) member("tool_call", *cost.row->nano_per_tool_call);
   };
-  w.begin_object();
+  text += '{';
   members([&](int64_t rate) { return paid_rate(list_rate(rate, cost.factors), cost.factors); });
   if (!cost.factors.none()) {
-    w.key("list").begin_object();
+    text += text.back() == '{' ? "\"list\":{" : ",\"list\":{";
     members([&](int64_t rate) { return list_rate(rate, cost.factors); });
-    w.end_object();
+    text += '}';
   }
-  w.end_object();
+  text += '}';
   return text;
+}
+
+std::string_view rates_text(const Cost& cost, std::string& room) {
+  if (cost.rates == nullptr) return {};
+  if (cost.factors.none()) {
+    if (cost.rates == &cost.row->rates && !cost.row->rates_text.empty()) {
+      return cost.row->rates_text;
+    }
+    for (const ContextTier& tier : cost.row->context_tiers) {
+      if (cost.rates == &tier.rates && !tier.rates_text.empty()) return tier.rates_text;
+    }
+  }
+  return room = rates_text(cost);
 }
 
 }  // namespace weir::ledger

@@ -55,5 +55,7 @@ Money estimate(const PriceRow* row, int64_t input_tokens, int64_t output_tokens,
 // The rates that are paid, and those of the list, as JSON for the ledger: {"input":2250000,...,
 // "tool_call":10000000,"list":{"input":2500000,...}}; "list" only where a term changed them.
 std::string rates_text(const Cost& cost);
+// The same without writing it where the price row has it ready; else it is written into `room`.
+std::string_view rates_text(const Cost& cost, std::string& room);
 
 }  // namespace weir::ledger

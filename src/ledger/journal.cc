@@ -13,13 +13,14 @@
 #include <iterator>
 
 #include "base/log.h"
+#include "ledger/row_codec.h"
 
 namespace weir::ledger {
 
 namespace {
 
 // Changes with the layout of a slot or a record: an older file is read by nobody else.
-constexpr uint64_t kMagic = 0x5765'6972'4a6e'6c02;
+constexpr uint64_t kMagic = 0x5765'6972'4a6e'6c03;
 constexpr size_t kHeaderBytes = 4096;
 constexpr uint64_t kAreaBit = 1;
 
@@ -44,119 +45,17 @@ uint64_t checksum(std::string_view bytes) {
   return hash;
 }
 
-// Every field once, for both directions.
-template <class Fields, class Row>
-void visit(Fields& fields, Row& row) {
-  fields.id(row.id);
-  fields.number(row.start_ms);
-  for (auto* text : {&row.key_id, &row.team, &row.project, &row.user, &row.tags, &row.dialect,
-                     &row.endpoint, &row.model_asked, &row.model, &row.deployment, &row.account,
-                     &row.provider, &row.provider_model, &row.attempts_text, &row.error_code,
-                     &row.usage.service_tier, &row.price_row, &row.rates}) {
-    fields.text(*text);
-  }
-  fields.number(row.attempts);
-  fields.number(row.status);
-  fields.number(row.outcome);
-  fields.number(row.streamed);
-  for (auto* number :
-       {&row.total_us, &row.ttft_us, &row.upstream_us, &row.usage.input, &row.usage.cache_read,
-        &row.usage.cache_write_5m, &row.usage.cache_write_1h, &row.usage.input_audio,
-        &row.usage.input_image, &row.usage.output, &row.usage.output_audio, &row.usage.output_image,
-        &row.usage.reasoning, &row.usage.tool_calls, &row.config_generation, &row.bytes_in,
-        &row.bytes_out}) {
-    fields.number(*number);
-  }
-  fields.number(row.usage.reported);
-  fields.number(row.cost_state);
-  fields.money(row.cost);
-  fields.money(row.list_cost);
-  fields.id(row.corrects);
-}
-
-// How many bytes the fields take, so that writing them needs no further look at the room.
-struct Measure {
-  size_t bytes = 0;
-  template <class T>
-  void number(const T&) {
-    bytes += sizeof(int64_t);
-  }
-  void money(const Money&) { bytes += sizeof(int64_t); }
-  void id(const Id&) { bytes += sizeof(int64_t); }
-  void text(const std::string& value) {
-    bytes += sizeof(uint16_t) + std::min<size_t>(value.size(), UINT16_MAX);
-  }
-};
-
-struct Writer {
-  char* at;
-  void bytes(const void* from, size_t size) {
-    std::memcpy(at, from, size);
-    at += size;
-  }
-  template <class T>
-  void number(const T& value) {
-    const auto wide = static_cast<int64_t>(value);
-    bytes(&wide, sizeof wide);
-  }
-  void money(const Money& value) { number(value.nano()); }
-  void id(const Id& value) { number(value.value()); }
-  void text(const std::string& value) {
-    const auto size = static_cast<uint16_t>(std::min<size_t>(value.size(), UINT16_MAX));
-    bytes(&size, sizeof size);
-    bytes(value.data(), size);
-  }
-};
-
-struct Reader {
-  std::string_view in;
-  bool good = true;
-
-  void take(void* to, size_t size) {
-    good = good && in.size() >= size;
-    if (!good) return;
-    std::memcpy(to, in.data(), size);
-    in.remove_prefix(size);
-  }
-  template <class T>
-  void number(T& value) {
-    int64_t wide = 0;
-    take(&wide, sizeof wide);
-    if (good) value = static_cast<T>(wide);
-  }
-  void money(Money& value) {
-    int64_t nano = 0;
-    number(nano);
-    value = Money::from_nano(nano);
-  }
-  void id(Id& value) {
-    int64_t wide = 0;
-    number(wide);
-    value = Id(wide);
-  }
-  void text(std::string& value) {
-    uint16_t size = 0;
-    take(&size, sizeof size);
-    good = good && in.size() >= size;
-    if (!good) return;
-    value.assign(in.substr(0, size));
-    in.remove_prefix(size);
-  }
-};
-
-// The record of a row that is too long leaves out what matters least.
-std::string record_of(const RequestRow& row) {
-  std::string record = encode_row(row);
-  if (record.size() <= Journal::kRecordBytes) return record;
-  RequestRow shorter;
-  Reader reader{record};
-  visit(reader, shorter);
+// The record of a row that is too long leaves out what matters least. Empty: nothing helps.
+std::string shortened(std::string_view record) {
+  auto row = decode_row(record);
+  if (!row) return {};
+  std::string shorter;
   for (std::string* text :
-       {&shorter.tags, &shorter.attempts_text, &shorter.rates, &shorter.user, &shorter.model_asked,
-        &shorter.error_code, &shorter.price_row, &shorter.provider_model, &shorter.deployment}) {
+       {&row->tags, &row->attempts_text, &row->rates, &row->user, &row->model_asked,
+        &row->error_code, &row->price_row, &row->provider_model, &row->deployment}) {
     text->clear();
-    record = encode_row(shorter);
-    if (record.size() <= Journal::kRecordBytes) return record;
+    encode_row(*row, shorter);
+    if (shorter.size() <= Journal::kRecordBytes) return shorter;
   }
   return {};
 }
@@ -172,36 +71,18 @@ struct Journal::Slot {
   char areas[2][kRecordBytes];
 };
 
-std::string encode_row(const RequestRow& row) {
-  Measure measure;
-  visit(measure, row);
-  std::string record(measure.bytes, '\0');
-  Writer writer{record.data()};
-  visit(writer, row);
-  return record;
-}
-
-Result<RequestRow> decode_row(std::string_view bytes) {
-  Reader reader{bytes};
-  RequestRow row;
-  visit(reader, row);
-  const bool known =
-      static_cast<uint8_t>(row.outcome) <= static_cast<uint8_t>(Outcome::denied) &&
-      static_cast<uint8_t>(row.cost_state) <= static_cast<uint8_t>(CostState::unpriced);
-  if (!reader.good || !reader.in.empty() || !known) {
-    return fail(ErrorCode::corrupt, "a record of the journal can not be read");
-  }
-  return row;
-}
-
 Journal::Slot& Journal::slot(uint32_t index) const {
   static_assert(sizeof(Slot) == kSlotBytes);
   return *reinterpret_cast<Slot*>(base_ + kHeaderBytes + size_t{index} * kSlotBytes);
 }
 
-void Journal::put(uint32_t index, const RequestRow& row) {
-  const std::string record = record_of(row);
-  if (record.empty()) return;
+void Journal::put(uint32_t index, std::string_view record) {
+  std::string shorter;
+  if (record.size() > kRecordBytes) {
+    shorter = shortened(record);
+    if (shorter.empty()) return;
+    record = shorter;
+  }
   Slot& to = slot(index);
   const uint64_t before = to.state.load(std::memory_order_relaxed);
   const uint64_t area = before == 0 ? 0 : (before & kAreaBit) ^ kAreaBit;
@@ -287,7 +168,7 @@ void Journal::clear() {
 }
 
 void Journal::release(uint32_t index) {
-  if (index == kNoSlot || base_ == nullptr) return;
+  if (index == kNoSlot || index == kNoRoom || base_ == nullptr) return;
   slot(index).state.store(0, std::memory_order_release);
   JournalPort& home = *ports_[index / slots_per_port_];
   const uint64_t tail = home.returned_tail_.load(std::memory_order_relaxed);
@@ -321,22 +202,23 @@ std::optional<uint32_t> JournalPort::take() {
   return slot;
 }
 
-void JournalPort::note(const RequestRow& row) {
-  const auto [at, fresh] = open_.try_emplace(row.id.value());
-  if (fresh) at->second = {take().value_or(Journal::kNoSlot), row.project};
-  if (at->second.slot != Journal::kNoSlot) journal_.put(at->second.slot, row);
+void JournalPort::note(std::string_view record, uint32_t& slot) {
+  if (slot == Journal::kNoSlot) {
+    slot = take().value_or(Journal::kNoRoom);
+    ++open_;
+  }
+  if (slot != Journal::kNoRoom) journal_.put(slot, record);
 }
 
-void JournalPort::finish(RequestRow& row) {
-  const auto at = open_.find(row.id.value());
-  if (at != open_.end()) {
-    row.journal_slot = at->second.slot;
-    if (row.project.empty()) row.project = std::move(at->second.project);
-    open_.erase(at);
-  } else if (row.cost.nano() > 0) {
-    row.journal_slot = take().value_or(Journal::kNoSlot);
+void JournalPort::finish(std::string_view record, uint32_t& slot, bool costs) {
+  if (slot != Journal::kNoSlot) {
+    --open_;
+  } else if (costs) {
+    slot = take().value_or(Journal::kNoRoom);
+  } else {
+    return;
   }
-  if (row.journal_slot != Journal::kNoSlot) journal_.put(row.journal_slot, row);
+  if (slot != Journal::kNoRoom) journal_.put(slot, record);
 }
 
 }  // namespace weir::ledger

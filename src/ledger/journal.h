@@ -17,7 +17,6 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include "base/result.h"
@@ -29,28 +28,25 @@ class Journal;
 
 class JournalPort {
  public:
-  // What is known of a request before it is sent: its row, should the process end before the
-  // request does. A later one replaces it.
-  void note(const RequestRow& row);
-  // The request has ended: completes the row by what was noted (its project, where it lies) and
-  // notes it in its last form. A row that was never noted is taken in if it costs something.
-  void finish(RequestRow& row);
+  // What is known of a request before it is sent: its row (row_codec.h), should the process end
+  // before the request does. A later one replaces it. `slot` belongs to the request, kNoSlot at
+  // first, and says where its record lies.
+  void note(std::string_view record, uint32_t& slot);
+  // The request has ended: notes its row in its last form. One that was never noted is taken in if
+  // it costs something. The slot goes with the row, until it is committed and released.
+  void finish(std::string_view record, uint32_t& slot, bool costs);
   uint64_t unjournaled() const { return unjournaled_.load(std::memory_order_relaxed); }
-  size_t open() const { return open_.size(); }
+  size_t open() const { return open_; }  // noted and not finished
 
  private:
   friend class Journal;
-  struct Open {
-    uint32_t slot = 0;
-    std::string project;
-  };
 
   JournalPort(Journal& journal, uint32_t first, uint32_t count);
   std::optional<uint32_t> take();
 
   Journal& journal_;
   std::vector<uint32_t> free_;
-  std::unordered_map<int64_t, Open> open_;
+  size_t open_ = 0;
   std::atomic<uint64_t> unjournaled_{0};
   // Slots on their way back from the writer: one producer, one consumer, as many places as slots.
   std::vector<uint32_t> returned_;
@@ -62,7 +58,8 @@ class Journal {
  public:
   static constexpr size_t kSlotBytes = 2048;
   static constexpr size_t kRecordBytes = 1008;
-  static constexpr uint32_t kNoSlot = UINT32_MAX;
+  static constexpr uint32_t kNoSlot = UINT32_MAX;      // of a request that was not noted
+  static constexpr uint32_t kNoRoom = UINT32_MAX - 1;  // of one that was, when none was free
 
   // Opens or makes the file, `slots` for each port, all of its room taken on the disk at once: a
   // disk that fills up later does not reach it. Without that much room there is no file and the
@@ -89,7 +86,7 @@ class Journal {
 
   Journal() = default;
   Slot& slot(uint32_t index) const;
-  void put(uint32_t index, const RequestRow& row);
+  void put(uint32_t index, std::string_view record);
   void read_left(const std::string& path);
 
   std::byte* base_ = nullptr;
@@ -99,10 +96,5 @@ class Journal {
   std::vector<RequestRow> left_;
   bool used_ = false;  // the file held records when it was opened
 };
-
-// The record's bytes: every field of a row but the capture. For tests and the fuzzer.
-std::string encode_row(const RequestRow& row);
-// Errors: corrupt.
-Result<RequestRow> decode_row(std::string_view bytes);
 
 }  // namespace weir::ledger

@@ -7,6 +7,7 @@
 #include <csignal>
 #include <fstream>
 
+#include "ledger/row_codec.h"
 #include "ledger/sample_row.h"
 #include "store/temporary_directory.h"
 
@@ -24,12 +25,26 @@ std::unique_ptr<Journal> open(const store::TemporaryDirectory& directory, uint32
   return std::move(*journal);
 }
 
+std::string bytes_of_row(const RequestRow& row) {
+  std::string bytes;
+  encode_row(row, bytes);
+  return bytes;
+}
+
+void note(JournalPort& port, RequestRow& row) {
+  port.note(bytes_of_row(row), row.journal_slot);
+}
+
+void finish(JournalPort& port, RequestRow& row) {
+  port.finish(bytes_of_row(row), row.journal_slot, row.cost.nano() > 0);
+}
+
 TEST(Journal, ARowIsReadAsItWasWritten) {
   const RequestRow row = row_at(0);
-  const std::string bytes = encode_row(row);
+  const std::string bytes = bytes_of_row(row);
   auto read = decode_row(bytes);
   ASSERT_TRUE(read);
-  EXPECT_EQ(encode_row(*read), bytes);
+  EXPECT_EQ(bytes_of_row(*read), bytes);
   EXPECT_EQ(read->usage, row.usage);
   EXPECT_EQ(read->cost, row.cost);
   EXPECT_EQ(read->project, "suggest");
@@ -46,16 +61,16 @@ TEST(Journal, AKilledProcessLeavesItsRequests) {
     journal->clear();
     RequestRow sent = row_at(1);
     sent.cost = Money::from_nano(9);
-    journal->port(0).note(sent);
+    note(journal->port(0), sent);
     sent.attempts = 2;
-    journal->port(0).note(sent);
+    note(journal->port(0), sent);
     RequestRow ended = row_at(2);
-    journal->port(1).note(ended);
+    note(journal->port(1), ended);
     ended.cost = Money::from_nano(7);
-    journal->port(1).finish(ended);
+    finish(journal->port(1), ended);
     RequestRow committed = row_at(3);
-    journal->port(1).note(committed);
-    journal->port(1).finish(committed);
+    note(journal->port(1), committed);
+    finish(journal->port(1), committed);
     journal->release(committed.journal_slot);
     ::kill(::getpid(), SIGKILL);
   }
@@ -83,13 +98,11 @@ TEST(Journal, IsBoundedAndReusesItsSlots) {
     std::vector<RequestRow> rows;
     for (int i = 0; i < 9; ++i) {
       rows.push_back(row_at(round * 10 + i));
-      port.note(rows.back());
+      note(port, rows.back());
     }
     EXPECT_EQ(port.open(), 9u);
     for (RequestRow& row : rows) {
-      row.project.clear();
-      port.finish(row);
-      EXPECT_EQ(row.project, "suggest") << "as it was noted";
+      finish(port, row);
       journal->release(row.journal_slot);
     }
     EXPECT_EQ(port.open(), 0u);
@@ -104,7 +117,7 @@ TEST(Journal, LongRowsKeepTheirMoney) {
   RequestRow row = row_at(1);
   row.tags.assign(5'000, 't');
   row.attempts_text.assign(70'000, 'a');
-  journal->port(0).note(row);
+  note(journal->port(0), row);
   journal.reset();
   const auto left = open(directory)->take_left();
   ASSERT_EQ(left.size(), 1u);
@@ -117,8 +130,10 @@ TEST(Journal, DamagedRecordsAreLeftOut) {
   store::TemporaryDirectory directory;
   auto journal = open(directory);
   journal->clear();
-  journal->port(0).note(row_at(1));
-  journal->port(1).note(row_at(2));
+  RequestRow row1 = row_at(1);
+  note(journal->port(0), row1);
+  RequestRow row2 = row_at(2);
+  note(journal->port(1), row2);
   journal.reset();
   {
     std::fstream file(directory.path() + "/journal.bin",

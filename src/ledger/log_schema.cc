@@ -53,6 +53,10 @@ constexpr const char* kRequestMore =
 constexpr const char* kCorrections =
     "CREATE INDEX request_corrects ON request(corrects) WHERE corrects<>0";
 
+// The ids of rows that are in no sum yet, eight bytes each, by the batch that inserted them.
+constexpr const char* kUntallied =
+    "CREATE TABLE untallied(batch INTEGER PRIMARY KEY, ids BLOB NOT NULL)";
+
 // A line of the rollup is for one project, too.
 constexpr const char* kRollupWithProject =
     "ALTER TABLE rollup RENAME TO rollup_before;"
@@ -81,7 +85,6 @@ constexpr const char* kRequestColumns =
     "cache_write_1h, input_audio, input_image, output, output_audio, output_image, reasoning, "
     "tool_calls, tier, usage_reported, cost_nano, price_row, cost_state, config_generation, "
     "bytes_in, bytes_out, captured, project, rates, list_nano, corrects";
-constexpr int kRequestColumnCount = 47;
 
 constexpr std::string_view kSumColumns[] = {
     "requests",           "errors",        "aborted",          "denied",
@@ -108,6 +111,69 @@ class Reader {
   int column_ = 0;
 };
 
+// Every column, in the order of kRequestColumns.
+template <class Out, class Row>
+void put_request(Out& out, const Row& row) {
+  out.number(row.id.value());
+  out.number(row.start_ms);
+  out.text(row.key_id);
+  out.text(row.team);
+  out.text(row.user);
+  out.text(row.tags);
+  out.text(row.dialect);
+  out.text(row.endpoint);
+  out.text(row.model_asked);
+  out.text(row.model);
+  out.text(row.deployment);
+  out.text(row.account);
+  out.text(row.provider);
+  out.text(row.provider_model);
+  out.number(row.attempts);
+  out.text(row.attempts_text);
+  out.number(row.status);
+  out.number(static_cast<int64_t>(row.outcome));
+  out.text(row.error_code);
+  out.number(row.streamed ? 1 : 0);
+  out.number(row.total_us);
+  out.number(row.ttft_us);
+  out.number(row.upstream_us);
+  out.number(row.usage.input);
+  out.number(row.usage.cache_read);
+  out.number(row.usage.cache_write_5m);
+  out.number(row.usage.cache_write_1h);
+  out.number(row.usage.input_audio);
+  out.number(row.usage.input_image);
+  out.number(row.usage.output);
+  out.number(row.usage.output_audio);
+  out.number(row.usage.output_image);
+  out.number(row.usage.reasoning);
+  out.number(row.usage.tool_calls);
+  out.text(row.usage.service_tier);
+  out.number(row.usage.reported ? 1 : 0);
+  out.number(row.cost.nano());
+  out.text(row.price_row);
+  out.number(static_cast<int64_t>(row.cost_state));
+  out.number(row.config_generation);
+  out.number(row.bytes_in);
+  out.number(row.bytes_out);
+  out.number(row.captured ? 1 : 0);
+  out.text(row.project);
+  out.text(row.rates);
+  out.number(row.list_cost.nano());
+  out.number(row.corrects.value());
+}
+
+class Binder {
+ public:
+  explicit Binder(store::Statement& statement) : statement_(statement) {}
+  void number(int64_t value) { statement_.bind(++at_, value); }
+  void text(std::string_view value) { statement_.bind(++at_, value); }
+
+ private:
+  store::Statement& statement_;
+  int at_ = 0;
+};
+
 }  // namespace
 
 std::span<const store::Migration> requests_migrations() {
@@ -118,9 +184,9 @@ std::span<const store::Migration> requests_migrations() {
       "CREATE INDEX request_user ON request(user) WHERE user<>'';"
       "CREATE INDEX request_error_code ON request(error_code) WHERE error_code<>'';"
       "CREATE INDEX request_failed ON request(status/100) WHERE status>=400";
-  static const store::Migration kMigrations[] = {{1, kRequestTable},    {2, kRollupTable},
-                                                 {3, kRequestMore},     {4, kRollupWithProject},
-                                                 {5, kTallies.c_str()}, {6, kCorrections}};
+  static const store::Migration kMigrations[] = {
+      {1, kRequestTable},    {2, kRollupTable}, {3, kRequestMore}, {4, kRollupWithProject},
+      {5, kTallies.c_str()}, {6, kCorrections}, {7, kUntallied}};
   return kMigrations;
 }
 
@@ -146,61 +212,22 @@ std::string insert_request_sql() {
                      parameters(kRequestColumnCount));
 }
 
+std::string insert_requests_sql() {
+  return fmt::format("INSERT OR IGNORE INTO request({}) SELECT * FROM {}", kRequestColumns,
+                     kRequestFeed);
+}
+
 std::string select_request_sql() {
   return fmt::format("SELECT {} FROM request", kRequestColumns);
 }
 
 void bind_request(store::Statement& statement, const RequestRow& row) {
-  int at = 0;
-  auto number = [&](int64_t value) { statement.bind(++at, value); };
-  auto text = [&](std::string_view value) { statement.bind(++at, value); };
-  number(row.id.value());
-  number(row.start_ms);
-  text(row.key_id);
-  text(row.team);
-  text(row.user);
-  text(row.tags);
-  text(row.dialect);
-  text(row.endpoint);
-  text(row.model_asked);
-  text(row.model);
-  text(row.deployment);
-  text(row.account);
-  text(row.provider);
-  text(row.provider_model);
-  number(row.attempts);
-  text(row.attempts_text);
-  number(row.status);
-  number(static_cast<int64_t>(row.outcome));
-  text(row.error_code);
-  number(row.streamed ? 1 : 0);
-  number(row.total_us);
-  number(row.ttft_us);
-  number(row.upstream_us);
-  number(row.usage.input);
-  number(row.usage.cache_read);
-  number(row.usage.cache_write_5m);
-  number(row.usage.cache_write_1h);
-  number(row.usage.input_audio);
-  number(row.usage.input_image);
-  number(row.usage.output);
-  number(row.usage.output_audio);
-  number(row.usage.output_image);
-  number(row.usage.reasoning);
-  number(row.usage.tool_calls);
-  text(row.usage.service_tier);
-  number(row.usage.reported ? 1 : 0);
-  number(row.cost.nano());
-  text(row.price_row);
-  number(static_cast<int64_t>(row.cost_state));
-  number(row.config_generation);
-  number(row.bytes_in);
-  number(row.bytes_out);
-  number(row.captured ? 1 : 0);
-  text(row.project);
-  text(row.rates);
-  number(row.list_cost.nano());
-  number(row.corrects.value());
+  Binder binder(statement);
+  put_request(binder, row);
+}
+
+void feed_request(store::Feed::Row& cells, const RowView& row) {
+  put_request(cells, row);
 }
 
 RequestRow read_request(const store::Statement& statement) {
@@ -256,7 +283,8 @@ RequestRow read_request(const store::Statement& statement) {
   return row;
 }
 
-void RollupSums::add(const RequestRow& row) {
+template <class Text>
+void RollupSums::add(const BasicRow<Text>& row) {
   if (row.corrects.value() != 0) {
     cost_nano = (Money::from_nano(cost_nano) + row.cost).nano();
     return;
@@ -280,6 +308,9 @@ void RollupSums::add(const RequestRow& row) {
   ttft_count += row.ttft_us > 0 ? 1 : 0;
 }
 
+template void RollupSums::add(const RequestRow& row);
+template void RollupSums::add(const RowView& row);
+
 void RollupSums::add(const RollupSums& more) {
   requests += more.requests;
   errors += more.errors;
@@ -298,23 +329,25 @@ void RollupSums::add(const RollupSums& more) {
   ttft_count += more.ttft_count;
 }
 
-RollupKey rollup_key(const RequestRow& row) {
-  return {row.id.wall_ms() / kHourMs,
-          row.key_id,
-          row.team,
-          row.project,
-          row.model,
-          row.deployment,
-          row.provider,
-          row.status / 100};
+template <class Text>
+RollupKey rollup_key(const BasicRow<Text>& row) {
+  return {row.id.wall_ms() / kHourMs, std::string(row.key_id), std::string(row.team),
+          std::string(row.project),   std::string(row.model),  std::string(row.deployment),
+          std::string(row.provider),  row.status / 100};
 }
+template RollupKey rollup_key(const RequestRow& row);
+template RollupKey rollup_key(const RowView& row);
 
-bool belongs_to(const RequestRow& row, const RollupKey& key) {
+template <class Text>
+bool belongs_to(const BasicRow<Text>& row, const RollupKey& key) {
   return key.hour == row.id.wall_ms() / kHourMs && key.key_id == row.key_id &&
          key.team == row.team && key.project == row.project && key.model == row.model &&
          key.deployment == row.deployment && key.provider == row.provider &&
          key.status_class == row.status / 100;
 }
+
+template bool belongs_to(const RequestRow& row, const RollupKey& key);
+template bool belongs_to(const RowView& row, const RollupKey& key);
 
 std::string upsert_sums_sql(std::string_view table, std::string_view key_columns, int keys) {
   std::string columns;

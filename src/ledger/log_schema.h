@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "ledger/row.h"
+#include "store/feed.h"
 #include "store/sqlite.h"
 
 namespace weir::ledger {
@@ -25,6 +26,12 @@ std::span<const store::Migration> meta_migrations();
 std::string insert_request_sql();
 // Binds every column; the row must live until the statement is run.
 void bind_request(store::Statement& statement, const RequestRow& row);
+// "INSERT OR IGNORE INTO request(...) SELECT * FROM feed_of_requests": many rows at once, from the
+// connection's feed of that name with kRequestColumnCount columns.
+inline constexpr const char* kRequestFeed = "feed_of_requests";
+inline constexpr int kRequestColumnCount = 47;
+std::string insert_requests_sql();
+void feed_request(store::Feed::Row& cells, const RowView& row);
 // "SELECT <every column> FROM request", to be continued with a WHERE.
 std::string select_request_sql();
 RequestRow read_request(const store::Statement& statement);
@@ -59,13 +66,16 @@ struct RollupSums {
   int64_t ttft_us = 0;
   int64_t ttft_count = 0;
 
-  void add(const RequestRow& row);
+  template <class Text>
+  void add(const BasicRow<Text>& row);
   void add(const RollupSums& more);
 };
 
-RollupKey rollup_key(const RequestRow& row);
+template <class Text>
+RollupKey rollup_key(const BasicRow<Text>& row);
 // Whether that is the row's key, without making one.
-bool belongs_to(const RequestRow& row, const RollupKey& key);
+template <class Text>
+bool belongs_to(const BasicRow<Text>& row, const RollupKey& key);
 // Adds the sums to the line of that key, in the requests file: in the table rollup, or rollup_day.
 std::string upsert_rollup_sql(std::string_view table = "rollup");
 void bind_rollup(store::Statement& statement, const RollupKey& key, const RollupSums& sums);

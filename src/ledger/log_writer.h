@@ -14,6 +14,7 @@
 #include "ledger/log_schema.h"
 #include "ledger/request_log.h"
 #include "ledger/tally.h"
+#include "store/feed.h"
 #include "store/sqlite.h"
 #include "store/zstd.h"
 
@@ -39,7 +40,12 @@ class LogWriter {
   Result<void> prepare(int64_t wall_ms);
   // One transaction per day that occurs among the rows. Rows of days that were committed before an
   // error are written again by the retry, which changes nothing. Captures are stored first, and
-  // taken off their rows.
+  // taken off their rows. What the rows add to the sums is kept for write_sums(); should this
+  // process be killed before, the next one that opens the file adds it.
+  Result<void> write(std::span<RowView> rows);
+  Result<void> write_sums();
+  bool sums_wait() const;
+  // Rows and sums.
   Result<void> write(std::span<RequestRow> rows);
   const Totals& totals() const { return totals_; }
   // Drops the files that are over their time, archiving their rollups. Errors: of the archiving;
@@ -50,24 +56,35 @@ class LogWriter {
 
  private:
   struct DayFile {
+    std::unique_ptr<store::Feed> feed;  // outlives the connection
     store::Connection connection;
     store::Statement insert;
-    store::Statement upsert;
+    store::Statement insert_untallied;
+    store::Statement delete_untallied;
     TallyWriter tallies;
+    int64_t first_batch = 0;  // of those that `tallies` holds
+    int64_t batches = 0;
     std::string path;
   };
 
   Result<DayFile*> requests_of(int64_t day);
   Result<DayFile*> captures_of(int64_t day);
-  Result<void> write_rows(int64_t day, std::span<RequestRow*> rows);
-  Result<void> write_captures(int64_t day, std::span<RequestRow*> rows);
+  Result<void> write_day(int64_t day, std::span<RowView*> rows);
+  Result<void> insert_all(DayFile& file, std::span<RowView*> rows, bool& done);
+  Result<void> insert_each(DayFile& file, std::span<RowView*> rows);
+  Result<void> commit_rows(DayFile& file, store::Transaction transaction,
+                           std::span<RowView*> inserted);
+  Result<void> write_sums(DayFile& file);
+  Result<void> write_captures(int64_t day, std::span<RowView*> rows);
   Result<void> archive(int64_t day);
-  static void settle(DayFile& file);
+  void settle(DayFile& file);
   int busy_ms() const { return static_cast<int>(options_.busy_timeout.count()); }
 
   const LogOptions options_;
   store::Compressor compressor_;
   Totals totals_;
+  int64_t next_batch_ = 0;
+  std::string ids_;  // of a batch: its room is kept
   std::map<int64_t, DayFile> requests_;
   std::map<int64_t, DayFile> captures_;
 };

@@ -3,9 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
 #include <tuple>
 
 #include "base/text.h"
+#include "ledger/cost.h"
 #include "ledger/prices/shipped.h"
 #include "store/day.h"
 
@@ -34,10 +36,7 @@ std::string key_of(char layer, std::string_view provider, std::string_view name,
 }
 
 std::string_view canonical_tier(std::string_view tier) {
-  for (std::string_view standard : {"default", "standard", "auto", "on_demand", "ON_DEMAND"}) {
-    if (tier == standard) return {};
-  }
-  return tier;
+  return is_standard_tier(tier) ? std::string_view() : tier;
 }
 
 bool digits_and_dashes(std::string_view text, std::string_view form) {
@@ -83,6 +82,14 @@ void read_output_limits(std::string_view csv, std::vector<PriceRow>& rows) {
 }
 
 }  // namespace
+
+bool is_standard_tier(std::string_view tier) {
+  if (tier.empty()) return true;
+  for (std::string_view standard : {"default", "standard", "auto", "on_demand", "ON_DEMAND"}) {
+    if (tier == standard) return true;
+  }
+  return false;
+}
 
 std::string_view to_string(UsageClass usage_class) {
   switch (usage_class) {
@@ -143,6 +150,8 @@ Result<PriceBook> PriceBook::build(std::vector<PriceRow> shipped, std::vector<Pr
   book.rows_.insert(book.rows_.end(), std::make_move_iterator(shipped.begin()),
                     std::make_move_iterator(shipped.end()));
   WEIR_CHECK_OK(book.index());
+  static std::atomic<uint64_t> serials{0};
+  book.serial_ = serials.fetch_add(1) + 1;
   return book;
 }
 
@@ -177,6 +186,10 @@ Result<void> PriceBook::index() {
               [](const ContextTier& a, const ContextTier& b) {
                 return a.prompt_tokens_above < b.prompt_tokens_above;
               });
+    row.rates_text = rates_text({.row = &row, .rates = &row.rates});
+    for (ContextTier& tier : row.context_tiers) {
+      tier.rates_text = rates_text({.row = &row, .rates = &tier.rates});
+    }
     const char layer = i < overrides_ ? kOverride : i < files_ ? kFile : kShipped;
     std::vector<std::string_view> names(row.aliases.begin(), row.aliases.end());
     names.push_back(row.model);

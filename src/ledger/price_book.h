@@ -57,6 +57,7 @@ struct Rates {
 struct ContextTier {
   int64_t prompt_tokens_above = 0;
   Rates rates;
+  std::string rates_text = {};  // see PriceRow
 };
 
 // Hours of the week (UTC) at which a row holds: providers that charge more at peak times have a
@@ -90,6 +91,9 @@ struct PriceRow {
   std::optional<int64_t> nano_per_tool_call;
   std::optional<int64_t> max_output;  // tokens of one answer at the most, where it is known
   std::string source;                 // link to where the price was read
+  // The rates as a row of the ledger keeps them (cost.h, rates_text). Written once, when the book
+  // is built, and not with every request.
+  std::string rates_text = {};
 
   // The rates for a request with that much total input.
   const Rates& rates_at(int64_t total_input) const;
@@ -127,6 +131,9 @@ struct PriceQuery {
   int64_t wall_ms = 0;
 };
 
+// Whether a tier, as billed, is the standard one.
+bool is_standard_tier(std::string_view tier);
+
 class PriceBook {
  public:
   PriceBook() = default;
@@ -150,6 +157,8 @@ class PriceBook {
   PriceFactors factors(const PriceQuery& query) const;
   const PriceRow* find_by_id(std::string_view id) const;
   std::span<const PriceRow> rows() const { return rows_; }
+  // Books with the same number have the same rows in the same places; 0: it has none.
+  uint64_t serial() const { return serial_; }
 
  private:
   struct Hash {
@@ -164,6 +173,7 @@ class PriceBook {
   const PriceRow* find_named(const PriceQuery& query, std::string_view model, char layer,
                              std::string_view tier) const;
 
+  uint64_t serial_ = 0;
   std::vector<PriceRow> rows_;
   std::vector<PriceTerm> terms_;
   size_t overrides_ = 0;               // rows_[0, overrides_) are overrides

@@ -16,6 +16,7 @@
 
 #include "base/log.h"
 #include "ledger/log_writer.h"
+#include "ledger/row_codec.h"
 
 namespace weir::ledger {
 
@@ -26,6 +27,7 @@ constexpr Nanoseconds kRetryMost = std::chrono::seconds(5);
 constexpr Nanoseconds kTidyEvery = std::chrono::seconds(1);
 constexpr int64_t kRetentionEveryMs = 3'600'000;
 constexpr size_t kSpoolKeptRows = 16'384;
+constexpr size_t kSpoolKeptBytes = size_t{16} << 20;
 // So many rows in a queue wake the writer before its next tick: what one thread wrote and the other
 // reads is still in the processor's cache, and a burst of writing is short.
 constexpr uint64_t kWakeRows = 1024;
@@ -60,12 +62,18 @@ class WakeUp {
 
 }  // namespace
 
-// One producer, one consumer. head_ and tail_ only grow; a position is the slot position & mask.
+// One producer, one consumer. head_ and tail_ only grow; a position is the slot position & mask. A
+// slot keeps its room from row to row: handing over allocates nothing, and nothing that one thread
+// allocates is freed by the other.
 struct LogPort::Ring {
   struct Slot {
-    RequestRow row;
+    std::string record;
+    std::unique_ptr<Capture> capture;
     int64_t size = 0;  // as counted when it came
+    uint32_t journal_slot = Journal::kNoSlot;
   };
+  // A record beyond this is rare, and its room not worth keeping.
+  static constexpr size_t kKeptBytes = 4096;
 
   Ring(uint32_t rows_max, int64_t bytes_max_given, WakeUp& wake_up_given)
       : mask(std::bit_ceil(std::max<uint32_t>(rows_max, 2)) - 1),
@@ -74,8 +82,9 @@ struct LogPort::Ring {
         wake_up(wake_up_given),
         slots(mask + 1) {}
 
-  bool push(RequestRow&& row) {
-    int64_t size = static_cast<int64_t>(row.bytes());
+  bool push(std::string_view record, std::unique_ptr<Capture> capture, uint32_t journal_slot) {
+    auto size = static_cast<int64_t>(sizeof(Slot) + record.size());
+    if (capture != nullptr) size += static_cast<int64_t>(bytes_of(*capture));
     uint64_t at = tail.load(std::memory_order_relaxed);
     // (1) Acquire pairs with (4): the slot has been emptied before we fill it again.
     uint64_t used = at - head.load(std::memory_order_acquire);
@@ -84,23 +93,28 @@ struct LogPort::Ring {
       return false;
     }
     bytes.fetch_add(size, std::memory_order_relaxed);
-    slots[at & mask] = {std::move(row), size};
+    Slot& slot = slots[at & mask];
+    slot.record.assign(record);
+    slot.capture = std::move(capture);
+    slot.size = size;
+    slot.journal_slot = journal_slot;
     // (2) Release pairs with (3): who sees the new tail sees the row.
     tail.store(at + 1, std::memory_order_release);
     if (used == wake_at) wake_up.signal();
     return true;
   }
 
-  // Hands every queued row to `take`, in order.
+  // Hands every queued row to `take`, in order, which may move its capture away.
   template <class Take>
   void drain(Take&& take) {
     uint64_t from = head.load(std::memory_order_relaxed);
     uint64_t to = tail.load(std::memory_order_acquire);  // (3)
     for (; from != to; ++from) {
-      RequestRow row = std::move(slots[from & mask].row);
-      bytes.fetch_sub(slots[from & mask].size, std::memory_order_relaxed);
+      Slot& slot = slots[from & mask];
+      take(slot);
+      if (slot.record.capacity() > kKeptBytes) std::string().swap(slot.record);
+      bytes.fetch_sub(slot.size, std::memory_order_relaxed);
       head.store(from + 1, std::memory_order_release);  // (4)
-      take(std::move(row));
     }
   }
 
@@ -118,12 +132,21 @@ struct LogPort::Ring {
 LogPort::LogPort(std::unique_ptr<Ring> ring, JournalPort& journal)
     : ring_(std::move(ring)), journal_(journal) {}
 LogPort::~LogPort() = default;
-void LogPort::note(const RequestRow& row) {
-  journal_.note(row);
+void LogPort::note(RowView& row) {
+  encode_row(row, record_);
+  journal_.note(record_, row.journal_slot);
+}
+template <class Row>
+bool LogPort::hand_over(Row& row) {
+  encode_row(row, record_);
+  journal_.finish(record_, row.journal_slot, row.cost.nano() > 0);
+  return ring_->push(record_, std::move(row.capture), row.journal_slot);
+}
+bool LogPort::submit(RowView&& row) {
+  return hand_over(row);
 }
 bool LogPort::submit(RequestRow&& row) {
-  journal_.finish(row);
-  return ring_->push(std::move(row));
+  return hand_over(row);
 }
 uint64_t LogPort::dropped() const {
   return ring_->dropped.load(std::memory_order_relaxed);
@@ -136,6 +159,8 @@ struct RequestLog::Impl {
   void run();
   void collect();
   bool write_pending(bool last);
+  Result<void> write_batch(size_t done, size_t count);
+  void drop_written(size_t done);
   void failed(const Error& error);
   void publish();
   void tidy();
@@ -150,9 +175,22 @@ struct RequestLog::Impl {
   LogWriter writer;
   std::atomic<bool> stopping{false};
 
-  // The writer thread's own.
-  std::vector<RequestRow> spool;
+  // The writer thread's own. Rows that wait lie one behind the other in `records`.
+  struct Spooled {
+    size_t at = 0;
+    size_t size = 0;
+    std::unique_ptr<Capture> capture;
+    uint32_t journal_slot = Journal::kNoSlot;
+    bool captured = false;  // by a write that failed later
+    int64_t bytes() const {
+      return static_cast<int64_t>(sizeof(Spooled) + size + (capture ? bytes_of(*capture) : 0));
+    }
+  };
+  std::string records;
+  std::vector<Spooled> spool;
+  std::vector<RowView> batch;  // of the write at hand
   int64_t spool_bytes = 0;
+  Nanoseconds sums_at{0};  // 0: none wait
   Nanoseconds retry_at{0};
   Nanoseconds retry_wait{kRetryFirst};
   Nanoseconds tidy_at{0};
@@ -182,13 +220,18 @@ struct RequestLog::Impl {
 
 void RequestLog::Impl::collect() {
   for (auto& port : ports) {
-    port->ring_->drain([this](RequestRow&& row) {
-      int64_t size = static_cast<int64_t>(row.bytes());
-      if (spool.size() >= options.spool_rows_max || spool_bytes + size > options.spool_bytes_max) {
+    port->ring_->drain([this](LogPort::Ring::Slot& slot) {
+      Spooled row{.at = records.size(),
+                  .size = slot.record.size(),
+                  .capture = std::move(slot.capture),
+                  .journal_slot = slot.journal_slot};
+      if (spool.size() >= options.spool_rows_max ||
+          spool_bytes + row.bytes() > options.spool_bytes_max) {
         spool_dropped.fetch_add(1, std::memory_order_relaxed);
         return;
       }
-      spool_bytes += size;
+      spool_bytes += row.bytes();
+      records += slot.record;
       spool.push_back(std::move(row));
     });
   }
@@ -223,31 +266,76 @@ void RequestLog::Impl::publish() {
   commits.store(totals.commits, std::memory_order_relaxed);
 }
 
-// False: the store failed and rows are left.
+// The rows from the `done`th on, as many as one transaction takes; their captures go along and, of
+// a write that fails, come back.
+Result<void> RequestLog::Impl::write_batch(size_t done, size_t count) {
+  batch.clear();
+  for (Spooled& from : std::span(spool).subspan(done, count)) {
+    auto row = view_row(std::string_view(records).substr(from.at, from.size));
+    if (!row) return fail(row.error());
+    row->captured = from.captured;
+    row->capture = std::move(from.capture);
+    batch.push_back(std::move(*row));
+  }
+  auto written = writer.write(std::span(batch));
+  publish();
+  if (written) return {};
+  for (size_t i = 0; i < count; ++i) {
+    // A capture that was stored before the failure is off its row, not carried twice.
+    spool[done + i].captured = batch[i].captured;
+    spool[done + i].capture = std::move(batch[i].capture);
+  }
+  return written;
+}
+
+void RequestLog::Impl::drop_written(size_t done) {
+  if (done == spool.size()) {
+    spool.clear();
+    records.clear();
+    spool_bytes = 0;
+    if (spool.capacity() > kSpoolKeptRows) std::vector<Spooled>().swap(spool);
+    if (records.capacity() > kSpoolKeptBytes) std::string().swap(records);
+    return;
+  }
+  if (done == 0) return;
+  const size_t bytes = spool[done].at;
+  spool.erase(spool.begin(), spool.begin() + static_cast<ptrdiff_t>(done));
+  records.erase(0, bytes);
+  spool_bytes = 0;
+  for (Spooled& row : spool) {
+    row.at -= bytes;
+    spool_bytes += row.bytes();
+  }
+}
+
+// False: the store failed and rows or sums are left.
 bool RequestLog::Impl::write_pending(bool last) {
   if (!last && retry_at.count() != 0 && clock.monotonic() < retry_at) return spool.empty();
   size_t done = 0;
   while (done < spool.size()) {
-    const std::span<RequestRow> batch = std::span(spool).subspan(
-        done, std::min<size_t>(spool.size() - done, std::max(options.commit_rows_max, 1u)));
-    int64_t batch_bytes = 0;
-    for (const RequestRow& row : batch) batch_bytes += static_cast<int64_t>(row.bytes());
-    // The captures that were stored before a failure are off their rows, not carried twice.
-    auto written = writer.write(batch);
-    publish();
-    if (!written) {
-      spool.erase(spool.begin(), spool.begin() + static_cast<ptrdiff_t>(done));
+    const size_t count =
+        std::min<size_t>(spool.size() - done, std::max(options.commit_rows_max, 1u));
+    if (auto written = write_batch(done, count); !written) {
+      drop_written(done);
       failed(written.error());
       return false;
     }
-    for (const RequestRow& row : batch) journal->release(row.journal_slot);
-    done += batch.size();
-    spool_bytes = done == spool.size() ? 0 : spool_bytes - batch_bytes;
+    for (size_t i = 0; i < count; ++i) journal->release(spool[done + i].journal_slot);
+    done += count;
     spooled.store(spool.size() - done, std::memory_order_relaxed);
     last_commit_ms.store(clock.wall_ms(), std::memory_order_relaxed);
   }
-  spool.clear();
-  if (spool.capacity() > kSpoolKeptRows) std::vector<RequestRow>().swap(spool);
+  drop_written(done);
+  if (writer.sums_wait()) {
+    if (sums_at.count() == 0) sums_at = clock.monotonic() + options.sums_interval;
+    if (last || clock.monotonic() >= sums_at) {
+      if (auto written = writer.write_sums(); !written) {
+        failed(written.error());
+        return false;
+      }
+      sums_at = Nanoseconds(0);
+    }
+  }
   if (retry_at.count() != 0) {
     retry_at = Nanoseconds(0);
     retry_wait = kRetryFirst;
@@ -302,7 +390,7 @@ void RequestLog::Impl::run() {
       flushed.notify_all();
     }
     if (!last) continue;
-    if (!whole) log::error("ledger_rows_lost_at_stop", {{"rows", spool.size()}});
+    if (!whole && !spool.empty()) log::error("ledger_rows_lost_at_stop", {{"rows", spool.size()}});
     return;
   }
 }

@@ -8,7 +8,8 @@
 //
 // A worker hands a row over through its own LogPort: a bounded ring, no lock, no wait, no system
 // call but an occasional wake-up of the writer. Rows that do not fit are dropped and counted. The
-// writer commits at most `commit_interval` after a row came; WAL with synchronous=NORMAL. A killed
+// writer commits at most `commit_interval` after a row came, and adds it to the sums at most
+// `sums_interval` after that: WAL with synchronous=NORMAL. A killed
 // process loses nothing: what was not committed is in the journal and becomes rows at the next
 // start. A power cut may lose recent rows, and corrupts nothing.
 // When the disk fails rows wait in a bounded spool and are retried; health() and the process log
@@ -36,6 +37,7 @@ struct LogOptions {
   uint32_t spool_rows_max = 200'000;
   int64_t spool_bytes_max = int64_t{256} << 20;
   Milliseconds commit_interval{200};
+  Milliseconds sums_interval{1000};
   uint32_t commit_rows_max = 4096;  // one transaction
   Milliseconds busy_timeout{2000};  // for a file that another process has locked
   uint32_t journal_slots = 16'384;  // requests under way, all ports together; 0: no journal
@@ -66,9 +68,11 @@ class LogPort {
  public:
   ~LogPort();
   // Before a request goes out: its row, should the process be killed before the request has ended.
-  void note(const RequestRow& row);
+  // Sets its journal_slot, which the next note() and the submit() of that request take along.
+  void note(RowView& row);
   // Never waits. False: the queue is full, the row is gone and counted; what the journal has of it
   // becomes a row at the next start.
+  bool submit(RowView&& row);
   bool submit(RequestRow&& row);
   uint64_t dropped() const;
   // Whether the store took what came last; while it does not, rows wait.
@@ -77,9 +81,12 @@ class LogPort {
  private:
   friend class RequestLog;
   struct Ring;
+  template <class Row>
+  bool hand_over(Row& row);
   LogPort(std::unique_ptr<Ring> ring, JournalPort& journal);
   std::unique_ptr<Ring> ring_;
   JournalPort& journal_;
+  std::string record_;                   // of the row at hand: its room is kept
   std::atomic<bool> store_works_{true};  // told by the writer thread
 };
 

@@ -136,12 +136,7 @@ class Rerater {
       if (correction && !query_.dry_run) WEIR_CHECK_OK(write(connection, insert, *correction));
     }
     if (transaction) {
-      WEIR_TRY(store::Statement upsert, connection.prepare(upsert_rollup_sql()));
-      for (const auto& [key, sum] : sums) {
-        bind_rollup(upsert, key, sum);
-        WEIR_CHECK_OK(upsert.run());
-        tallies_.add(key, sum);
-      }
+      for (const auto& [key, sum] : sums) tallies_.add(key, sum);
       WEIR_CHECK_OK(tallies_.write());
       WEIR_CHECK_OK(transaction->commit());
       written_ = written_ || !sums.empty();
@@ -221,7 +216,6 @@ class Rerater {
     made.list_cost = list_delta;
     made.cost_state = state;
     RollupSums& sum = sums[rollup_key(made)];
-    sum.cost_nano = (Money::from_nano(sum.cost_nano) + delta).nano();
     sum.unpriced += (state == CostState::unpriced) - (state_before == CostState::unpriced);
     sum.estimated += (state == CostState::estimated) - (state_before == CostState::estimated);
     return made;

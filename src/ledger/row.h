@@ -1,11 +1,16 @@
 // RequestRow: what the ledger keeps of one request, exactly one per request whatever happened to
 // it. A plain value, filled by the gateway's settle stage and handed over once. The id is the
 // SQLite rowid and tells the start time and the day file.
+//
+// RequestRow owns its texts. RowView has the same fields as views: a worker makes one per request
+// from what its snapshot and exchange hold anyway, and nothing of it is copied but into the log.
 #pragma once
 
+#include <concepts>
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "base/id.h"
 #include "base/money.h"
@@ -34,39 +39,40 @@ struct Capture {
   int64_t response_bytes = 0;
 };
 
-struct RequestRow {
+template <class Text>
+struct BasicRow {
   Id id;
   int64_t start_ms = 0;  // wall time
-  std::string key_id;    // empty: no valid key was presented
-  std::string team;
-  std::string project;
-  std::string user;      // the client's own tag for its user, as sent
-  std::string tags;      // compact JSON object or empty
-  std::string dialect;   // the client's: "openai_chat", "anthropic_messages", ...
-  std::string endpoint;  // "/v1/chat/completions"
-  std::string model_asked;
-  std::string model;  // the configured name it resolved to
-  std::string deployment;
-  std::string account;
-  std::string provider;
-  std::string provider_model;
+  Text key_id{};         // empty: no valid key was presented
+  Text team{};
+  Text project{};
+  Text user{};      // the client's own tag for its user, as sent
+  Text tags{};      // compact JSON object or empty
+  Text dialect{};   // the client's: "openai_chat", "anthropic_messages", ...
+  Text endpoint{};  // "/v1/chat/completions"
+  Text model_asked{};
+  Text model{};  // the configured name it resolved to
+  Text deployment{};
+  Text account{};
+  Text provider{};
+  Text provider_model{};
   uint32_t attempts = 0;
   // Compact JSON array of the attempts: [{"d":deployment,"s":status,"e":error code,"ms":12}, ...].
   // The last one of an aborted request has "abort": what became of the provider's answer.
-  std::string attempts_text;
+  Text attempts_text{};
   int32_t status = 0;  // HTTP status sent; 0: none was
   Outcome outcome = Outcome::ok;
-  std::string error_code;
+  Text error_code{};
   bool streamed = false;
   int64_t total_us = 0;
   int64_t ttft_us = 0;      // first byte of the answer to the client; 0: none was sent
   int64_t upstream_us = 0;  // of it, waiting for the upstream
   dialect::Usage usage;     // usage.service_tier is the row's tier
   Money cost;
-  std::string price_row;  // PriceRow::id, empty when unpriced
+  Text price_row{};  // PriceRow::id, empty when unpriced
   // The rates it was priced by, as rates_text() writes them: in pico-dollars per token, "tool_call"
   // in nano-dollars. Of the last attempt, as the price row is.
-  std::string rates;
+  Text rates{};
   Money list_cost;  // before the account's discount
   CostState cost_state = CostState::unpriced;
   int64_t config_generation = 0;
@@ -79,10 +85,24 @@ struct RequestRow {
   std::unique_ptr<Capture> capture;
   uint32_t journal_slot = UINT32_MAX;  // set by the log; none
 
-  // Takes totals and price row over from a cost.
-  void set_cost(const Cost& c);
-  // Memory this row holds, for the queue's byte limit.
-  size_t bytes() const;
+  // Takes totals and price row over from a cost; the rates as rates_text() has them.
+  void set_cost(const Cost& c, std::string_view rates_given) {
+    cost = c.total;
+    cost_state = c.state;
+    price_row = c.row_id();
+    list_cost = c.list;
+    rates = rates_given;
+  }
+  void set_cost(const Cost& c)
+    requires std::same_as<Text, std::string>
+  {
+    set_cost(c, rates_text(c));
+  }
 };
+using RequestRow = BasicRow<std::string>;
+using RowView = BasicRow<std::string_view>;
+
+// Memory that it holds, for the queue's byte limit.
+size_t bytes_of(const Capture& capture);
 
 }  // namespace weir::ledger

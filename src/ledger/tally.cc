@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstring>
 #include <optional>
 #include <utility>
 
@@ -38,7 +39,8 @@ std::string sum_columns_declared() {
   return text;
 }
 
-bool ended_well(const RequestRow& row) {
+template <class Text>
+bool ended_well(const BasicRow<Text>& row) {
   return row.outcome == Outcome::ok && row.status < 400;
 }
 
@@ -90,12 +92,15 @@ int64_t bucket_middle(int64_t bucket) {
 
 void Histogram::add(int64_t bucket, int64_t count) {
   if (counts_.empty()) counts_.resize(kBuckets);
-  counts_[static_cast<size_t>(std::clamp<int64_t>(bucket, 0, kBuckets - 1))] += count;
+  const auto at = static_cast<size_t>(std::clamp<int64_t>(bucket, 0, kBuckets - 1));
+  counts_[at] += count;
   count_ += count;
+  first_ = std::min(first_, at);
+  end_ = std::max(end_, at + 1);
 }
 
 void Histogram::add(const Histogram& more) {
-  for (size_t bucket = 0; bucket < more.counts_.size(); ++bucket) {
+  for (size_t bucket = more.first_; bucket < more.end_; ++bucket) {
     if (more.counts_[bucket] != 0) add(static_cast<int64_t>(bucket), more.counts_[bucket]);
   }
 }
@@ -128,7 +133,7 @@ std::string Histogram::bytes() const {
     text += static_cast<char>(value);
   };
   size_t before = 0;
-  for (size_t bucket = 0; bucket < counts_.size(); ++bucket) {
+  for (size_t bucket = first_; bucket < end_; ++bucket) {
     if (counts_[bucket] == 0) continue;
     number(static_cast<int64_t>(bucket - before));
     number(counts_[bucket]);
@@ -139,7 +144,7 @@ std::string Histogram::bytes() const {
 
 int64_t Histogram::percentile(int64_t percent) const {
   int64_t left = std::max<int64_t>((count_ * percent + 99) / 100, 1);
-  for (size_t bucket = 0; bucket < counts_.size(); ++bucket) {
+  for (size_t bucket = first_; bucket < end_; ++bucket) {
     left -= counts_[bucket];
     if (left <= 0) return bucket_middle(static_cast<int64_t>(bucket));
   }
@@ -150,6 +155,7 @@ Result<TallyWriter> TallyWriter::open(store::Connection& connection) {
   TallyWriter writer;
   WEIR_TRY(writer.upsert_,
            connection.prepare(upsert_sums_sql("tally", "dimension, level, at, value", 4)));
+  WEIR_TRY(writer.upsert_rollup_, connection.prepare(upsert_rollup_sql()));
   WEIR_TRY(writer.upsert_day_, connection.prepare(upsert_rollup_sql("rollup_day")));
   WEIR_TRY(writer.select_times_,
            connection.prepare("SELECT total, ttft FROM times WHERE value=?1 AND level=?2 AND "
@@ -157,34 +163,37 @@ Result<TallyWriter> TallyWriter::open(store::Connection& connection) {
   WEIR_TRY(writer.replace_times_,
            connection.prepare("INSERT OR REPLACE INTO times(value, level, at, total, ttft) "
                               "VALUES(?1,?2,?3,?4,?5)"));
-  WEIR_TRY(const auto empty, connection.query_int64("SELECT NOT EXISTS(SELECT 1 FROM tally) AND "
-                                                    "EXISTS(SELECT 1 FROM request)"));
-  if (empty.value_or(0) != 0) WEIR_CHECK_OK(writer.tally_all(connection));
-  WEIR_TRY(store::Statement tags,
-           connection.prepare("SELECT dimension, value FROM tally WHERE dimension>='tag:' AND "
-                              "dimension<'tag;' AND level=0"));
-  for (;;) {
-    WEIR_TRY(const bool more, tags.step());
-    if (!more) return writer;
-    writer.tags_.insert(fmt::format("{}={}", tags.column_text(0), tags.column_text(1)));
+  {
+    WEIR_TRY(store::Statement tags,
+             connection.prepare("SELECT dimension, value FROM tally WHERE dimension>='tag:' AND "
+                                "dimension<'tag;' AND level=0"));
+    for (;;) {
+      WEIR_TRY(const bool more, tags.step());
+      if (!more) break;
+      writer.tags_.insert(fmt::format("{}={}", tags.column_text(0), tags.column_text(1)));
+    }
   }
+  WEIR_TRY(const auto left, connection.query_int64("SELECT EXISTS(SELECT 1 FROM untallied)"));
+  if (left.value_or(0) != 0) {
+    WEIR_CHECK_OK(writer.tally_left(connection));
+  } else {
+    WEIR_TRY(const auto empty, connection.query_int64("SELECT NOT EXISTS(SELECT 1 FROM tally) AND "
+                                                      "EXISTS(SELECT 1 FROM request)"));
+    if (empty.value_or(0) != 0) WEIR_CHECK_OK(writer.tally_all(connection));
+  }
+  return writer;
 }
 
+// The rollup of such a file is there already.
 Result<void> TallyWriter::tally_all(store::Connection& connection) {
   WEIR_TRY(store::Transaction transaction, store::Transaction::begin(connection));
-  std::map<RollupKey, RollupSums> lines;
   WEIR_TRY(store::Statement rows, connection.prepare(select_request_sql() + " ORDER BY id"));
   for (size_t count = 1;; ++count) {
     WEIR_TRY(const bool more, rows.step());
-    if (more) {
-      const RequestRow row = read_request(rows);
-      add(row);
-      lines[rollup_key(row)].add(row);
-    }
+    if (more) add(read_request(rows));
     if (!more || count % kRetallyRows == 0) {
-      for (const auto& [key, sums] : lines) add(key, sums);
-      lines.clear();
-      WEIR_CHECK_OK(write());
+      WEIR_CHECK_OK(write(Rollups::leave));
+      clear();
     }
     if (!more) break;
   }
@@ -192,73 +201,164 @@ Result<void> TallyWriter::tally_all(store::Connection& connection) {
   return transaction.commit();
 }
 
-void TallyWriter::add(const RequestRow& row) {
-  sums_[{"all", TallyLevel::minute, row.id.wall_ms() / kMinuteMs, ""}].add(row);
-  if (!row.tags.empty()) add_tags(row);
-  if (ended_well(row) && row.corrects.value() == 0) add_times(row);
+Result<void> TallyWriter::tally_left(store::Connection& connection) {
+  WEIR_TRY(store::Transaction transaction, store::Transaction::begin(connection));
+  WEIR_TRY(store::Statement batches, connection.prepare("SELECT ids FROM untallied"));
+  WEIR_TRY(store::Statement row, connection.prepare(select_request_sql() + " WHERE id=?1"));
+  for (;;) {
+    WEIR_TRY(const bool more, batches.step());
+    if (!more) break;
+    std::string_view ids = batches.column_blob(0);
+    for (int64_t id = 0; ids.size() >= sizeof id; ids.remove_prefix(sizeof id)) {
+      std::memcpy(&id, ids.data(), sizeof id);
+      row.bind(1, id);
+      WEIR_TRY(const bool found, row.step());
+      if (found) add(read_request(row));
+      row.reset();
+    }
+  }
+  batches.reset();
+  WEIR_CHECK_OK(write());
+  clear();
+  WEIR_CHECK_OK(connection.execute("DELETE FROM untallied"));
+  return transaction.commit();
 }
 
-void TallyWriter::add_tags(const RequestRow& row) {
+TallyWriter::Line& TallyWriter::line_of(RollupKey key) {
+  const std::string* const texts[] = {&key.key_id, &key.team,       &key.project,
+                                      &key.model,  &key.deployment, &key.provider};
+  name_.assign(reinterpret_cast<const char*>(&key.hour), sizeof key.hour);
+  name_.append(reinterpret_cast<const char*>(&key.status_class), sizeof key.status_class);
+  for (const std::string* text : texts) name_.append(*text).append(1, '\0');
+  Line& line = lines_[name_];
+  line.key = std::move(key);
+  return line;
+}
+
+template <class Text>
+TallyWriter::Line& TallyWriter::line_of(const BasicRow<Text>& row) {
+  if (line_ != nullptr && belongs_to(row, line_->key)) return *line_;
+  const int64_t hour = row.id.wall_ms() / kHourMs;
+  const int64_t status_class = row.status / 100;
+  name_.assign(reinterpret_cast<const char*>(&hour), sizeof hour);
+  name_.append(reinterpret_cast<const char*>(&status_class), sizeof status_class);
+  for (const std::string_view text :
+       {std::string_view(row.key_id), std::string_view(row.team), std::string_view(row.project),
+        std::string_view(row.model), std::string_view(row.deployment),
+        std::string_view(row.provider)}) {
+    name_.append(text).append(1, '\0');
+  }
+  const auto [at, fresh] = lines_.try_emplace(name_);
+  if (fresh) at->second.key = rollup_key(row);
+  line_ = &at->second;
+  return *line_;
+}
+
+template <class Text>
+void TallyWriter::add(const BasicRow<Text>& row) {
+  Line& line = line_of(row);
+  line.sums.add(row);
+  const int64_t minute = row.id.wall_ms() / kMinuteMs;
+  if (minute_.at != minute) {
+    minute_ = {minute, &sums_[{"all", TallyLevel::minute, minute, ""}], nullptr};
+  }
+  minute_.sums->add(row);
+  if (!row.tags.empty()) {
+    for (RollupSums* sums : tag_sums(row.tags, line.key.hour)) sums->add(row);
+  }
+  if (!ended_well(row) || row.corrects.value() != 0) return;
+  add_times(row.total_us, &Times::total, line);
+  if (row.streamed && row.ttft_us > 0) add_times(row.ttft_us, &Times::ttft, line);
+}
+template void TallyWriter::add(const RequestRow& row);
+template void TallyWriter::add(const RowView& row);
+
+// Where a row with these tags is added.
+const std::vector<RollupSums*>& TallyWriter::tag_sums(std::string_view tags, int64_t hour) {
+  name_.assign(reinterpret_cast<const char*>(&hour), sizeof hour);
+  name_.append(tags);
+  const auto [at, fresh] = tag_sums_.try_emplace(name_);
   json::Document document;
-  if (!document.parse(row.tags, {.depth_max = 8, .nodes_max = 256})) return;
+  if (!fresh || !document.parse(tags, {.depth_max = 8, .nodes_max = 256})) return at->second;
   size_t taken = 0;
   for (const auto& [name, value] : document.root().members()) {
     const auto text = value.as_string();
     if (!text || text->size() > kTagBytes || name.size() > kTagBytes) continue;
-    if (++taken > kTagsPerRow) return;
+    if (++taken > kTagsPerRow) break;
     std::string dimension = fmt::format("tag:{}", name);
     std::string known = fmt::format("{}={}", dimension, *text);
     if (!tags_.contains(known)) {
       if (tags_.size() >= kTagsPerDay) continue;
       tags_.insert(std::move(known));
     }
-    const int64_t hour = row.id.wall_ms() / kHourMs;
-    sums_[{dimension, TallyLevel::hour, hour, *text}].add(row);
-    sums_[{std::move(dimension), TallyLevel::day, hour / 24, *text}].add(row);
+    at->second.push_back(&sums_[{dimension, TallyLevel::hour, hour, *text}]);
+    at->second.push_back(&sums_[{std::move(dimension), TallyLevel::day, hour / 24, *text}]);
   }
+  return at->second;
 }
 
-void TallyWriter::add_times(const RequestRow& row) {
-  const int64_t hour = row.id.wall_ms() / kHourMs;
-  const int64_t minute = row.id.wall_ms() / kMinuteMs;
-  const auto at = [&](int64_t us, Histogram Times::* histogram) {
-    const int64_t bucket = time_bucket(us);
-    (times_[{"", TallyLevel::minute, minute}].*histogram).add(bucket, 1);
-    (times_[{"", TallyLevel::hour, hour}].*histogram).add(bucket, 1);
-    if (!row.model.empty()) {
-      (times_[{row.model, TallyLevel::hour, hour}].*histogram).add(bucket, 1);
-    }
-  };
-  at(row.total_us, &Times::total);
-  if (row.streamed && row.ttft_us > 0) at(row.ttft_us, &Times::ttft);
+void TallyWriter::add_times(int64_t us, Histogram Times::* histogram, Line& line) {
+  const int64_t bucket = time_bucket(us);
+  if (minute_.times == nullptr) {
+    minute_.times = &times_[{"", TallyLevel::minute, minute_.at}];
+  }
+  if (line.hour == nullptr) line.hour = &times_[{"", TallyLevel::hour, line.key.hour}];
+  if (line.model_hour == nullptr && !line.key.model.empty()) {
+    line.model_hour = &times_[{line.key.model, TallyLevel::hour, line.key.hour}];
+  }
+  (minute_.times->*histogram).add(bucket, 1);
+  (line.hour->*histogram).add(bucket, 1);
+  if (line.model_hour != nullptr) (line.model_hour->*histogram).add(bucket, 1);
 }
 
 void TallyWriter::add(const RollupKey& key, const RollupSums& sums) {
+  line_of(key).sums.add(sums);
+}
+
+// What a line of the rollup is to the tallies and to the rollup of its day.
+void TallyWriter::spread(const RollupKey& key, const RollupSums& sums,
+                         std::map<Key, RollupSums>& tallies,
+                         std::map<RollupKey, RollupSums>& days) const {
   RollupKey day = key;
   day.hour = key.hour / 24 * 24;
-  days_[std::move(day)].add(sums);
+  days[std::move(day)].add(sums);
   const auto both = [&](std::string_view dimension, const std::string& value) {
-    sums_[{std::string(dimension), TallyLevel::hour, key.hour, value}].add(sums);
-    sums_[{std::string(dimension), TallyLevel::day, key.hour / 24, value}].add(sums);
+    tallies[{std::string(dimension), TallyLevel::hour, key.hour, value}].add(sums);
+    tallies[{std::string(dimension), TallyLevel::day, key.hour / 24, value}].add(sums);
   };
   both("all", "");
   for (const auto& [dimension, member] : kDimensions) both(dimension, key.*member);
 }
 
 Result<void> TallyWriter::write() {
-  for (const auto& [key, sums] : sums_) {
-    upsert_.bind(1, key.dimension)
-        .bind(2, static_cast<int64_t>(key.level))
-        .bind(3, key.at)
-        .bind(4, key.value);
-    bind_sums(upsert_, 5, sums);
-    WEIR_CHECK_OK(upsert_.run());
+  return write(Rollups::write);
+}
+
+Result<void> TallyWriter::write(Rollups rollups) {
+  std::map<Key, RollupSums> tallies;
+  std::map<RollupKey, RollupSums> days;
+  for (const auto& [name, line] : lines_) {
+    spread(line.key, line.sums, tallies, days);
+    if (rollups == Rollups::leave) continue;
+    bind_rollup(upsert_rollup_, line.key, line.sums);
+    WEIR_CHECK_OK(upsert_rollup_.run());
   }
-  for (const auto& [key, sums] : days_) {
+  for (const std::map<Key, RollupSums>* lines : {&tallies, &sums_}) {
+    for (const auto& [key, sums] : *lines) {
+      upsert_.bind(1, key.dimension)
+          .bind(2, static_cast<int64_t>(key.level))
+          .bind(3, key.at)
+          .bind(4, key.value);
+      bind_sums(upsert_, 5, sums);
+      WEIR_CHECK_OK(upsert_.run());
+    }
+  }
+  for (const auto& [key, sums] : days) {
     bind_rollup(upsert_day_, key, sums);
     WEIR_CHECK_OK(upsert_day_.run());
   }
-  for (auto& [key, times] : times_) {
+  for (const auto& [key, added] : times_) {
+    Times times = added;
     select_times_.reset();
     select_times_.bind(1, key.value).bind(2, static_cast<int64_t>(key.level)).bind(3, key.at);
     WEIR_TRY(const bool there, select_times_.step());
@@ -276,14 +376,16 @@ Result<void> TallyWriter::write() {
         .bind_blob(5, ttft);
     WEIR_CHECK_OK(replace_times_.run());
   }
-  clear();
   return {};
 }
 
 void TallyWriter::clear() {
+  lines_.clear();
   sums_.clear();
   times_.clear();
-  days_.clear();
+  tag_sums_.clear();
+  line_ = nullptr;
+  minute_ = {};
 }
 
 }  // namespace weir::ledger

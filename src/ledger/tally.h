@@ -4,7 +4,9 @@
 // them stand a rollup of whole days and histograms of times, whose buckets are 1/16 of an octave
 // wide (a percentile read from them is off by 3 % at most).
 //
-// Written by the log's writer in the transaction of the rows; read by LogReader and Series. Limits:
+// Written by the log's writer, some time after the rows: sums of a second cost as much as those of
+// one row. Which rows wait for it is in the file (table untallied), so that none is counted twice
+// or never. Read by LogReader and Series. Limits:
 // kTagsPerRow tags of a row and kTagsPerDay different ones a day, values of kTagBytes; further ones
 // are in no tally of their own.
 #pragma once
@@ -14,6 +16,7 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <unordered_set>
 #include <vector>
 
@@ -53,9 +56,12 @@ class Histogram {
  private:
   std::vector<int64_t> counts_;
   int64_t count_ = 0;
+  size_t first_ = kBuckets;  // the buckets that were met lie from here
+  size_t end_ = 0;           // to before here
 };
 
-// What one day's file remembers between batches: the statements, and which tags it knows.
+// What is to be added to one day's file, between two writes, and what the file remembers: the
+// statements, and which tags it knows.
 class TallyWriter {
  public:
   static constexpr size_t kTagsPerRow = 16;
@@ -63,16 +69,19 @@ class TallyWriter {
   static constexpr size_t kTagBytes = 128;
 
   TallyWriter() = default;
-  // Tallies what is in the file already where nobody has (a file of an older version).
+  // Tallies what is in the file already where nobody has: a file of an older version, or what a
+  // killed process left in the table untallied.
   static Result<TallyWriter> open(store::Connection& connection);
 
   // A row that was inserted.
-  void add(const RequestRow& row);
-  // The batch's lines of the hourly rollup.
+  template <class Text>
+  void add(const BasicRow<Text>& row);
+  // More for a line of the hourly rollup, and for the tallies.
   void add(const RollupKey& key, const RollupSums& sums);
-  // Writes what was added since the last write; within the batch's transaction.
+  bool empty() const { return lines_.empty(); }
+  // Writes what was added since the last clear(), within the caller's transaction; to be cleared
+  // when that is committed.
   Result<void> write();
-  // Forgets what was added: the batch failed.
   void clear();
 
  private:
@@ -93,19 +102,44 @@ class TallyWriter {
     Histogram total;
     Histogram ttft;
   };
+  // A line of the hourly rollup, and where its rows' times go.
+  struct Line {
+    RollupKey key;
+    RollupSums sums;
+    Times* hour = nullptr;
+    Times* model_hour = nullptr;
+  };
+  struct Minute {
+    int64_t at = -1;
+    RollupSums* sums = nullptr;
+    Times* times = nullptr;
+  };
+  enum class Rollups : uint8_t { write, leave };
 
   Result<void> tally_all(store::Connection& connection);
-  void add_tags(const RequestRow& row);
-  void add_times(const RequestRow& row);
+  Result<void> tally_left(store::Connection& connection);
+  template <class Text>
+  Line& line_of(const BasicRow<Text>& row);
+  Line& line_of(RollupKey key);
+  const std::vector<RollupSums*>& tag_sums(std::string_view tags, int64_t hour);
+  void add_times(int64_t us, Histogram Times::* histogram, Line& line);
+  void spread(const RollupKey& key, const RollupSums& sums, std::map<Key, RollupSums>& tallies,
+              std::map<RollupKey, RollupSums>& days) const;
+  Result<void> write(Rollups rollups);
 
   store::Statement upsert_;
+  store::Statement upsert_rollup_;
   store::Statement select_times_;
   store::Statement replace_times_;
   store::Statement upsert_day_;
   std::unordered_set<std::string> tags_;
-  std::map<Key, RollupSums> sums_;
+  std::unordered_map<std::string, Line> lines_;  // by the fields of their keys, one after another
+  std::map<Key, RollupSums> sums_;               // of minutes and tags; the others come of lines_
   std::map<TimesKey, Times> times_;
-  std::map<RollupKey, RollupSums> days_;
+  std::unordered_map<std::string, std::vector<RollupSums*>> tag_sums_;  // by hour and row's tags
+  Line* line_ = nullptr;  // of the row before: most rows belong to the same one
+  Minute minute_;
+  std::string name_;  // of the line that is looked for: its room is kept
 };
 
 }  // namespace weir::ledger

@@ -1,10 +1,15 @@
 #include "ledger/tally.h"
 
 #include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
 
 #include "base/random.h"
 #include "ledger/log_reader.h"
 #include "ledger/log_writer.h"
+#include "ledger/row_codec.h"
 #include "ledger/sample_row.h"
 #include "ledger/series.h"
 #include "store/day.h"
@@ -25,6 +30,82 @@ TEST(Tally, BucketsAreNarrowAndInOrder) {
   }
   EXPECT_EQ(time_bucket(-5), 0);
   EXPECT_LT(before, 1024);
+}
+
+// The rows' writer alone, as of a process that is killed before it writes the sums.
+int64_t requests_in_sums(const TemporaryDirectory& directory) {
+  const auto sums = LogReader(directory.path()).sums({});
+  EXPECT_TRUE(sums);
+  return !sums || sums->empty() ? 0 : sums->front().requests;
+}
+
+class TallyLater : public testing::Test {
+ protected:
+  TallyLater() {
+    IdMaker ids(0);
+    for (int i = 0; i < 300; ++i) {
+      std::string record;
+      encode_row(sample_row(ids.make(kNoon + i)), record);
+      records_.push_back(std::move(record));
+    }
+  }
+  // Writes rows and not their sums.
+  void write(LogWriter& writer, size_t from, size_t count) {
+    std::vector<RowView> rows;
+    for (size_t i = from; i < from + count; ++i) rows.push_back(*view_row(records_[i]));
+    ASSERT_TRUE(writer.write(std::span(rows)));
+  }
+
+  TemporaryDirectory directory_;
+  std::vector<std::string> records_;
+};
+
+TEST_F(TallyLater, SumsComeWhenTheyAreAskedFor) {
+  LogWriter writer(options_in(directory_));
+  EXPECT_FALSE(writer.sums_wait());
+  write(writer, 0, 100);
+  write(writer, 50, 150);  // half a batch is there already
+  EXPECT_TRUE(writer.sums_wait());
+  EXPECT_EQ(requests_in_sums(directory_), 0);
+  ASSERT_TRUE(writer.write_sums());
+  EXPECT_FALSE(writer.sums_wait());
+  EXPECT_EQ(requests_in_sums(directory_), 200);
+}
+
+TEST_F(TallyLater, WhatAKilledProcessLeftIsAddedOnce) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    LogWriter writer(options_in(directory_));
+    write(writer, 0, 100);
+    (void)writer.write_sums();
+    write(writer, 100, 120);
+    write(writer, 220, 80);
+    ::kill(::getpid(), SIGKILL);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  ASSERT_TRUE(WIFSIGNALED(status));
+  EXPECT_EQ(requests_in_sums(directory_), 100);
+  for (int start = 0; start < 2; ++start) {
+    LogWriter writer(options_in(directory_));
+    ASSERT_TRUE(writer.prepare(kNoon));
+    EXPECT_EQ(requests_in_sums(directory_), 300);
+  }
+}
+
+TEST_F(TallyLater, WhatAnotherProcessAddedMeanwhileIsNotAddedTwice) {
+  LogWriter writer(options_in(directory_));
+  write(writer, 0, 100);
+  {
+    LogWriter other(options_in(directory_));
+    ASSERT_TRUE(other.prepare(kNoon));
+    EXPECT_EQ(requests_in_sums(directory_), 100);
+  }
+  ASSERT_TRUE(writer.write_sums());
+  EXPECT_EQ(requests_in_sums(directory_), 100);
+  write(writer, 100, 100);
+  ASSERT_TRUE(writer.write_sums());
+  EXPECT_EQ(requests_in_sums(directory_), 200);
 }
 
 // Rows of four days with two tags; written in batches of 37.

@@ -142,6 +142,10 @@ void Connection::Close::operator()(sqlite3* handle) const {
 }
 
 Result<Connection> Connection::open(const std::string& path, OpenMode mode, int busy_ms) {
+  // Nobody asks how much memory SQLite uses; counting it would cost a mutex, shared by all threads,
+  // at every allocation. Refused, and no matter, where SQLite runs already.
+  static const int uncounted = sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+  (void)uncounted;
   if (mode == OpenMode::create) {
     WEIR_CHECK_OK(make_private_file(path));
   } else if (::access(path.c_str(), F_OK) != 0) {

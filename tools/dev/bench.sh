@@ -13,6 +13,10 @@ repeated five times and shown as mean, median and spread. What follows -- goes t
 
 Counts the instructions of whole requests with callgrind and compares them with those recorded.
 
+./dev bench ledger [--quick]
+
+How many rows a second the ledger's writer takes, and whether it loses any; see --help.
+
 ./dev bench router [OPTIONS]
 
 What clients notice of a sick deployment, beside LiteLLM's router and a round robin; see --help.
@@ -39,7 +43,7 @@ cmd_bench() {
   if [ -n "${1:-}" ] && [ -x "bench/$1/run" ]; then
     local measure=$1
     shift
-    build_preset release weir weir-bare-relay weir-bench-ledger || die "the release build failed"
+    build_preset release weir weir-bare-relay weir-bench-ledger weir-bench-rows || die "the release build failed"
     WEIR_BIN=$root/build/release/weir "bench/$measure/run" "$@"
     return
   fi
