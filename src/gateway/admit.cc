@@ -53,9 +53,9 @@ void take_dearest(const Exchange& x, const Model& model, const Worst& worst, Mon
     if (worst.unlimited_outputs > 0) {
       output += worst.unlimited_outputs * longest_answer(model, prices, query);
     }
-    dearest = std::max(
-        dearest, ledger::estimate(x.worker.prices.find(prices, query, deployment->slot), input,
-                                  output, factors, worst.tool_uses));
+    dearest =
+        std::max(dearest, ledger::estimate(x.worker.prices.find(prices, query, deployment->slot),
+                                           input, output, factors, worst.tool_uses));
     if (tier.empty()) continue;
     query.service_tier = tier;
     dearest = std::max(
