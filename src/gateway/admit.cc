@@ -77,8 +77,9 @@ Money worst_cost(const Exchange& x) {
   if (x.body_is_json && x.output_estimate > 0) {
     const json::Value root = x.document.root();
     const int64_t answers = answers_asked(root);
-    (limits_output(root) ? worst.output : worst.unlimited_outputs) =
-        answers * (limits_output(root) ? x.output_estimate : 1);
+    const bool limited = limits_output(root);
+    (limited ? worst.output : worst.unlimited_outputs) =
+        answers * (limited ? x.output_estimate : 1);
   }
   // These take tokens by number, too: two bytes of JSON each at the least.
   if (x.route.operation == provider::Operation::embed || x.route.endpoint == "/completions") {
