@@ -162,6 +162,37 @@ TEST(KeyTable, TellsWhyItRefuses) {
   EXPECT_EQ(KeyTable::build(hasher, entries).error().code(), ErrorCode::already_exists);
 }
 
+// A connection's kept hash saves the hashing alone: who a key stands for is the table's to say.
+TEST(KeyTable, AKeptHashOutlivesNoKey) {
+  const auto hasher = std::make_shared<const KeyHasher>(Secret("s"));
+  const auto entry = [](const KeyHasher& of, std::string_view key, int64_t expires) {
+    KeyEntry made{.hash = of.hash(key), .principal = {}};
+    made.principal.key_id = std::string(key);
+    made.principal.expires_ms = expires;
+    return made;
+  };
+  const auto table = KeyTable::build(hasher, {entry(*hasher, "one", 0), entry(*hasher, "two", 100)});
+  ASSERT_TRUE(table);
+  KeptHash kept;
+  for (int i = 0; i < 2; ++i) {
+    ASSERT_NE(table->find("one", 50, &kept).principal, nullptr);
+    EXPECT_EQ(table->find("one", 50, &kept).principal->key_id, "one");
+  }
+  ASSERT_NE(kept.find("one", hasher->number()), nullptr);
+  // Another key on the same connection is itself, and one that nobody has is refused and not kept.
+  EXPECT_EQ(table->find("two", 50, &kept).principal->key_id, "two");
+  EXPECT_EQ(table->find("three", 50, &kept).refusal, KeyTable::Refusal::unknown);
+  EXPECT_EQ(kept.find("three", hasher->number()), nullptr);
+  // Expired, revoked, and hashed with another secret.
+  EXPECT_EQ(table->find("two", 200, &kept).refusal, KeyTable::Refusal::expired);
+  EXPECT_EQ(KeyTable::build(hasher, {entry(*hasher, "one", 0)})->find("two", 50, &kept).refusal,
+            KeyTable::Refusal::unknown);
+  const auto other = std::make_shared<const KeyHasher>(Secret("t"));
+  EXPECT_NE(other->number(), hasher->number());
+  const auto renewed = KeyTable::build(other, {entry(*other, "two", 0)});
+  ASSERT_NE(renewed->find("two", 50, &kept).principal, nullptr);
+}
+
 TEST(Principal, MayUseModels) {
   Principal principal;
   EXPECT_TRUE(principal.may_use("anything"));

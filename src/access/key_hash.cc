@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <cstring>
 
@@ -65,6 +66,8 @@ struct KeyHasher::State {
 };
 
 KeyHasher::KeyHasher(const Secret& secret) : state_(std::make_unique<State>()) {
+  static std::atomic<uint64_t> last_number{0};
+  number_ = last_number.fetch_add(1, std::memory_order_relaxed) + 1;
   std::string_view bytes = secret.reveal();
   WEIR_ASSERT(bytes.size() <= kBlock);
   auto prefix = [&](uint8_t pad) {

@@ -31,9 +31,12 @@ class KeyHasher {
   static Result<KeyHasher> open(const std::string& data_dir);
 
   KeyHash hash(std::string_view key) const;
+  // One of its own, by which a kept hash is known to be of this hasher (KeptHash).
+  uint64_t number() const { return number_; }
 
  private:
   struct State;
+  uint64_t number_;
   std::unique_ptr<State> state_;
 };
 

@@ -72,15 +72,19 @@ Result<KeyTable> KeyTable::build(std::shared_ptr<const KeyHasher> hasher,
   return table;
 }
 
-KeyTable::Answer KeyTable::find(std::string_view presented, int64_t wall_ms) const {
+KeyTable::Answer KeyTable::find(std::string_view presented, int64_t wall_ms,
+                                KeptHash* kept) const {
   if (presented.empty()) return {nullptr, Refusal::missing};
   if (presented.size() > kPresentedKeyMax) return {nullptr, Refusal::malformed};
   if (slots_.empty()) return {nullptr, Refusal::unknown};
-  KeyHash hash = hasher_->hash(presented);
+  const KeyHash* const known =
+      kept != nullptr ? kept->find(presented, hasher_->number()) : nullptr;
+  const KeyHash hash = known != nullptr ? *known : hasher_->hash(presented);
   size_t mask = slots_.size() - 1;
   for (size_t place = place_of(hash) & mask; slots_[place] != 0; place = (place + 1) & mask) {
     const KeyEntry& entry = entries_[slots_[place] - 1];
     if (!equal_hash(entry.hash, hash)) continue;
+    if (kept != nullptr && known == nullptr) kept->keep(presented, hasher_->number(), hash);
     if (entry.principal.expired(wall_ms)) return {nullptr, Refusal::expired};
     return {&entry.principal, Refusal::none};
   }

@@ -13,6 +13,7 @@
 
 #include "access/key_hash.h"
 #include "access/principal.h"
+#include "base/kept_hash.h"
 #include "base/result.h"
 
 namespace weir::access {
@@ -37,7 +38,9 @@ class KeyTable {
     const Principal* principal = nullptr;  // lives as long as the table
     Refusal refusal = Refusal::none;
   };
-  Answer find(std::string_view presented, int64_t wall_ms) const;
+  // `kept`, if given, spares the hash of a key that was found before; who it stands for, and whether
+  // it still does, is looked up each time.
+  Answer find(std::string_view presented, int64_t wall_ms, KeptHash* kept = nullptr) const;
 
   std::span<const KeyEntry> entries() const { return entries_; }
   // Walks all entries: for the control plane. The first of that id, or null.

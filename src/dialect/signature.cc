@@ -216,10 +216,22 @@ CallId read_call_id(std::string_view id) {
   return out;
 }
 
+namespace {
+
+// body.find(needle) for a needle whose byte at `rare` is rare in text: it is looked for first.
+bool holds(std::string_view body, std::string_view needle, size_t rare) {
+  for (size_t at = body.find(needle[rare], rare); at != std::string_view::npos;
+       at = body.find(needle[rare], at + 1)) {
+    if (body.substr(at - rare, needle.size()) == needle) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
 bool may_hold_marks(std::string_view body) {
-  return body.find(kMark) != std::string_view::npos ||
-         body.find(kCallMark) != std::string_view::npos ||
-         body.find(kMarkBase64) != std::string_view::npos;
+  return holds(body, kMark, kMark.find('1')) || holds(body, kCallMark, kCallMark.find('1')) ||
+         holds(body, kMarkBase64, kMarkBase64.find('2'));
 }
 
 std::string short_id(std::string_view id, size_t length_max) {

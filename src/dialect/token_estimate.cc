@@ -63,4 +63,17 @@ int64_t estimate_tokens(std::string_view text) {
   return tokens + (bytes + kBytesPerToken - 1) / kBytesPerToken;
 }
 
+int64_t estimate_tokens(json::Value value) {
+  int64_t bytes = 0;
+  int64_t tokens = 0;
+  value.each_string([&](std::string_view inside) {
+    if (looks_like_data(inside)) {
+      tokens += kTokensPerImage;
+    } else {
+      bytes += static_cast<int64_t>(inside.size());
+    }
+  });
+  return tokens + (bytes + kBytesPerToken - 1) / kBytesPerToken;
+}
+
 }  // namespace weir::dialect

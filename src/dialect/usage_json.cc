@@ -12,29 +12,7 @@ using Names = std::initializer_list<std::string_view>;
 // No call consumes a trillion tokens; a larger number is an error of the server.
 constexpr int64_t kTokensMax = 1'000'000'000'000;
 
-// An object that is asked for many names, most of which it does not have: the lengths of its own
-// are read in one pass, and a name of another length is answered by them.
-class Asked {
- public:
-  explicit Asked(json::Value object) : object_(object) {
-    const json::Value::Members members = object.members();
-    for (auto at = members.begin(); at != members.end(); ++at) {
-      const auto name = at.key().as_plain_string();
-      lengths_ |= name ? bit(name->size()) : ~uint64_t{0};
-    }
-  }
-  json::Value operator[](std::string_view name) const {
-    return (lengths_ & bit(name.size())) != 0 ? object_[name] : json::Value();
-  }
-
- private:
-  static uint64_t bit(size_t length) { return uint64_t{1} << (length & 63); }
-  json::Value object_;
-  uint64_t lengths_ = 0;
-};
-
-template <class Object>
-std::optional<int64_t> find_count(const Object& object, Names names) {
+std::optional<int64_t> find_count(json::Value object, Names names) {
   for (std::string_view name : names) {
     const std::optional<int64_t> count = object[name].as_int64();
     if (count && *count >= 0 && *count <= kTokensMax) return count;
@@ -42,13 +20,11 @@ std::optional<int64_t> find_count(const Object& object, Names names) {
   return std::nullopt;
 }
 
-template <class Object>
-int64_t count_of(const Object& object, Names names) {
+int64_t count_of(json::Value object, Names names) {
   return find_count(object, names).value_or(0);
 }
 
-template <class Object>
-json::Value object_of(const Object& parent, Names names) {
+json::Value object_of(json::Value parent, Names names) {
   for (std::string_view name : names) {
     if (const json::Value value = parent[name]; value.is_object()) return value;
   }
@@ -120,17 +96,16 @@ void add_service_tier(Usage& usage, json::Value value) {
   }
 }
 
-Usage usage_of_openai(json::Value value) {
+Usage usage_of_openai(json::Value object) {
   Usage usage;
-  if (!value.is_object()) return usage;
-  const Asked object(value);
+  if (!object.is_object()) return usage;
   const auto prompt = find_count(object, {"prompt_tokens", "input_tokens"});
   const auto completion = find_count(object, {"completion_tokens", "output_tokens"});
   const auto total = find_count(object, {"total_tokens"});
   usage.reported = prompt || completion || total;
 
-  const Asked in(object_of(object, {"prompt_tokens_details", "input_tokens_details"}));
-  const Asked out(object_of(object, {"completion_tokens_details", "output_tokens_details"}));
+  const json::Value in = object_of(object, {"prompt_tokens_details", "input_tokens_details"});
+  const json::Value out = object_of(object, {"completion_tokens_details", "output_tokens_details"});
 
   // Some embedding servers tell only the total.
   int64_t input = prompt.value_or(std::max<int64_t>(total.value_or(0) - completion.value_or(0), 0));

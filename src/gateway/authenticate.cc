@@ -67,7 +67,7 @@ bool authenticate(Exchange& x) {
     x.principal = snapshot.anonymous.get();
     return true;
   }
-  const auto answer = snapshot.keys.find(key, x.start_ms);
+  const auto answer = snapshot.keys.find(key, x.start_ms, x.client.kept_hash());
   x.principal = answer.principal;
   if (x.principal != nullptr) {
     return x.principal->fence == nullptr || keep_inside(x, *x.principal->fence);

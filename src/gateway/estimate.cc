@@ -29,7 +29,8 @@ int64_t tokens_of(json::Value value) {
     }
     case json::Type::object: {
       int64_t sum = 0;
-      for (const auto& [key, member] : value.members()) sum += tokens_of(member);
+      const json::Value::Members members = value.members();
+      for (auto at = members.begin(); at != members.end(); ++at) sum += tokens_of(at.value());
       return sum;
     }
     default:
@@ -41,7 +42,7 @@ int64_t tokens_of(json::Value value) {
 
 int64_t estimate_input_tokens(json::Value root) {
   // Small bodies hold no file worth looking for.
-  if (root.raw().size() <= kFileBytesMin) return dialect::estimate_tokens(root.raw());
+  if (root.raw().size() <= kFileBytesMin) return dialect::estimate_tokens(root);
   return tokens_of(root);
 }
 

@@ -233,6 +233,7 @@ void Outgoing::edit_multipart(const Exchange& x, const provider::Deployment& dep
 // The pieces of `text` with the edits (ascending) in between, without copying the text.
 void Outgoing::cut(std::string_view text, std::vector<json::Edit> edits) {
   edits_ = std::move(edits);
+  pieces_.reserve(2 * edits_.size() + 1);
   size_t at = 0;
   for (const json::Edit& edit : edits_) {
     if (edit.offset > at) pieces_.push_back(text.substr(at, edit.offset - at));

@@ -33,10 +33,24 @@ constexpr std::string_view kKept[] = {"set-cookie",
 constexpr std::string_view kKeptPrefixes[] = {"x-ratelimit-", "anthropic-ratelimit-", "cf-",
                                               "x-weir-", "access-control-"};
 
+constexpr uint64_t bit_of_length(std::string_view name) {
+  return uint64_t{1} << (name.size() & 63);
+}
+
+constexpr uint64_t kKeptLengths = [] {
+  uint64_t bits = 0;
+  for (const std::string_view kept : kKept) bits |= bit_of_length(kept);
+  return bits;
+}();
+
 bool is_kept(std::string_view name) {
-  for (const std::string_view kept : kKept) {
-    if (http::iequals(name, kept)) return true;
+  if ((kKeptLengths & bit_of_length(name)) != 0) {
+    for (const std::string_view kept : kKept) {
+      if (http::iequals(name, kept)) return true;
+    }
   }
+  const char first = name.empty() ? '\0' : ascii_lower(name.front());
+  if (first != 'x' && first != 'a' && first != 'c') return false;  // as those prefixes begin
   for (const std::string_view prefix : kKeptPrefixes) {
     if (name.size() > prefix.size() && http::iequals(name.substr(0, prefix.size()), prefix)) {
       return true;
@@ -48,25 +62,33 @@ bool is_kept(std::string_view name) {
 }  // namespace
 
 AttemptTimer::AttemptTimer(Exchange& x, http::ClientExchange& upstream)
-    : x_(x), upstream_(upstream), timer_(x.worker.loop, [this] {
-        total_is_over_ = total_;
-        upstream_.cancel({ErrorCode::timeout,
-                          total_ ? fmt::format("the request's total time of {} ms is over",
-                                               x_.asked->timeouts.total.count())
-                                 : fmt::format("no {} within {} ms", phase_, limit_.count())});
-      }) {}
+    : x_(x), upstream_(upstream), timer_(x.worker.loop, [this] { expire(); }) {}
 
 void AttemptTimer::arm(std::string_view phase, Milliseconds limit) {
   const Nanoseconds left = x_.asked->timeouts.total - (x_.now() - x_.started);
   phase_ = phase;
   limit_ = limit;
   total_ = left < limit;
-  timer_.arm(std::min<Nanoseconds>(limit, left));
+  set(std::min<Nanoseconds>(limit, left));
 }
 
 void AttemptTimer::wait_for_client() {
   total_ = true;
-  timer_.arm(x_.asked->timeouts.total - (x_.now() - x_.started));
+  set(x_.asked->timeouts.total - (x_.now() - x_.started));
+}
+
+void AttemptTimer::set(Nanoseconds after) {
+  deadline_ = x_.worker.loop.deadline_in(after);
+  if (!timer_.armed() || timer_.deadline() > deadline_) timer_.arm_at(deadline_);
+}
+
+void AttemptTimer::expire() {
+  if (x_.now() < deadline_) return timer_.arm_at(deadline_);
+  total_is_over_ = total_;
+  upstream_.cancel({ErrorCode::timeout,
+                    total_ ? fmt::format("the request's total time of {} ms is over",
+                                         x_.asked->timeouts.total.count())
+                           : fmt::format("no {} within {} ms", phase_, limit_.count())});
 }
 
 const dialect::Conversation* asked_of(const Exchange& x) {
@@ -121,7 +143,7 @@ net::Task<bool> begin_stream(Relay& r, std::string_view content_type) {
   if (events) fields.add_checked("cache-control", "no-cache");
   answer_headers(r, content_type, fields);
   x.status = r.head.status;
-  x.response_content_type = content_type;
+  if (x.capturing()) x.response_content_type = content_type;
   x.first_byte = x.now();
   x.worker.traffic.began(x.attempts.back().ticket, x.now());
   const http::ResponseHead head{.status = r.head.status, .reason = {}, .headers = fields.take()};

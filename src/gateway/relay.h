@@ -33,10 +33,16 @@ class AttemptTimer {
   bool total_is_over() const { return total_is_over_; }
 
  private:
+  void set(Nanoseconds after);
+  void expire();
+
   Exchange& x_;
   http::ClientExchange& upstream_;
   std::string_view phase_;
   Milliseconds limit_{0};
+  // What counts. Every event of a stream moves it on, so the timer is only ever moved forward: one
+  // that fires early is armed again.
+  net::Deadline deadline_ = net::kNoDeadline;
   bool total_ = false;  // what is armed is the end of the total time
   bool total_is_over_ = false;
   net::Timer timer_;

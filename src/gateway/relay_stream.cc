@@ -304,7 +304,11 @@ net::Task<RelayEnd> relay_stream(Relay& r) {
     if (tap) {
       for (const std::string_view bytes : out) tap->feed(bytes);
     }
-    failure = judge(r, *source, read_error ? &*read_error : nullptr, ended);
+    if (read_error || ended || source->error() != nullptr) {
+      failure = judge(r, *source, read_error ? &*read_error : nullptr, ended);
+    } else if (failure.kind != FailureClass::none) {
+      failure = {};
+    }
     const Piece read{.bytes = piece ? piece->size() : 0,
                      .last = ended || read_error || failure.kind != FailureClass::none,
                      .failed = failure.kind != FailureClass::none};

@@ -93,7 +93,7 @@ net::Task<RelayEnd> answer_whole(Relay& r, std::string_view type, std::string_vi
     fields.add_copy("x-weir-cost-usd", cost.total.to_usd());
   }
   x.status = r.head.status;
-  x.response_content_type = type;
+  if (x.capturing()) x.response_content_type = type;
   x.first_byte = x.now();
   x.bytes_out += static_cast<int64_t>(bytes.size());
   capture_response(x, bytes);
@@ -135,7 +135,7 @@ net::Task<RelayEnd> relay_whole(Relay& r) {
     }
     if (!handed_over) {
       const std::string_view type = r.head.headers.get("content-type");
-      std::string answer_type(type);
+      std::string_view answer_type = type;
       const bool must_be_json = x.route.operation != Operation::passthrough ||
                                 type.find("json") != std::string_view::npos;
       json::Document document;

@@ -74,6 +74,7 @@ bool allows(const Entry& entry, std::string_view method) {
 // Whether a segment of the path is "." or "..", in any disguise that a server behind this one may
 // see through. Such a path could leave the endpoint that Weir has checked the key for.
 bool has_dot_segment(std::string_view path) {
+  if (std::ranges::none_of(path, [](char c) { return c == '.' || c == '%'; })) return false;
   const auto decoded = percent_decode(path);
   if (!decoded) return true;
   std::string_view rest = *decoded;

@@ -123,10 +123,37 @@ bool BodyDecoder::take_framing_byte(char c) {
   return false;
 }
 
+// What stands between two chunks as everybody writes it, at once: the line end behind the data, or a
+// size of few digits and its line end. 0 where it is anything else, which goes byte by byte.
+size_t BodyDecoder::take_plain_framing(std::span<const char> bytes) {
+  if (phase_ == Phase::data_cr) {
+    if (bytes.size() < 2 || bytes[0] != '\r' || bytes[1] != '\n') return 0;
+    phase_ = Phase::size_first;
+    return 2;
+  }
+  if (phase_ != Phase::size_first) return 0;
+  constexpr size_t kDigitsMax = 8;
+  uint64_t size = 0;
+  size_t at = 0;
+  for (; at < bytes.size() && at < kDigitsMax; ++at) {
+    const int digit = hex_value(bytes[at]);
+    if (digit < 0) break;
+    size = size * 16 + static_cast<uint64_t>(digit);
+  }
+  if (at == 0 || bytes.size() - at < 2 || bytes[at] != '\r' || bytes[at + 1] != '\n') return 0;
+  left_ = size;
+  phase_ = size == 0 ? Phase::trailer_start : Phase::data;
+  return at + 2;
+}
+
 BodyDecoder::Step BodyDecoder::decode_chunked(std::span<char> bytes) {
   Gather payload;
   size_t at = 0;
   while (at < bytes.size() && phase_ != Phase::done && phase_ != Phase::error) {
+    if (const size_t plain = take_plain_framing(bytes.subspan(at)); plain > 0) {
+      at += plain;
+      continue;
+    }
     if (phase_ != Phase::data) {
       if (!take_framing_byte(bytes[at])) {
         phase_ = Phase::error;

@@ -68,6 +68,7 @@ class BodyDecoder {
     error,
   };
   bool take_framing_byte(char c);
+  size_t take_plain_framing(std::span<const char> bytes);
   Step decode_chunked(std::span<char> bytes);
 
   BodyKind kind_ = BodyKind::none;

@@ -8,6 +8,10 @@
 #include <cstring>
 #include <string_view>
 
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
 namespace weir::http {
 
 namespace chars_detail {
@@ -45,8 +49,49 @@ inline int hex_value(char c) {
   return -1;
 }
 
-// The first byte in [p, end) that is_bad_in_value, or end. Looks at eight bytes at a time.
+// The first byte in [p, end) that is no token character, or end.
+inline const char* find_no_token(const char* p, const char* end) {
+#if defined(__SSE2__)
+  // Sixteen at a time, as far as they are letters, digits and dashes: what names are made of.
+  while (end - p >= 16) {
+    const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+    const __m128i letter = _mm_sub_epi8(_mm_or_si128(bytes, _mm_set1_epi8(0x20)),
+                                        _mm_set1_epi8('a'));
+    const __m128i digit = _mm_sub_epi8(bytes, _mm_set1_epi8('0'));
+    const __m128i plain = _mm_or_si128(
+        _mm_or_si128(_mm_cmpeq_epi8(_mm_min_epu8(letter, _mm_set1_epi8(25)), letter),
+                     _mm_cmpeq_epi8(_mm_min_epu8(digit, _mm_set1_epi8(9)), digit)),
+        _mm_cmpeq_epi8(bytes, _mm_set1_epi8('-')));
+    const auto other = static_cast<unsigned>(_mm_movemask_epi8(plain)) ^ 0xFFFFU;
+    if (other == 0) {
+      p += 16;
+      continue;
+    }
+    p += std::countr_zero(other);
+    if (!is_token_char(*p)) return p;
+    ++p;
+  }
+#endif
+  while (p != end && is_token_char(*p)) ++p;
+  return p;
+}
+
+// The first byte in [p, end) that is_bad_in_value, or end. Looks at several bytes at a time.
 inline const char* find_bad_in_value(const char* p, const char* end) {
+#if defined(__SSE2__)
+  while (end - p >= 16) {
+    const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+    const __m128i last_control = _mm_set1_epi8(0x1F);
+    const __m128i control =
+        _mm_cmpeq_epi8(_mm_max_epu8(bytes, last_control), last_control);
+    const __m128i bad =
+        _mm_or_si128(_mm_andnot_si128(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('\t')), control),
+                     _mm_cmpeq_epi8(bytes, _mm_set1_epi8(0x7F)));
+    const auto found = static_cast<unsigned>(_mm_movemask_epi8(bad));
+    if (found != 0) return p + std::countr_zero(found);
+    p += 16;
+  }
+#endif
   constexpr uint64_t kOnes = 0x0101010101010101ULL;
   constexpr uint64_t kHighs = 0x8080808080808080ULL;
   while (true) {

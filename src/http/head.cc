@@ -226,7 +226,7 @@ Step read_fields(Cursor& at, const HeadLimits& limits, bool is_request, HeaderLi
     if (at.p == at.end) return Step::more;
     if (*at.p == '\r' || *at.p == '\n') return take_line_end(at, HeadFault::line_end);
     const char* start = at.p;
-    while (at.p != at.end && is_token_char(*at.p)) ++at.p;
+    at.p = find_no_token(at.p, at.end);
     if (at.p == at.end) return Step::more;
     // Covers an empty name, space before the colon and a folded line: none starts with a token.
     if (at.p == start || *at.p != ':') return at.fail(HeadFault::header_name);
@@ -302,10 +302,11 @@ void rebase_view(std::string_view& view, std::string_view from, const char* to) 
   view = {to + (view.data() - from.data()), view.size()};
 }
 
+// A parsed head's fields all lie in `from`.
 void rebase_fields(HeaderList& headers, std::string_view from, const char* to) {
   for (Header& header : headers) {
-    rebase_view(header.name, from, to);
-    rebase_view(header.value, from, to);
+    header.name = {to + (header.name.data() - from.data()), header.name.size()};
+    header.value = {to + (header.value.data() - from.data()), header.value.size()};
   }
 }
 

@@ -41,15 +41,29 @@ bool valid_value(std::string_view value);
 class HeaderList {
  public:
   HeaderList() = default;
-  HeaderList(std::initializer_list<Header> headers) : headers_(headers) {}
+  HeaderList(std::initializer_list<Header> headers) {
+    for (const Header& header : headers) add(header);
+  }
 
-  void add(std::string_view name, std::string_view value) { headers_.push_back({name, value}); }
-  void add(const Header& header) { headers_.push_back(header); }
-  void clear() { headers_.clear(); }
+  void add(std::string_view name, std::string_view value) {
+    add({.name = name, .value = value});
+  }
+  void add(const Header& header) {
+    if (headers_.capacity() == 0) headers_.reserve(kUsual);
+    headers_.push_back(header);
+    names_ |= bit_of(header.name);
+  }
+  void clear() {
+    headers_.clear();
+    names_ = 0;
+  }
   void reserve(size_t count) { headers_.reserve(count); }
 
   // The first value of that name; nullopt where there is none.
-  std::optional<std::string_view> find(std::string_view name) const;
+  std::optional<std::string_view> find(std::string_view name) const {
+    if ((names_ & bit_of(name)) == 0) return std::nullopt;
+    return search(name);
+  }
   // The first value of that name, or an empty view.
   std::string_view get(std::string_view name) const { return find(name).value_or(""); }
   size_t count(std::string_view name) const;
@@ -59,14 +73,27 @@ class HeaderList {
   size_t size() const { return headers_.size(); }
   bool empty() const { return headers_.empty(); }
   const Header& operator[](size_t index) const { return headers_[index]; }
-  Header& operator[](size_t index) { return headers_[index]; }
   auto begin() const { return headers_.begin(); }
   auto end() const { return headers_.end(); }
+  // For moving views, not for changing names.
   auto begin() { return headers_.begin(); }
   auto end() { return headers_.end(); }
 
  private:
+  std::optional<std::string_view> search(std::string_view name) const;
+
+  static constexpr size_t kUsual = 16;
+  // Most questions are for fields that are not there: a bit for length, first and last letter says
+  // so without a look at the fields.
+  static uint64_t bit_of(std::string_view name) {
+    if (name.empty()) return 1;
+    const auto first = static_cast<unsigned char>(name.front() | 0x20);
+    const auto last = static_cast<unsigned char>(name.back() | 0x20);
+    return uint64_t{1} << ((name.size() * 7 + first * 3U + last) & 63);
+  }
+
   std::vector<Header> headers_;
+  uint64_t names_ = 0;
 };
 
 // The fixed names of fields that belong to one connection (RFC 9110 §7.6.1), and framing fields.

@@ -17,6 +17,7 @@ class PendingWrite {
   enum class State : uint8_t { done, blocked, failed };
 
   void add(std::string_view piece) {
+    if (pieces_.capacity() == 0) pieces_.reserve(kUsual);
     if (!piece.empty()) pieces_.push_back(piece);
   }
   void clear() {
@@ -29,6 +30,7 @@ class PendingWrite {
   const Error& error() const { return error_; }
 
  private:
+  static constexpr size_t kUsual = 8;
   std::vector<std::string_view> pieces_;
   size_t at_ = 0;
   Error error_ = ErrorCode::internal;

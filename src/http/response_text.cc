@@ -30,7 +30,9 @@ struct Pen {
 }  // namespace
 
 void append_field(std::string& out, const Header& field) {
-  out.append(field.name).append(": ").append(field.value).append("\r\n");
+  const size_t begin = out.size();
+  out.resize(begin + field.name.size() + field.value.size() + 4);
+  Pen{out.data() + begin}.put(field.name).put(": ").put(field.value).put("\r\n");
 }
 
 size_t append_response_head(std::string& out, const ResponseHead& head, const Framing& framing,

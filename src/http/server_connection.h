@@ -37,6 +37,7 @@ class ServerConnection final : public ServerExchange, public ServerLink {
 
   const RequestHead& head() const override { return head_; }
   std::string_view peer() const override { return peer_; }
+  KeptHash* kept_hash() override { return &kept_hash_; }
   Nanoseconds started() const override { return started_; }
   std::optional<uint64_t> content_length() const override;
   uint64_t body_limit() const override { return body_limit_; }
@@ -116,6 +117,7 @@ class ServerConnection final : public ServerExchange, public ServerLink {
 
   RequestHead head_;
   std::string head_text_;
+  KeptHash kept_hash_;
   Nanoseconds started_{0};
   int refuse_status_ = 0;
   bool parse_next_ = false;  // what is buffered may hold a whole head

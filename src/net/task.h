@@ -17,6 +17,7 @@
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "net/frame_pool.h"
 #include "net/timer.h"
 #include "net/wakeup.h"
 
@@ -41,6 +42,8 @@ struct PromiseBase {
   std::suspend_always initial_suspend() const noexcept { return {}; }
   FinalAwaiter final_suspend() const noexcept { return {}; }
   [[noreturn]] void unhandled_exception() const noexcept { std::terminate(); }
+  static void* operator new(size_t bytes) { return frame_pool::take(bytes); }
+  static void operator delete(void* frame, size_t bytes) { frame_pool::give_back(frame, bytes); }
   std::coroutine_handle<> continuation = std::noop_coroutine();
 };
 

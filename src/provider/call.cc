@@ -67,6 +67,7 @@ std::optional<Spoken> spoken(const Deployment& deployment, Operation operation, 
 std::vector<json::Edit> BodyEdit::edits() const {
   std::vector<json::Edit> all = nested;
   members.append_to(all);
+  if (all.size() < 2) return all;
   // Insertions at one place keep their order: it is that of the index.
   std::vector<size_t> order(all.size());
   std::iota(order.begin(), order.end(), size_t{0});

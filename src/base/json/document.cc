@@ -1,6 +1,7 @@
 #include "base/json/document.h"
 
 #include <algorithm>
+#include <array>
 
 #include "base/json/number.h"
 #include "base/json/parser.h"
@@ -12,64 +13,75 @@ namespace {
 
 // The index of a document that is gone, for the next one of this thread: most documents live as
 // long as one call of a model, and growing an index anew costs as much as filling it.
-constexpr size_t kSpareNodesMax = 8192;
+constexpr uint32_t kSpareNodesMax = 8192;
 constexpr size_t kBytesPerNode = 12;  // of usual texts, for a first guess
 
 }  // namespace
 
-struct Document::Spare {
-  std::vector<Node> nodes;
+// A request's index and its answer's live at the same time, and a part of one beside them.
+struct Document::Spares {
+  static constexpr size_t kMost = 4;
+  std::array<Room, kMost> rooms;
+  size_t count = 0;
 };
 
-Document::Spare& Document::spare() {
-  thread_local Spare spare;
-  return spare;
+Document::Spares& Document::spares() {
+  thread_local Spares spares;
+  return spares;
+}
+
+void Document::Room::grow(uint32_t kept, uint32_t at_least) {
+  const auto size = static_cast<uint32_t>(
+      std::min<uint64_t>(std::max<uint64_t>(uint64_t{capacity} * 2, at_least), UINT32_MAX));
+  auto larger = std::make_unique_for_overwrite<Node[]>(size);
+  std::copy_n(nodes.get(), kept, larger.get());
+  nodes = std::move(larger);
+  capacity = size;
 }
 
 Document::~Document() {
-  std::vector<Node>& kept = spare().nodes;
-  if (nodes_.capacity() <= kept.capacity() || nodes_.capacity() > kSpareNodesMax) return;
-  nodes_.clear();
-  kept.swap(nodes_);
+  if (room_.capacity == 0 || room_.capacity > kSpareNodesMax) return;
+  Spares& kept = spares();
+  if (kept.count < Spares::kMost) kept.rooms[kept.count++] = std::move(room_);
+}
+
+Document::Document(Document&& other) noexcept
+    : text_(other.text_),
+      room_{std::move(other.room_.nodes), std::exchange(other.room_.capacity, 0)},
+      count_(std::exchange(other.count_, 0)) {}
+
+Document& Document::operator=(Document&& other) noexcept {
+  text_ = other.text_;
+  room_ = {std::move(other.room_.nodes), std::exchange(other.room_.capacity, 0)};
+  count_ = std::exchange(other.count_, 0);
+  return *this;
 }
 
 Result<void> Document::parse(std::string_view text, const Limits& limits) {
   text_ = text;
-  if (nodes_.capacity() == 0) {
-    nodes_.swap(spare().nodes);
-    nodes_.reserve(std::min(text.size() / kBytesPerNode + 16, kSpareNodesMax));
+  count_ = 0;
+  if (room_.capacity == 0) {
+    if (Spares& kept = spares(); kept.count > 0) room_ = std::move(kept.rooms[--kept.count]);
+    const size_t guess = std::min<size_t>(text.size() / kBytesPerNode + 16, kSpareNodesMax);
+    if (room_.capacity < guess) room_.grow(0, static_cast<uint32_t>(guess));
   }
-  nodes_.clear();
-  Result<void> result = Parser(*this, limits).run();
-  if (!result) nodes_.clear();
-  return result;
+  return Parser(*this, limits).run();
 }
 
 Value Document::root() const {
-  return nodes_.empty() ? Value() : Value(this, 0);
-}
-
-Type Value::type() const {
-  return exists() ? document_->nodes_[node_].type : Type::null;
-}
-
-std::string_view Value::raw() const {
-  if (!exists()) return {};
-  const Document::Node& node = document_->nodes_[node_];
-  return document_->text_.substr(node.begin, node.end - node.begin);
+  return count_ == 0 ? Value() : Value(this, 0);
 }
 
 size_t Value::offset() const {
-  return exists() ? document_->nodes_[node_].begin : 0;
+  return exists() ? document_->room_.nodes[node_].begin : 0;
 }
 
 uint32_t Value::size() const {
-  return is_object() || is_array() ? document_->nodes_[node_].count : 0;
+  return is_object() || is_array() ? document_->room_.nodes[node_].count : 0;
 }
 
-Value Value::operator[](std::string_view name) const {
-  if (!is_object()) return {};
-  const Document::Node* const nodes = document_->nodes_.data();
+Value Value::find(std::string_view name) const {
+  const Document::Node* const nodes = document_->room_.nodes.get();
   const char* const text = document_->text_.data() + 1;  // behind a key's quote
   uint32_t key = node_ + 1;
   for (uint32_t left = nodes[node_].count; left > 0; --left) {
@@ -102,7 +114,7 @@ std::optional<std::string> Value::as_string() const {
   if (!is_string()) return std::nullopt;
   const std::string_view quoted = raw();
   const std::string_view inner = quoted.substr(1, quoted.size() - 2);
-  if (document_->nodes_[node_].count == 0) return std::string(inner);
+  if (document_->room_.nodes[node_].count == 0) return std::string(inner);
   std::string text;
   text.reserve(inner.size());
   append_unescaped(text, inner);
@@ -110,7 +122,7 @@ std::optional<std::string> Value::as_string() const {
 }
 
 std::optional<std::string_view> Value::as_plain_string() const {
-  if (!is_string() || document_->nodes_[node_].count != 0) return std::nullopt;
+  if (!is_string() || document_->room_.nodes[node_].count != 0) return std::nullopt;
   const std::string_view quoted = raw();
   return quoted.substr(1, quoted.size() - 2);
 }
@@ -149,7 +161,7 @@ Value::Elements::Iterator Value::Elements::begin() const {
   if (document_ == nullptr) return iterator;
   iterator.document_ = document_;
   iterator.node_ = node_ + 1;
-  iterator.left_ = document_->nodes_[node_].count;
+  iterator.left_ = document_->room_.nodes[node_].count;
   return iterator;
 }
 
@@ -162,7 +174,7 @@ Value Value::Elements::Iterator::operator*() const {
 }
 
 Value::Elements::Iterator& Value::Elements::Iterator::operator++() {
-  node_ = document_->nodes_[node_].next;
+  node_ = document_->room_.nodes[node_].next;
   --left_;
   return *this;
 }
@@ -172,7 +184,7 @@ Value::Members::Iterator Value::Members::begin() const {
   if (document_ == nullptr) return iterator;
   iterator.document_ = document_;
   iterator.node_ = node_ + 1;
-  iterator.left_ = document_->nodes_[node_].count;
+  iterator.left_ = document_->room_.nodes[node_].count;
   return iterator;
 }
 
@@ -193,7 +205,7 @@ Value Value::Members::Iterator::value() const {
 }
 
 Value::Members::Iterator& Value::Members::Iterator::operator++() {
-  node_ = document_->nodes_[node_ + 1].next;
+  node_ = document_->room_.nodes[node_ + 1].next;
   --left_;
   return *this;
 }

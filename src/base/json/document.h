@@ -7,10 +7,11 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <vector>
+#include <utility>
 
 #include "base/result.h"
 
@@ -73,9 +74,14 @@ class Value {
   class Elements;
   Members members() const;
   Elements elements() const;
+  // Calls take(std::string_view) with the inside of every string from here down, as it stands in
+  // the source, names of members included: the order of the source, and no recursion.
+  template <class Take>
+  void each_string(const Take& take) const;
 
  private:
   friend class Document;
+  Value find(std::string_view name) const;
   Value(const Document* document, uint32_t node) : document_(document), node_(node) {}
   const Document* document_ = nullptr;
   uint32_t node_ = 0;
@@ -85,8 +91,8 @@ class Document {
  public:
   Document() = default;
   ~Document();
-  Document(Document&&) noexcept = default;
-  Document& operator=(Document&&) noexcept = default;
+  Document(Document&&) noexcept;
+  Document& operator=(Document&&) noexcept;
 
   // Errors: invalid_argument with position ("at byte 17 (line 2): expected ',' or '}'"),
   // limit_exceeded where a limit was reached. After an error root() is missing.
@@ -102,14 +108,52 @@ class Document {
     uint32_t end;    // source offset behind the last byte
     uint32_t next;   // index of the node behind this subtree
     uint32_t count;  // elements or members; for a string 1 when it holds an escape
+    uint32_t sizes;  // of an object: the bits (see bit_of) of its members' names' lengths
     Type type;
   };
-  struct Spare;
-  static Spare& spare();
+  static uint32_t bit_of(size_t length) { return uint32_t{1} << (length & 31); }
+  // Memory of an index: grows without being cleared, as every node is written whole.
+  struct Room {
+    std::unique_ptr<Node[]> nodes;
+    uint32_t capacity = 0;
+
+    void grow(uint32_t kept, uint32_t at_least);
+  };
+  struct Spares;
+  static Spares& spares();
 
   std::string_view text_;
-  std::vector<Node> nodes_;
+  Room room_;
+  uint32_t count_ = 0;  // nodes in use
 };
+
+inline Type Value::type() const {
+  return exists() ? document_->room_.nodes[node_].type : Type::null;
+}
+
+inline std::string_view Value::raw() const {
+  if (!exists()) return {};
+  const Document::Node& node = document_->room_.nodes[node_];
+  return {document_->text_.data() + node.begin, node.end - node.begin};
+}
+
+// Most objects are asked for names that they do not have: their lengths tell.
+inline Value Value::operator[](std::string_view name) const {
+  if (!is_object()) return {};
+  const uint32_t bit = Document::bit_of(name.size());
+  return (document_->room_.nodes[node_].sizes & bit) != 0 ? find(name) : Value();
+}
+
+template <class Take>
+void Value::each_string(const Take& take) const {
+  if (!exists()) return;
+  const Document::Node* const nodes = document_->room_.nodes.get();
+  for (uint32_t at = node_; at < nodes[node_].next; ++at) {
+    const Document::Node& node = nodes[at];
+    if (node.type != Type::string) continue;
+    take(std::string_view(document_->text_.data() + node.begin + 1, node.end - node.begin - 2));
+  }
+}
 
 struct Member {
   std::string key;

@@ -47,6 +47,15 @@ Parts take_apart(std::string_view number) {
 }  // namespace
 
 std::optional<int64_t> read_int64(std::string_view number) {
+  constexpr size_t kSurelyFits = 18;
+  if (number.size() <= kSurelyFits) {
+    int64_t value = 0;
+    size_t at = 0;
+    while (at < number.size() && number[at] >= '0' && number[at] <= '9') {
+      value = value * 10 + (number[at++] - '0');
+    }
+    if (at == number.size() && at > 0) return value;
+  }
   if (number.find_first_of(".eE") == std::string_view::npos) {
     int64_t value = 0;
     const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), value);

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstring>
 #include <functional>
+#include <vector>
 
 #include "base/json/scan.h"
 #include "base/json/unescape.h"
@@ -15,6 +16,10 @@ namespace {
 
 constexpr uint32_t kNone = UINT32_MAX;
 constexpr uint32_t kFewKeys = 16;  // up to here comparing all pairs beats sorting
+
+constexpr bool is_space(char c) {
+  return c == ' ' || c == '\n' || c == '\r' || c == '\t';
+}
 
 constexpr bool is_short_escape(char c) {
   switch (c) {
@@ -36,197 +41,214 @@ constexpr bool is_short_escape(char c) {
 
 Parser::Parser(Document& document, const Limits& limits)
     : document_(document),
-      nodes_(document.nodes_),
       limits_(limits),
       begin_(document.text_.data()),
       place_(begin_),
       end_(begin_ + document.text_.size()),
-      open_(kNone) {}
+      nodes_(document.room_.nodes.get()),
+      capacity_(std::min(document.room_.capacity, limits.nodes_max)) {}
 
-// The steps below are small and many: they become one function with this, which takes a quarter of
-// the instructions away.
 Result<void> Parser::run() {
   if (document_.text_.size() >= kNone) {
     return fail(ErrorCode::limit_exceeded, "a JSON text of 4 GiB or more");
   }
-  Next next = Next::value;
-  while (true) {
-    skip_space();
-    if (next == Next::end && place_ == end_) return {};
-    next = step(next);
-    if (next == Next::failed) return fail(std::move(error_));
-  }
+  if (fill() == Step::failed) return fail(std::move(error_));
+  document_.count_ = count_;
+  return {};
 }
 
-[[gnu::always_inline]] inline Parser::Next Parser::step(Next next) {
-  switch (next) {
-    case Next::value:
-      return read_value();
-    case Next::value_or_close:
-      return at(']') ? close() : read_value();
-    case Next::key:
-      return read_key(false);
-    case Next::key_or_close:
-      return at('}') ? close() : read_key(true);
-    case Next::comma_or_close:
-      return read_comma_or_close();
-    case Next::end:
-      return expected("the end of the text");
-    case Next::failed:
-      break;
-  }
-  return Next::failed;
-}
+// One function, whose state is in local variables and in where it stands: that is what makes it
+// fast. Each label is named for what may stand at `p`, behind any white space.
+Parser::Step Parser::fill() {
+  const char* const begin = begin_;
+  const char* const end = end_;
+  const char* p = begin;
+  Node* nodes = nodes_;
+  uint32_t count = 0;
+  uint32_t capacity = capacity_;
+  uint32_t open = kNone;  // the innermost open container
+  bool in_object = false;
+  uint32_t depth = 0;
 
-[[gnu::always_inline]] inline Parser::Next Parser::read_value() {
-  if (place_ == end_) return expected("a value");
-  if (open_ != kNone) ++nodes_[open_].count;
-  switch (*place_) {
-    case '{':
-      return open(Type::object);
-    case '[':
-      return open(Type::array);
-    case '"':
-      return read_string_value();
-    case 't':
-      return read_literal("true", Type::boolean);
-    case 'f':
-      return read_literal("false", Type::boolean);
-    case 'n':
-      return read_literal("null", Type::null);
-    default:
-      break;
-  }
-  if (*place_ == '-' || at_digit()) return read_number();
-  return expected(open_ != kNone && nodes_[open_].type == Type::array && nodes_[open_].count == 1
-                      ? "a value or ']'"
-                      : "a value");
-}
+  const auto skip_space = [&] {
+    while (p < end && is_space(*p)) ++p;
+  };
+  const auto digit_here = [&] { return p < end && *p >= '0' && *p <= '9'; };
+  // Adds what stands between `from` and `to`; false at the limit of nodes, which place_ then tells.
+  const auto add = [&](const char* from, const char* to, Type type, uint32_t escaped) {
+    if (count == capacity) [[unlikely]] {
+      count_ = count;
+      place_ = p;
+      if (!more_room()) return false;
+      nodes = nodes_;
+      capacity = capacity_;
+    }
+    nodes[count] = {static_cast<uint32_t>(from - begin), static_cast<uint32_t>(to - begin),
+                    count + 1, escaped, 0, type};
+    ++count;
+    return true;
+  };
+  // From a quote to behind the one that ends the string.
+  const auto read_string = [&] {
+    const char* const quote = p++;
+    bool non_ascii = false;
+    uint32_t escaped = 0;
+    while (true) {
+      p = skip_plain(p, end, non_ascii);
+      if (p == end) {
+        expected(p, "'\"' at the end of a string");
+        return false;
+      }
+      if (*p == '"') [[likely]] {
+        break;
+      }
+      if (*p != '\\') {
+        expected(p, "a control character written as an escape such as \\n");
+        return false;
+      }
+      escaped = 1;
+      place_ = p;
+      if (!read_escape()) return false;
+      p = place_;
+    }
+    if (non_ascii && !utf8_is_valid(quote, p)) return false;
+    ++p;
+    return add(quote, p, Type::string, escaped);
+  };
 
-Parser::Next Parser::read_string_value() {
-  return read_string() ? after_value() : Next::failed;
-}
-
-Parser::Next Parser::read_literal(std::string_view word, Type type) {
-  if (!std::string_view(place_, static_cast<size_t>(end_ - place_)).starts_with(word)) {
-    return expected(word == "null" ? "'null'" : word == "true" ? "'true'" : "'false'");
-  }
-  if (!add_node(place_, place_ + word.size(), type, 0)) return Next::failed;
-  place_ += word.size();
-  return after_value();
-}
-
-[[gnu::always_inline]] inline Parser::Next Parser::read_number() {
-  const char* const start = place_;
-  if (*place_ == '-') ++place_;
-  if (at('0')) {
-    ++place_;
-    if (at_digit()) return expected("a number without leading zeros");
-  } else if (!read_digits()) {
-    return Next::failed;
-  }
-  if (at('.')) {
-    ++place_;
-    if (!read_digits()) return Next::failed;
-  }
-  if (at('e') || at('E')) {
-    ++place_;
-    if (at('+') || at('-')) ++place_;
-    if (!read_digits()) return Next::failed;
-  }
-  return add_node(start, place_, Type::number, 0) ? after_value() : Next::failed;
-}
-
-bool Parser::read_digits() {
-  if (!at_digit()) {
-    expected("a digit");
-    return false;
-  }
-  while (at_digit()) ++place_;
-  return true;
-}
-
-[[gnu::always_inline]] inline Parser::Next Parser::read_key(bool may_close) {
-  if (!at('"'))
-    return expected(may_close ? "a member name in quotes or '}'" : "a member name in quotes");
-  if (!read_string()) return Next::failed;
+value:
   skip_space();
-  if (!at(':')) return expected("':'");
-  ++place_;
-  return Next::value;
-}
-
-[[gnu::always_inline]] inline Parser::Next Parser::read_comma_or_close() {
-  const bool in_object = nodes_[open_].type == Type::object;
-  if (at(',')) {
-    ++place_;
-    return in_object ? Next::key : Next::value;
+value_here:
+  if (p == end) return expected(p, "a value");
+  if (open != kNone) ++nodes[open].count;
+  switch (*p) {
+    case '"':
+      if (!read_string()) return Step::failed;
+      goto behind_value;
+    case '{':
+    case '[': {
+      if (depth >= limits_.depth_max) [[unlikely]] {
+        return too_deep(p);
+      }
+      in_object = *p == '{';
+      const uint32_t node = count;
+      if (!add(p, p + 1, in_object ? Type::object : Type::array, 0)) return Step::failed;
+      nodes[node].next = open;  // the container around it, until this one closes
+      open = node;
+      ++depth;
+      ++p;
+      skip_space();
+      if (in_object) goto key_or_close;
+      if (p < end && *p == ']') goto close;
+      goto value_here;
+    }
+    case 't':
+    case 'f':
+    case 'n': {
+      const std::string_view word = *p == 'n' ? "null" : *p == 't' ? "true" : "false";
+      if (!std::string_view(p, static_cast<size_t>(end - p)).starts_with(word)) {
+        return expected(p, *p == 'n' ? "'null'" : *p == 't' ? "'true'" : "'false'");
+      }
+      const Type type = *p == 'n' ? Type::null : Type::boolean;
+      if (!add(p, p + word.size(), type, 0)) return Step::failed;
+      p += word.size();
+      goto behind_value;
+    }
+    case '-':
+    case '0':
+    case '1':
+    case '2':
+    case '3':
+    case '4':
+    case '5':
+    case '6':
+    case '7':
+    case '8':
+    case '9': {
+      const char* const start = p;
+      if (*p == '-') ++p;
+      if (!digit_here()) return expected(p, "a digit");
+      if (*p++ == '0') {
+        if (digit_here()) return expected(p, "a number without leading zeros");
+      } else {
+        while (digit_here()) ++p;
+      }
+      if (p < end && *p == '.') {
+        ++p;
+        if (!digit_here()) return expected(p, "a digit");
+        while (digit_here()) ++p;
+      }
+      if (p < end && (*p == 'e' || *p == 'E')) {
+        ++p;
+        if (p < end && (*p == '+' || *p == '-')) ++p;
+        if (!digit_here()) return expected(p, "a digit");
+        while (digit_here()) ++p;
+      }
+      if (!add(start, p, Type::number, 0)) return Step::failed;
+      goto behind_value;
+    }
+    default:
+      return expected(p, open != kNone && !in_object && nodes[open].count == 1 ? "a value or ']'"
+                                                                               : "a value");
   }
-  if (at(in_object ? '}' : ']')) return close();
-  return expected(in_object ? "',' or '}'" : "',' or ']'");
-}
 
-[[gnu::always_inline]] inline Parser::Next Parser::open(Type type) {
-  if (depth_ >= limits_.depth_max) [[unlikely]] {
-    return too_deep();
+behind_value:
+  skip_space();
+  if (open == kNone) goto behind_root;
+  if (p < end && *p == ',') {
+    ++p;
+    if (!in_object) goto value;
+    skip_space();
+    if (p == end || *p != '"') return expected(p, "a member name in quotes");
+    goto key;
   }
-  const auto node = static_cast<uint32_t>(nodes_.size());
-  if (!add_node(place_, place_ + 1, type, 0)) return Next::failed;
-  nodes_[node].next = open_;  // the container around it, until this one closes
-  open_ = node;
-  ++depth_;
-  ++place_;
-  return type == Type::object ? Next::key_or_close : Next::value_or_close;
-}
+  if (p < end && *p == (in_object ? '}' : ']')) goto close;
+  return expected(p, in_object ? "',' or '}'" : "',' or ']'");
 
-[[gnu::always_inline]] inline Parser::Next Parser::close() {
-  const uint32_t closing = open_;
-  Node& node = nodes_[closing];
-  open_ = node.next;
-  --depth_;
-  ++place_;
-  node.end = static_cast<uint32_t>(place_ - begin_);
-  node.next = static_cast<uint32_t>(nodes_.size());
-  if (node.type == Type::object && node.count > 1 && depth_ < limits_.unique_keys_levels &&
+key_or_close:
+  if (p < end && *p == '}') goto close;
+  if (p == end || *p != '"') return expected(p, "a member name in quotes or '}'");
+key:
+  if (!read_string()) return Step::failed;
+  {
+    const Node& name = nodes[count - 1];
+    // A name with an escape may be any length.
+    nodes[open].sizes |=
+        name.count != 0 ? UINT32_MAX : Document::bit_of(name.end - name.begin - 2);
+  }
+  skip_space();
+  if (p == end || *p != ':') return expected(p, "':'");
+  ++p;
+  goto value;
+
+close: {
+  Node& node = nodes[open];
+  const uint32_t closing = open;
+  open = node.next;
+  --depth;
+  ++p;
+  node.end = static_cast<uint32_t>(p - begin);
+  node.next = count;
+  if (in_object && node.count > 1 && depth < limits_.unique_keys_levels &&
       !keys_are_unique(closing)) {
-    return Next::failed;
+    return Step::failed;
   }
-  return after_value();
+  in_object = open != kNone && nodes[open].type == Type::object;
+  goto behind_value;
 }
 
-Parser::Next Parser::after_value() const {
-  return open_ == kNone ? Next::end : Next::comma_or_close;
+behind_root:
+  if (p != end) return expected(p, "the end of the text");
+  count_ = count;
+  return Step::done;
 }
 
-[[gnu::always_inline]] inline bool Parser::read_string() {
-  const char* const start = place_++;
-  bool non_ascii = false;
-  uint32_t escaped = 0;
-  while (true) {
-    place_ = skip_plain(place_, end_, non_ascii);
-    if (place_ == end_) {
-      expected("'\"' at the end of a string");
-      return false;
-    }
-    if (*place_ == '"') break;
-    if (*place_ != '\\') {
-      expected("a control character written as an escape such as \\n");
-      return false;
-    }
-    escaped = 1;
-    if (!read_escape()) return false;
-  }
-  if (non_ascii) {
-    const std::string_view content(start, static_cast<size_t>(place_ - start));
-    const size_t valid = utf8_valid_prefix(content);
-    if (valid != content.size()) {
-      place_ = start + valid;
-      expected("valid UTF-8");
-      return false;
-    }
-  }
-  ++place_;
-  return add_node(start, place_, Type::string, escaped);
+bool Parser::utf8_is_valid(const char* quote, const char* end) {
+  const std::string_view content(quote, static_cast<size_t>(end - quote));
+  const size_t valid = utf8_valid_prefix(content);
+  if (valid == content.size()) return true;
+  expected(quote + valid, "valid UTF-8");
+  return false;
 }
 
 bool Parser::read_escape() {
@@ -236,7 +258,7 @@ bool Parser::read_escape() {
     return true;
   }
   if (!at('u')) {
-    expected("one of \"\\/bfnrtu behind a backslash");
+    expected(place_, "one of \"\\/bfnrtu behind a backslash");
     return false;
   }
   if (end_ - backslash >= 6 && read_hex4(backslash + 2) >= 0) {
@@ -245,19 +267,18 @@ bool Parser::read_escape() {
   }
   ++place_;
   while (place_ < end_ && hex_digit(*place_) >= 0) ++place_;  // to where it goes wrong
-  expected("four hex digits behind \\u");
+  expected(place_, "four hex digits behind \\u");
   return false;
 }
 
-[[gnu::always_inline]] inline bool Parser::add_node(const char* begin, const char* end, Type type,
-                                                    uint32_t count) {
-  const auto index = static_cast<uint32_t>(nodes_.size());
-  if (index >= limits_.nodes_max) [[unlikely]] {
-    too_many();
+bool Parser::more_room() {
+  if (count_ >= limits_.nodes_max) {
+    exceeded(fmt::format("more than {} values and member names", limits_.nodes_max));
     return false;
   }
-  nodes_.push_back({static_cast<uint32_t>(begin - begin_), static_cast<uint32_t>(end - begin_),
-                    index + 1, count, type});
+  document_.room_.grow(count_, count_ + 16);
+  nodes_ = document_.room_.nodes.get();
+  capacity_ = std::min(document_.room_.capacity, limits_.nodes_max);
   return true;
 }
 
@@ -332,22 +353,13 @@ std::string_view Parser::key_text(uint32_t node, std::string& scratch) const {
   return scratch;
 }
 
-Parser::Next Parser::repeated_key(uint32_t key) {
+void Parser::repeated_key(uint32_t key) {
   constexpr size_t kShownMax = 64;
   place_ = begin_ + nodes_[key].begin;
   const std::string_view name = key_text(key, key_scratch_[0]);
   error_ = Error(ErrorCode::invalid_argument,
                  fmt::format("{}: expected each member name once, found '{}' again", where(place_),
                              utf8_truncate(name, kShownMax)));
-  return Next::failed;
-}
-
-void Parser::skip_space() {
-  while (place_ < end_) {
-    const char c = *place_;
-    if (c != ' ' && c != '\n' && c != '\r' && c != '\t') return;
-    ++place_;
-  }
 }
 
 std::string Parser::found() const {
@@ -365,24 +377,21 @@ std::string Parser::where(const char* place) const {
   return fmt::format("at byte {} (line {})", place - begin_, lines);
 }
 
-// Texts are made up out of the way: a formatting call in a hot function costs it a stack frame.
-Parser::Next Parser::too_deep() {
+Parser::Step Parser::too_deep(const char* place) {
+  place_ = place;
   return exceeded(fmt::format("nesting deeper than {} levels", limits_.depth_max));
 }
 
-Parser::Next Parser::too_many() {
-  return exceeded(fmt::format("more than {} values and member names", limits_.nodes_max));
-}
-
-Parser::Next Parser::expected(std::string_view what) {
+Parser::Step Parser::expected(const char* place, std::string_view what) {
+  place_ = place;
   error_ = Error(ErrorCode::invalid_argument,
                  fmt::format("{}: expected {}, found {}", where(place_), what, found()));
-  return Next::failed;
+  return Step::failed;
 }
 
-Parser::Next Parser::exceeded(std::string_view what) {
+Parser::Step Parser::exceeded(std::string_view what) {
   error_ = Error(ErrorCode::limit_exceeded, fmt::format("{}: {}", where(place_), what));
-  return Next::failed;
+  return Step::failed;
 }
 
 }  // namespace weir::json

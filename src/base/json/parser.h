@@ -16,58 +16,39 @@ class Parser {
 
  private:
   using Node = Document::Node;
-  // What may stand at the current place, behind any white space.
-  enum class Next : uint8_t {
-    value,
-    value_or_close,
-    key,
-    key_or_close,
-    comma_or_close,
-    end,
-    failed
-  };
+  // How a step ended; where it failed, error_ says why.
+  enum class Step : uint8_t { done, failed };
 
-  Next step(Next next);
-  Next read_value();
-  Next read_string_value();
-  Next read_number();
-  Next read_literal(std::string_view word, Type type);
-  Next read_key(bool may_close);
-  Next read_comma_or_close();
-  Next open(Type type);
-  Next close();
-  Next after_value() const;
-
-  bool read_string();  // at a quote; adds the node
-  bool read_escape();  // at a backslash
-  bool read_digits();
-  bool add_node(const char* begin, const char* end, Type type, uint32_t count);
+  Step fill();
+  bool read_escape();  // at a backslash, place_
+  bool utf8_is_valid(const char* quote, const char* end);
+  // Room for one more node: false at the limit.
+  bool more_room();
 
   bool keys_are_unique(uint32_t object);
   bool few_keys_are_unique(uint32_t object);
   bool many_keys_are_unique(uint32_t object);
   bool same_key(uint32_t a, uint32_t b);
   std::string_view key_text(uint32_t node, std::string& scratch) const;
-  Next repeated_key(uint32_t key);
+  void repeated_key(uint32_t key);
 
-  void skip_space();
   bool at(char c) const { return place_ < end_ && *place_ == c; }
-  bool at_digit() const { return place_ < end_ && *place_ >= '0' && *place_ <= '9'; }
   std::string found() const;
   std::string where(const char* place) const;
-  [[gnu::noinline, gnu::cold]] Next expected(std::string_view what);  // invalid_argument at place_
-  Next exceeded(std::string_view what);                               // limit_exceeded at place_
-  [[gnu::noinline, gnu::cold]] Next too_deep();
-  [[gnu::noinline, gnu::cold]] Next too_many();
+  // Texts are made up out of the way: a formatting call in a hot function costs it a stack frame.
+  // invalid_argument at `place`
+  [[gnu::noinline, gnu::cold]] Step expected(const char* place, std::string_view what);
+  [[gnu::noinline, gnu::cold]] Step exceeded(std::string_view what);  // limit_exceeded at place_
+  [[gnu::noinline, gnu::cold]] Step too_deep(const char* place);
 
   Document& document_;
-  std::vector<Node>& nodes_;
   const Limits& limits_;
   const char* begin_;
   const char* place_;
   const char* end_;
-  uint32_t open_;       // the innermost open container, or kNone
-  uint32_t depth_ = 0;  // containers open
+  Node* nodes_;            // the document's
+  uint32_t count_ = 0;     // nodes in use, while no step holds it
+  uint32_t capacity_ = 0;  // of nodes_, within the limit
   Error error_{ErrorCode::internal};
   std::string key_scratch_[2];
 };

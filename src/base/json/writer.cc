@@ -3,6 +3,7 @@
 #include <cassert>
 #include <charconv>
 #include <cmath>
+#include <cstring>
 
 #include "base/json/scan.h"
 #include "base/utf8.h"
@@ -52,9 +53,66 @@ void append_number(std::string& out, Number value) {
   out.append(digits, end);
 }
 
+#if defined(__SSE2__)
+constexpr size_t kShortMax = 48;
+constexpr size_t kShortRoom = kShortMax + 16 + 8;  // a vector's reading on, and what stands around
+
+// The text in quotes at `room` where that is all it takes: the size, else 0. Most names and many
+// values are short, plain and worth one append instead of three.
+size_t put_short(char* room, std::string_view text) {
+  if (text.size() > kShortMax) return 0;
+  room[0] = '"';
+  char* const inside = room + 1;
+  if (!text.empty()) std::memcpy(inside, text.data(), text.size());
+  for (size_t at = 0; at < text.size(); at += 16) {
+    const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(inside + at));
+    const __m128i last_control = _mm_set1_epi8(0x1F);
+    // The sign bit of what is not ASCII counts, too.
+    const __m128i special =
+        _mm_or_si128(_mm_or_si128(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('"')),
+                                  _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\'))),
+                     _mm_or_si128(_mm_cmpeq_epi8(_mm_max_epu8(bytes, last_control), last_control),
+                                  bytes));
+    const size_t left = text.size() - at;
+    const unsigned here = left >= 16 ? 0xFFFFU : (1U << left) - 1;
+    if ((static_cast<unsigned>(_mm_movemask_epi8(special)) & here) != 0) return 0;
+  }
+  inside[text.size()] = '"';
+  return text.size() + 2;
+}
+#else
+constexpr size_t kShortRoom = 8;
+size_t put_short(char*, std::string_view) {
+  return 0;
+}
+#endif
+
+// append_quoted() behind a comma, where one is needed, and in front of `behind`.
+void append_quoted_between(std::string& out, bool comma, std::string_view text,
+                           std::string_view behind) {
+  char room[kShortRoom];
+  room[0] = ',';
+  size_t end = put_short(room + 1, text);
+  if (end == 0) {
+    if (comma) out.push_back(',');
+    append_quoted(out, text);
+    out.append(behind);
+    return;
+  }
+  ++end;
+  for (const char c : behind) room[end++] = c;
+  const size_t begin = comma ? 0 : 1;
+  out.append(room + begin, end - begin);
+}
+
 }  // namespace
 
 void append_quoted(std::string& out, std::string_view text) {
+  char room[kShortRoom];
+  if (const size_t size = put_short(room, text); size > 0) {
+    out.append(room, size);
+    return;
+  }
   const char* at = text.data();
   const char* const end = at + text.size();
   out.push_back('"');
@@ -128,16 +186,16 @@ Writer& Writer::end_array() {
 
 Writer& Writer::key(std::string_view name) {
   assert(!key_written_ && (depth_ > kCheckedLevels || in_object()));
-  if (needs_comma_) out_.push_back(',');
-  append_quoted(out_, name);
-  out_.push_back(':');
+  append_quoted_between(out_, needs_comma_, name, ":");
   key_written_ = true;
   return *this;
 }
 
 Writer& Writer::string(std::string_view text) {
-  before_value();
-  append_quoted(out_, text);
+  assert(key_written_ || !in_object());
+  append_quoted_between(out_, needs_comma_ && !key_written_ && depth_ > 0, text, {});
+  key_written_ = false;
+  needs_comma_ = true;
   return *this;
 }
 

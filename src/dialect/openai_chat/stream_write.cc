@@ -45,6 +45,7 @@ class Writer final : public StreamWriter {
         if (!event.id.empty()) id_ = event.id;
         if (model_.empty()) model_ = event.name;
         if (event.created != 0) created_ = event.created;
+        front_.clear();
         return;
       case EventKind::usage:
         usage_.merge(event.usage);
@@ -114,31 +115,38 @@ class Writer final : public StreamWriter {
   template <class Delta>
   void chunk(uint32_t candidate, std::string& out, Delta delta, std::string_view finish_reason = {},
              std::string_view logprobs = {}) {
+    json_.assign(front());
     json::Writer w(json_);
-    begin_chunk(w);
     w.begin_object().member("index", static_cast<int64_t>(candidate));
     w.key("delta").begin_object();
     delta(w);
     w.end_object();
-    w.key("logprobs").raw(logprobs.empty() ? std::string("null") : compact_json(logprobs));
+    w.key("logprobs");
+    if (logprobs.empty()) {
+      w.null();
+    } else {
+      w.raw(compact_json(logprobs));
+    }
     w.key("finish_reason");
     if (finish_reason.empty()) {
       w.null();
     } else {
       w.string(finish_reason);
     }
-    w.end_object().end_array();
-    if (include_usage_) w.key("usage").null();
     w.end_object();
+    json_.append(include_usage_ ? R"(],"usage":null})" : "]}");
     append_sse(out, {}, json_);
   }
 
-  void begin_chunk(json::Writer& w) {
-    json_.clear();
+  // How every chunk begins, up to its first choice: written when it has changed.
+  std::string_view front() {
+    if (!front_.empty()) return front_;
+    json::Writer w(front_);
     w.begin_object();
     w.member("id", id_.empty() ? "chatcmpl-" + request_id_ : id_);
     w.member("object", "chat.completion.chunk").member("created", created_);
     w.member("model", model_).key("choices").begin_array();
+    return front_;
   }
 
   // The role comes first and once. A turn of calls alone has no content.
@@ -337,12 +345,14 @@ class Writer final : public StreamWriter {
       finish(candidate, choices_[i], StopReason::unset, out);
     }
     if (include_usage_) {
+      json_.assign(front()).append(R"(],"usage":)");
       json::Writer w(json_);
-      begin_chunk(w);
-      w.end_array().key("usage");
       write_usage_openai(w, usage_);
-      if (!usage_.service_tier.empty()) w.member("service_tier", usage_.service_tier);
-      w.end_object();
+      if (!usage_.service_tier.empty()) {
+        json_.append(R"(,"service_tier":)");
+        json::append_quoted(json_, usage_.service_tier);
+      }
+      json_.push_back('}');
       append_sse(out, {}, json_);
     }
     append_sse(out, {}, "[DONE]");
@@ -357,6 +367,7 @@ class Writer final : public StreamWriter {
   bool over_ = false;
   Usage usage_;
   std::vector<ChoiceState> choices_;
+  std::string front_;
   std::string json_;
 };
 

@@ -62,5 +62,7 @@ Usage read_usage(Dialect dialect, std::string_view body);
 // A rough count of the input tokens of a request, for reservations and for calls that end before
 // the provider said: UTF-8 bytes of text over 4 with a share for each message and image.
 int64_t estimate_tokens(std::string_view text);
+// The same of a value that is parsed already, without reading it again.
+int64_t estimate_tokens(json::Value value);
 
 }  // namespace weir::dialect

@@ -80,7 +80,7 @@ size_t SseRelayMeter::take_templates(std::string_view bytes) {
 }
 
 Result<void> SseRelayMeter::feed(std::string_view bytes, std::vector<std::string_view>& out) {
-  held_.clear();
+  if (!held_.empty()) held_.clear();
   input_ = bytes;
   while (!bytes.empty()) {
     if (unfinished_ == 0) {
