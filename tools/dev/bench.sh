@@ -36,6 +36,10 @@ The full loop of a fleet: samples in over HTTP, evaluation, deltas out to a watc
 ./dev bench console [--rows N] [OPTIONS]
 
 What the console asks of a ledger of ten million requests, and how long it takes; see --help.
+
+./dev bench keys [OPTIONS]
+
+What 10,000 keys in 1,000 teams cost a request, beside 10 keys in one; see --help.
 EOF
 }
 
@@ -43,7 +47,8 @@ cmd_bench() {
   if [ -n "${1:-}" ] && [ -x "bench/$1/run" ]; then
     local measure=$1
     shift
-    build_preset release weir weir-bare-relay weir-bench-ledger weir-bench-rows || die "the release build failed"
+    build_preset release weir weir-bare-relay weir-bench-ledger weir-bench-rows access_bench ||
+      die "the release build failed"
     WEIR_BIN=$root/build/release/weir "bench/$measure/run" "$@"
     return
   fi

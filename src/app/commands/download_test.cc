@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include "net/resolver.h"
 #include "net/test_certificates.h"
 #include "net/tls.h"
 #include "sim/simulator.h"
@@ -30,10 +31,8 @@ class DownloadTest : public testing::Test {
     port_ = *simulator_.listen(
         "127.0.0.1:0",
         sim::Simulator::TlsFiles{certificate_.certificate_file(), certificate_.key_file()});
-    simulator_.add_rule(
-        R"({"match":{"path":"/prices.json"},"raw":{"status":200,"body":"{\"a\":1}"}})");
-    simulator_.add_rule(R"({"match":{"path":"/moved"},"raw":{"status":302,"body":""}})");
-    simulator_.add_rule(R"({"match":{"path":"/cut"},"fault":{"kind":"truncate"}})");
+    simulator_.add_rule(R"({"path":"/prices.json","raw":{"json":{"a":1}}})");
+    simulator_.add_rule(R"({"path":"/moved","raw":{"status":302,"json":{}}})");
   }
   Result<std::string> fetch(std::string_view scheme, std::string_view host, std::string_view path,
                             const std::string& authority, net::DialPolicy policy = {}) {

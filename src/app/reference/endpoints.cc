@@ -93,7 +93,8 @@ that it names, if its account's provider has the endpoint:
 constexpr std::string_view kRest = R"(
 `*` stands for one or more characters. Paths that name no model in path or body (`/v1/files`,
 `/v1/batches`, `/v1/responses/…`) go by the header `x-weir-model`, and without it to the first model
-that the key may use and whose account has the endpoint. `/v1/realtime` is a WebSocket and names its
+that the key may use and whose account has the endpoint. Requests whose body names no `user` may by
+the header `x-weir-user`, which goes no further than the ledger. `/v1/realtime` is a WebSocket and names its
 model in the query.
 
 Other prefixes of the same paths: `/openai/v1/…`, `/openai/…` and
