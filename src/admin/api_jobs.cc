@@ -79,6 +79,7 @@ std::span<const JobKind> job_kinds() {
   static constexpr JobKind kKinds[] = {
       {"export", Permission::cost_read},
       {"rerate", Permission::cost_write},
+      {"reconcile", Permission::cost_write},
   };
   return kKinds;
 }

@@ -108,6 +108,14 @@ constexpr NamedSchema kSchemas[] = {
     {"Generation",
      "{id: text, time_ms: number, by: text, why: text, changes: number, kept: bool, "
      "running: bool}"},
+    {"DriftPart", "{kind: text, tokens: number, cost_usd: text}"},
+    {"Drift",
+     "{day: text, provider: text, model: text, provisional: bool, ledger_tokens: number, "
+     "provider_tokens: number, ledger_cost_usd: text, provider_cost_usd: text, "
+     "parts: [DriftPart], explained: bool, drift: bool, run: text, time_ms: number}"},
+    {"ReconcileRun",
+     "{id: text, time_ms: number, by: text, source: text, files: text, from: text, to: text, "
+     "lines: number, left_out: {*: number}}"},
     {"RoleRow", "{name: text, permissions: [text]}"},
     {"Error", "{error: {code: text, message: text}}"},
 };
@@ -169,6 +177,9 @@ constexpr RouteReply kReplies[] = {
     {"POST", "/api/v1/traffic/drain", "{ok: bool}"},
     {"POST", "/api/v1/traffic/unpin", "{ok: bool}"},
     {"POST", "/api/v1/traffic/dry_run", "{ok: bool}"},
+    {"GET", "/api/v1/drift",
+     "{items: [Drift], truncated: bool, ledger_cost_usd: text, provider_cost_usd: text, "
+     "sums: [DriftPart], runs: [ReconcileRun]}"},
     {"GET", "/api/v1/jobs", "{items: [Job]}"},
     {"POST", "/api/v1/jobs", "Job"},
     {"GET", "/api/v1/jobs/{id}", "Job"},

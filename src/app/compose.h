@@ -43,6 +43,7 @@ class Composer {
     remember_ = std::move(remember);
   }
   const ledger::LimitRegistry& limits() const { return limits_; }
+  ledger::LimitRegistry& limits() { return limits_; }
 
  private:
   using Accounts = std::map<std::string, std::shared_ptr<const provider::Account>>;

@@ -12,6 +12,8 @@
 #include "app/version.h"
 #include "app/work/job_orders.h"
 #include "base/log.h"
+#include "ledger/corrections.h"
+#include "ledger/rerate.h"
 #include "net/dial_policy.h"
 #include "sim/embedded_provider.h"
 
@@ -222,6 +224,11 @@ Result<void> ControlPlane::open_stores() {
   return {};
 }
 
+// Before anybody sees that it is over.
+void ControlPlane::on_job_end(std::string_view kind) {
+  if (kind == "rerate") watch_corrections();
+}
+
 Result<jobs::Order> ControlPlane::make_job(std::string_view kind, json::Value body) {
   return make_order(kind, body, {.config = std::make_shared<const Config>(config_)});
 }
@@ -265,6 +272,8 @@ Result<void> ControlPlane::start() {
   WEIR_CHECK_OK(open_stores());
   WEIR_CHECK_OK(open_generations());
   composer_ = std::make_unique<Composer>(hasher_);
+  // Budgets that are made begin with what is corrected already.
+  corrections_stamp_ = ledger::corrections_stamp(config_.data_dir);
   composer_->on_new_budgets([this](ledger::LimitRegistry& limits) {
     // What is on its way to the ledger belongs to it; a store that fails is no reason to refuse.
     if (auto flushed = log_->flush(kLedgerFlush); !flushed) {
@@ -303,6 +312,8 @@ Result<void> ControlPlane::start() {
                                         [this](int signal) { on_signal(signal); }));
   if (!is_demo()) file_stamp_ = stamp_of(options_.config_path);
   WEIR_TRY(keys_version_, keys_->foreign_changes());
+  jobs_->on_end(
+      [this](const jobs::Job& job) { loop_.post([this, kind = job.kind] { on_job_end(kind); }); });
   watch_timer_ = std::make_unique<net::Timer>(loop_, [this] { watch(); });
   watch_timer_->arm(kWatchInterval);
   publish_weights();
@@ -432,8 +443,22 @@ void ControlPlane::watch() {
   if (!is_demo()) watch_file();
   watch_keys();
   watch_records();
+  watch_corrections();
   watch_budgets();
   watch_timer_->arm(kWatchInterval);
+}
+
+// Corrections that a job here or `weir ledger rerate` beside this process wrote.
+void ControlPlane::watch_corrections() {
+  const int64_t stamp = ledger::corrections_stamp(config_.data_dir);
+  if (stamp == corrections_stamp_) return;
+  auto told = ledger::recall_corrections(*reader_, clock_.wall_ms(), composer_->limits());
+  if (!told) {
+    log::error("corrections_not_taken_up", {{"problem", told.error().message()}});
+    return;
+  }
+  corrections_stamp_ = stamp;
+  log::info("corrections_taken_up");
 }
 
 void ControlPlane::watch_budgets() {

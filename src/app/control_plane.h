@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "admin/backend.h"
@@ -147,6 +148,8 @@ class ControlPlane final : public admin::Backend {
   void watch_keys();
   void watch_records();
   void watch_budgets();
+  void watch_corrections();
+  void on_job_end(std::string_view kind);
   void on_signal(int signal);
   void reload_and_log(const std::string& why);
 
@@ -196,6 +199,7 @@ class ControlPlane final : public admin::Backend {
   int64_t file_stamp_seen_ = 0;  // at the last look
   int64_t keys_version_ = 0;     // of the key store at the last look
   int64_t records_version_ = 0;  // of what is managed
+  int64_t corrections_stamp_ = 0;
   bool draining_ = false;
 };
 

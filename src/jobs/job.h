@@ -43,6 +43,8 @@ class Control {
   virtual Result<void> progress(int64_t done, int64_t total) = 0;
   // Where its file is to be written; empty where it has none.
   virtual const std::string& file_path() const = 0;
+  // Who asked for it.
+  virtual const std::string& by() const = 0;
 };
 
 // The job's result as a JSON object.

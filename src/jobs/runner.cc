@@ -69,16 +69,18 @@ std::string_view to_string(State state) {
 class Runner::Running final : public Control {
  public:
   Running(Runner& runner, Entry& entry, std::string file_path)
-      : runner_(runner), entry_(entry), file_path_(std::move(file_path)) {}
+      : runner_(runner), entry_(entry), file_path_(std::move(file_path)), by_(entry.job.by) {}
   Result<void> progress(int64_t done, int64_t total) override {
     return runner_.progress(entry_, done, total);
   }
   const std::string& file_path() const override { return file_path_; }
+  const std::string& by() const override { return by_; }
 
  private:
   Runner& runner_;
   Entry& entry_;
   std::string file_path_;
+  std::string by_;
 };
 
 Result<std::unique_ptr<Runner>> Runner::open(const std::string& data_dir, const Clock& clock) {

@@ -257,6 +257,7 @@ std::shared_ptr<LimitCells> LimitRegistry::get(std::string_view subject, const L
         entry.cells->budgets.seed_day(day, money);
       }
       entry.cells->budgets.seed_total(spent->second.total);
+      entry.corrections = std::move(spent->second.corrections);
       spent_.erase(spent);
     }
   }
@@ -267,6 +268,16 @@ std::shared_ptr<LimitCells> LimitRegistry::get(std::string_view subject, const L
 
 void LimitRegistry::remember(std::string_view subject, SpentBefore spent) {
   spent_[std::string(subject)] = std::move(spent);
+}
+
+void LimitRegistry::correct(const std::string& subject, int64_t day, Money sum, int64_t wall_ms) {
+  const auto found = entries_.find(subject);
+  if (found == entries_.end()) return;  // its spending is remembered when it gets cells
+  Money& counted = found->second.corrections[day];
+  const Money more = sum - counted;
+  if (more == Money{}) return;
+  found->second.cells->budgets.correct(day, more, wall_ms);
+  counted = sum;
 }
 
 void LimitRegistry::drop_unused() {

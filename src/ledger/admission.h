@@ -8,6 +8,7 @@
 
 #include <array>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -150,6 +151,7 @@ inline constexpr std::string_view kOrganizationSubject = "organization";
 struct SpentBefore {
   std::vector<std::pair<int64_t, Money>> days;  // of the last Budgets::kDaysKept, UTC
   Money total;
+  std::map<int64_t, Money> corrections = {};  // that are in these sums, by day
 };
 
 // How a budget stands.
@@ -166,6 +168,9 @@ class LimitRegistry {
   std::shared_ptr<LimitCells> get(std::string_view subject, const LimitRules& rules);
   // Counted in the subject's cells when they are made, which must not have happened yet.
   void remember(std::string_view subject, SpentBefore spent);
+  // What the ledger's corrections of that day come to: what the subject's cells do not have of it
+  // yet is counted, or taken back.
+  void correct(const std::string& subject, int64_t day, Money sum, int64_t wall_ms);
   // Forgets cells that nobody else holds and that have never spent anything, so that a key that is
   // taken out and put back does not get a fresh budget. After each reload.
   void drop_unused();
@@ -178,6 +183,7 @@ class LimitRegistry {
   struct Entry {
     std::shared_ptr<LimitCells> cells;
     std::vector<BudgetRule> budgets;
+    std::map<int64_t, Money> corrections;  // that are counted, by day
   };
   std::unordered_map<std::string, Entry> entries_;
   std::unordered_map<std::string, SpentBefore> spent_;

@@ -323,6 +323,34 @@ void Budgets::seed_total(Money spent) {
   }
 }
 
+void Budgets::take_back_on(int64_t day, Money amount) {
+  const uint64_t less = amount_of(amount);
+  std::atomic<uint64_t>& place = days_[place_of(day)];
+  uint64_t seen = place.load(std::memory_order_relaxed);
+  for (;;) {
+    if (seen >> kSpentBits != tag_of(day)) return;
+    const uint64_t before = seen & kSpentMax;
+    const uint64_t next = tag_of(day) << kSpentBits | (before - std::min(before, less));
+    if (place.compare_exchange_weak(seen, next, std::memory_order_relaxed)) return;
+  }
+}
+
+void Budgets::correct(int64_t day, Money more, int64_t wall_ms) {
+  const int64_t today = store::day_of(wall_ms);
+  const bool kept = day <= today && day > today - static_cast<int64_t>(kDaysKept);
+  if (more.nano() > 0) {
+    if (kept) charge_day(day, more);
+    seed_total(more);
+    return;
+  }
+  const Money less = Money{} - more;
+  if (kept) take_back_on(day, less);
+  uint64_t seen = total_.load(std::memory_order_relaxed);
+  while (!total_.compare_exchange_weak(seen, seen - std::min(seen, amount_of(less)),
+                                       std::memory_order_relaxed)) {
+  }
+}
+
 Money Budgets::spent(const BudgetRule& rule, int64_t wall_ms) const {
   return money_of(spent_in(rule.window, rule.days, wall_ms));
 }

@@ -88,6 +88,10 @@ class Budgets {
   void seed_day(int64_t day, Money spent);
   void seed_total(Money spent);
 
+  // What was spent on a day turned out to be so much more, or less. A day that is no longer kept
+  // counts in what was spent ever.
+  void correct(int64_t day, Money more, int64_t wall_ms);
+
   // Spent in the window of such a rule.
   Money spent(const BudgetRule& rule, int64_t wall_ms) const;
   Money spent_ever() const;
@@ -102,6 +106,7 @@ class Budgets {
   BudgetAnswer take(uint64_t back, uint64_t asked, int64_t wall_ms);
   void give_back(uint64_t micro);
   void charge_day(int64_t day, Money amount);
+  void take_back_on(int64_t day, Money amount);
   uint64_t spent_on(int64_t day) const;
   uint64_t spent_since(int64_t first_day, int64_t today) const;
   uint64_t spent_in(BudgetWindow window, int32_t days, int64_t wall_ms) const;

@@ -9,6 +9,7 @@
 #include <map>
 
 #include "ledger/admission.h"
+#include "ledger/corrections.h"
 #include "ledger/log_schema.h"
 #include "store/day.h"
 #include "store/zstd.h"
@@ -18,6 +19,7 @@ namespace weir::ledger {
 namespace {
 
 constexpr uint32_t kPageMax = 1000;
+constexpr int kLooksMax = 4;
 constexpr size_t kContentMax = size_t{256} << 20;
 
 using Steady = std::chrono::steady_clock;
@@ -224,8 +226,12 @@ Result<StoredCapture> LogReader::get_capture(Id id) const {
               fmt::format("no bodies are kept for the request {}", id.to_text()));
 }
 
-Result<void> remember_spending(const LogReader& reader, int64_t wall_ms, LimitRegistry& registry) {
-  std::map<std::string, SpentBefore> spent;
+namespace {
+
+using Spending = std::map<std::string, SpentBefore>;
+
+Result<Spending> spending_of(const LogReader& reader, int64_t wall_ms) {
+  Spending spent;
   const int64_t first_day = store::day_of(wall_ms) - static_cast<int64_t>(Budgets::kDaysKept) + 1;
   SumQuery query{};
   query.limit = std::numeric_limits<uint32_t>::max();
@@ -253,6 +259,26 @@ Result<void> remember_spending(const LogReader& reader, int64_t wall_ms, LimitRe
       const int64_t day = store::parse_day(sum.then_group).value_or(0);
       if (day >= first_day) before.days.emplace_back(day, sum.cost);
     }
+  }
+  return spent;
+}
+
+}  // namespace
+
+Result<void> remember_spending(const LogReader& reader, int64_t wall_ms, LimitRegistry& registry) {
+  Spending spent;
+  WEIR_TRY(Corrections corrections, corrections_of(reader));
+  // Somebody may write corrections meanwhile: the sums are those of between two equal looks.
+  for (int attempt = 0; attempt < kLooksMax; ++attempt) {
+    WEIR_TRY(spent, spending_of(reader, wall_ms));
+    WEIR_TRY(Corrections now, corrections_of(reader));
+    const bool still = now == corrections;
+    corrections = std::move(now);
+    if (still) break;
+  }
+  for (const auto& [where, sum] : corrections) {
+    const auto found = spent.find(where.first);
+    if (found != spent.end()) found->second.corrections[where.second] = sum;
   }
   for (auto& [subject, before] : spent) registry.remember(subject, std::move(before));
   return {};

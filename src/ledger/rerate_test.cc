@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "ledger/corrections.h"
 #include "ledger/log_reader.h"
 #include "ledger/log_writer.h"
 #include "ledger/sample_row.h"
@@ -180,6 +181,58 @@ TEST_F(Rerate, WhatIsNotKnownIsLeftAlone) {
   EXPECT_EQ(more->rows, 101);
   EXPECT_EQ(more->unknown, 1);
   EXPECT_FALSE(rerate({.data_dir = directory_.path(), .since_ms = 2, .until_ms = 2}, PriceBook{}));
+}
+
+TEST_F(Rerate, BudgetsOfARunningServerLearnOfCorrectionsOnce) {
+  const LogReader reader(directory_.path());
+  const int64_t now = kNoon + store::kDayMs;
+  LimitRegistry registry;
+  ASSERT_TRUE(remember_spending(reader, now, registry));
+  const std::string subject = key_subject(sample_row(Id(1), 1).key_id);
+  const auto cells = registry.get(subject, {});
+  const auto all = registry.get(kOrganizationSubject, {});
+  const auto ever = [](const auto& of) { return of->budgets.spent_ever(); };
+  EXPECT_EQ(ever(all), cost_before_);
+  EXPECT_EQ(corrections_stamp(directory_.path()), 0);
+  ASSERT_TRUE(run(*PriceBook::build({price(3'000'000, 6'000'000)}, {})));
+  EXPECT_NE(corrections_stamp(directory_.path()), 0);
+  for (int i = 0; i < 2; ++i) {
+    ASSERT_TRUE(recall_corrections(reader, now, registry));
+    EXPECT_EQ(ever(all), expected_);
+    EXPECT_EQ(ever(cells), expected_);
+    EXPECT_EQ(all->budgets.spent({.window = BudgetWindow::rolling, .days = 30}, now), expected_);
+  }
+  // Cells that are made now have them already.
+  LimitRegistry later;
+  ASSERT_TRUE(remember_spending(reader, now, later));
+  const auto fresh = later.get(subject, {});
+  EXPECT_EQ(ever(fresh), expected_);
+  ASSERT_TRUE(recall_corrections(reader, now, later));
+  EXPECT_EQ(ever(fresh), expected_);
+  // And back: what is spent falls, and what was spent since stays.
+  all->budgets.commit(Money{}, Money::from_nano(5), now);
+  ASSERT_TRUE(run(*PriceBook::build({price(2'000'000, 8'000'000)}, {})));
+  ASSERT_TRUE(recall_corrections(reader, now, registry));
+  EXPECT_EQ(ever(all), sums().cost + Money::from_nano(5));
+  EXPECT_LT(sums().cost, expected_);
+}
+
+TEST_F(Rerate, OneThatIsCancelledKeepsWhatItWroteAndTellsIt) {
+  int64_t heard = 0;
+  const auto report = rerate({.data_dir = directory_.path(),
+                              .since_ms = kNoon,
+                              .until_ms = kNoon + 2 * store::kDayMs,
+                              .progress = [&heard](int64_t rows) -> Result<void> {
+                                heard = rows;
+                                return fail(ErrorCode::cancelled);
+                              }},
+                             *PriceBook::build({price(3'000'000, 6'000'000)}, {}));
+  ASSERT_FALSE(report);
+  EXPECT_EQ(report.error().code(), ErrorCode::cancelled);
+  EXPECT_GT(heard, 0);
+  EXPECT_LT(heard, 100) << "the first day's";
+  EXPECT_NE(sums().cost, cost_before_);
+  EXPECT_NE(corrections_stamp(directory_.path()), 0);
 }
 
 }  // namespace

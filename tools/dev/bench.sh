@@ -35,7 +35,8 @@ The full loop of a fleet: samples in over HTTP, evaluation, deltas out to a watc
 
 ./dev bench console [--rows N] [OPTIONS]
 
-What the console asks of a ledger of ten million requests, and how long it takes; see --help.
+What the console asks of a ledger of ten million requests, how long it takes, and how long until a
+page is painted in Chromium; see --help.
 
 ./dev bench keys [OPTIONS]
 

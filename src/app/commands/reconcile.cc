@@ -1,7 +1,6 @@
 // weir reconcile: the ledger beside what a provider says it sold.
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -10,11 +9,7 @@
 
 #include "app/commands.h"
 #include "app/config/load.h"
-#include "app/config/values.h"
-#include "base/clock.h"
-#include "base/json/writer.h"
-#include "reconcile/account.h"
-#include "reconcile/drift.h"
+#include "app/work/reconcile_work.h"
 #include "store/day.h"
 
 namespace weir::app {
@@ -44,16 +39,8 @@ Result<std::string> text_of(const std::string& path) {
 }
 
 Result<Statement> read_files(const Arguments& arguments, const Config& config) {
-  const auto source = reconcile::source_of(arguments.argument(0));
-  if (!source) {
-    return fail(ErrorCode::invalid_argument,
-                "SOURCE: expected openai, anthropic, azure, gcp or focus");
-  }
-  reconcile::ReadOptions options{.source = *source, .provider = arguments.value("provider")};
-  if (arguments.argument(0) == "azure") options.provider = "azure_openai";
-  if (config.currency && !config.currency->rates.empty()) {
-    options.nano_per_usd[config.currency->code] = config.currency->rates.back().per_usd.nano();
-  }
+  WEIR_TRY(const reconcile::ReadOptions options,
+           read_options(config, arguments.argument(0), arguments.value("provider")));
   Statement statement;
   for (size_t i = 1; i < arguments.positional().size(); ++i) {
     const std::string& path = arguments.positional()[i];
@@ -65,28 +52,12 @@ Result<Statement> read_files(const Arguments& arguments, const Config& config) {
   return statement;
 }
 
-Result<int64_t> day_of(const Arguments& arguments, std::string_view option, int64_t otherwise) {
-  if (!arguments.has(option)) return otherwise;
-  const auto moment = parse_moment(arguments.value(option));
-  if (!moment) {
-    return fail(ErrorCode::invalid_argument,
-                fmt::format("--{}: expected a day such as 2026-11-01", option));
-  }
-  return store::day_of(moment->wall_ms);
-}
-
-Result<reconcile::DriftQuery> query_of(const Arguments& arguments, const Statement& statement) {
-  reconcile::DriftQuery query;
-  int64_t first = 0;
-  int64_t last = -1;
-  for (const reconcile::Line& line : statement.lines) {
-    if (last < first || line.day < first) first = line.day;
-    last = std::max(last, line.day);
-  }
-  WEIR_TRY(query.from_day, day_of(arguments, "from", first));
-  WEIR_TRY(query.to_day, day_of(arguments, "to", last + 1));
-  WEIR_TRY(query.today, day_of(arguments, "today", store::day_of(SystemClock().wall_ms())));
-  return query;
+Result<ReconcileDays> days_of(const Arguments& arguments) {
+  ReconcileDays days;
+  WEIR_TRY(days.from, parse_day_of(arguments.value("from"), "--from"));
+  WEIR_TRY(days.to, parse_day_of(arguments.value("to"), "--to"));
+  WEIR_TRY(days.today, parse_day_of(arguments.value("today"), "--today"));
+  return days;
 }
 
 void print(const Drift& drift, Terminal& terminal) {
@@ -101,43 +72,6 @@ void print(const Drift& drift, Terminal& terminal) {
   terminal.out << (drift.provisional ? "  (provisional)\n" : "\n");
 }
 
-void write_part(const Part& part, json::Writer& w) {
-  w.begin_object()
-      .member("kind", to_string(part.kind))
-      .member("tokens", part.tokens)
-      .member("cost_usd", part.cost.to_usd())
-      .end_object();
-}
-
-std::string json_of(const Reconciliation& result, const Statement& statement) {
-  std::string text;
-  json::Writer w(text);
-  w.begin_object()
-      .member("ledger_cost_usd", result.ledger_cost.to_usd())
-      .member("provider_cost_usd", result.provider_cost.to_usd());
-  w.key("sums").begin_array();
-  for (const auto& [kind, part] : result.sums) write_part(part, w);
-  w.end_array().key("left_out").begin_object();
-  for (const auto& [why, count] : statement.left_out) w.member(why, count);
-  w.end_object().key("days").begin_array();
-  for (const Drift& drift : result.drifts) {
-    w.begin_object()
-        .member("day", store::day_text(drift.day))
-        .member("provider", drift.provider)
-        .member("model", drift.model)
-        .member("provisional", drift.provisional)
-        .member("ledger_tokens", drift.ledger_tokens)
-        .member("provider_tokens", drift.provider_tokens)
-        .member("ledger_cost_usd", drift.ledger_cost.to_usd())
-        .member("provider_cost_usd", drift.provider_cost.to_usd());
-    w.key("parts").begin_array();
-    for (const Part& part : drift.parts) write_part(part, w);
-    w.end_array().end_object();
-  }
-  w.end_array().end_object();
-  return text + "\n";
-}
-
 int run_reconcile(const Arguments& arguments, Terminal& terminal) {
   Config config;
   if (arguments.has("config")) {
@@ -150,13 +84,13 @@ int run_reconcile(const Arguments& arguments, Terminal& terminal) {
   if (arguments.has("data-dir")) config.data_dir = arguments.value("data-dir");
   const auto statement = read_files(arguments, config);
   if (!statement) return failed(statement.error(), terminal);
-  const auto query = query_of(arguments, *statement);
-  if (!query) return failed(query.error(), terminal);
-  const auto account = reconcile::account_of(config.data_dir, query->from_day, query->to_day);
-  if (!account) return failed(account.error(), terminal);
-  const Reconciliation result = reconcile::reconcile(*account, *statement, *query);
+  const auto days = days_of(arguments);
+  if (!days) return failed(days.error(), terminal);
+  const auto compared = reconcile_with_ledger(config, *statement, drift_query(*statement, *days));
+  if (!compared) return failed(compared.error(), terminal);
+  const Reconciliation& result = *compared;
   if (arguments.has("json")) {
-    terminal.out << json_of(result, *statement);
+    terminal.out << reconciliation_json(result, *statement) << "\n";
   } else {
     for (const Drift& drift : result.drifts) {
       if (arguments.has("all") || !drift.parts.empty()) print(drift, terminal);
@@ -171,9 +105,7 @@ int run_reconcile(const Arguments& arguments, Terminal& terminal) {
       terminal.err << fmt::format("left out: {} lines {}\n", count, why);
     }
   }
-  const bool drifted = std::ranges::any_of(
-      result.sums, [](const auto& sum) { return reconcile::is_drift(sum.first); });
-  return drifted ? kExitFailed : kExitDone;
+  return has_drift(result) ? kExitFailed : kExitDone;
 }
 
 }  // namespace

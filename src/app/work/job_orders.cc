@@ -4,12 +4,18 @@
 
 #include <cstdio>
 #include <filesystem>
+#include <optional>
 #include <utility>
+#include <vector>
 
 #include "admin/fields.h"
 #include "app/work/ledger_work.h"
+#include "app/work/reconcile_work.h"
+#include "base/clock.h"
 #include "base/date.h"
 #include "base/json/writer.h"
+#include "reconcile/drift_book.h"
+#include "store/day.h"
 
 namespace weir::app {
 namespace {
@@ -21,6 +27,8 @@ using admin::text_member;
 
 using ConfigPtr = std::shared_ptr<const Config>;
 
+constexpr uint32_t kFilesMax = 16;
+constexpr size_t kNameBytesMax = 100;
 constexpr uint64_t kExportBytesMax = uint64_t{4} << 30;
 // What an export leaves of the disk to the ledger.
 constexpr uint64_t kSpaceLeft = uint64_t{512} << 20;
@@ -181,12 +189,108 @@ Result<jobs::Order> rerate_order(json::Value body, const ConfigPtr& config) {
                      }};
 }
 
+struct Upload {
+  std::string name;
+  std::string text;
+};
+
+// {"files":[{"name":"costs.json","text":"..."}]}
+Result<std::vector<Upload>> files_of(json::Value body) {
+  const json::Value list = body["files"];
+  if (!list.is_array() || list.size() == 0 || list.size() > kFilesMax) {
+    return fail(admin::wrong_field("files", "1 to 16 files, each with a name and its text"));
+  }
+  std::vector<Upload> files;
+  for (const json::Value file : list.elements()) {
+    WEIR_CHECK_OK(only_fields(file, {"name", "text"}));
+    Upload upload;
+    WEIR_TRY(upload.name, required_text(file, "name"));
+    WEIR_TRY(upload.text, required_text(file, "text"));
+    upload.name = upload.name.substr(0, kNameBytesMax);
+    files.push_back(std::move(upload));
+  }
+  return files;
+}
+
+struct ReconcileTask {
+  std::string source;
+  reconcile::ReadOptions options;
+  ReconcileDays days;
+  std::vector<Upload> files;
+};
+
+Result<std::string> run_reconcile(const Config& config, const ReconcileTask& task,
+                                  jobs::Control& control) {
+  // Reading the files, the ledger, and keeping what was found.
+  const int64_t steps = static_cast<int64_t>(task.files.size()) + 2;
+  int64_t done = 0;
+  reconcile::Statement statement;
+  reconcile::Run run{.time_ms = SystemClock().wall_ms(), .by = control.by(), .source = task.source};
+  for (const Upload& file : task.files) {
+    WEIR_CHECK_OK(control.progress(done++, steps));
+    if (auto read = reconcile::read_statement(file.text, task.options, statement); !read) {
+      return fail(read.error().code(), fmt::format("{}: {}", file.name, read.error().message()));
+    }
+    run.files += (run.files.empty() ? "" : ", ") + file.name;
+  }
+  WEIR_CHECK_OK(control.progress(done++, steps));
+  const reconcile::DriftQuery query = drift_query(statement, task.days);
+  WEIR_TRY(const reconcile::Reconciliation result, reconcile_with_ledger(config, statement, query));
+  WEIR_CHECK_OK(control.progress(done++, steps));
+  run.from_day = query.from_day;
+  run.to_day = query.to_day;
+  run.lines = static_cast<int64_t>(statement.lines.size());
+  run.left_out = statement.left_out;
+  WEIR_TRY(reconcile::DriftBook book, reconcile::DriftBook::open(config.data_dir));
+  WEIR_TRY(const int64_t number, book.keep(run, result));
+  WEIR_CHECK_OK(control.progress(steps, steps));
+  std::string text;
+  json::Writer w(text);
+  w.begin_object()
+      .member("run", fmt::format("{}", number))
+      .member("from", store::day_text(query.from_day))
+      .member("to", store::day_text(query.to_day))
+      .member("lines", run.lines)
+      .member("drift", has_drift(result));
+  write_sums(w, result);
+  write_left_out(w, statement);
+  w.end_object();
+  return text;
+}
+
+Result<jobs::Order> reconcile_order(json::Value body, const ConfigPtr& config) {
+  WEIR_CHECK_OK(only_fields(body, {"kind", "source", "provider", "from", "to", "today", "files"}));
+  auto task = std::make_shared<ReconcileTask>();
+  WEIR_TRY(task->source, required_text(body, "source"));
+  WEIR_TRY(const auto provider, text_member(body, "provider"));
+  WEIR_TRY(task->options, read_options(*config, task->source, provider.value_or("")));
+  const std::pair<std::string_view, std::optional<int64_t>*> days[] = {
+      {"from", &task->days.from}, {"to", &task->days.to}, {"today", &task->days.today}};
+  for (const auto& [name, place] : days) {
+    WEIR_TRY(const auto text, text_member(body, name));
+    WEIR_TRY(*place, parse_day_of(text.value_or(""), name));
+  }
+  WEIR_TRY(task->files, files_of(body));
+  uint64_t bytes = 0;
+  std::string names;
+  for (const Upload& file : task->files) {
+    bytes += file.text.size();
+    names += (names.empty() ? "" : ", ") + file.name;
+  }
+  return jobs::Order{.title = fmt::format("Reconciliation with {}: {}", task->source, names),
+                     .unit = "steps",
+                     .held_bytes = bytes,
+                     .work = [config, task](jobs::Control& control) {
+                       return run_reconcile(*config, *task, control);
+                     }};
+}
+
 }  // namespace
 
 Result<jobs::Order> make_order(std::string_view kind, json::Value body, const JobPlace& place) {
   using Make = Result<jobs::Order> (*)(json::Value, const ConfigPtr&);
-  static constexpr std::pair<std::string_view, Make> kKinds[] = {{"export", export_order},
-                                                                 {"rerate", rerate_order}};
+  static constexpr std::pair<std::string_view, Make> kKinds[] = {
+      {"export", export_order}, {"rerate", rerate_order}, {"reconcile", reconcile_order}};
   for (const auto& [name, make] : kKinds) {
     if (name != kind) continue;
     WEIR_TRY(jobs::Order order, make(body, place.config));

@@ -46,8 +46,20 @@ async function targets(world) {
   return paths["/api/v1/traffic"] === undefined ? pages : [...pages, "/traffic"];
 }
 
+// How far things move while a page comes, as browsers measure it (cumulative layout shift).
+async function shift(page) {
+  const shifts = await page.evaluate(() => window.shifts);
+  return shifts.reduce((sum, value) => sum + value, 0);
+}
+
 async function look(world, { theme, language, width }) {
   const page = await world.open({ theme, language, width, height: width < 500 ? 844 : 800 });
+  await page.addInitScript(() => {
+    window.shifts = [];
+    new PerformanceObserver((list) => {
+      for (const entry of list.getEntries()) window.shifts.push(entry.value);
+    }).observe({ type: "layout-shift", buffered: true });
+  });
   const problems = [];
   for (const target of await targets(world)) {
     await world.go(target);
@@ -59,6 +71,8 @@ async function look(world, { theme, language, width }) {
     const wide = await page.evaluate(
       () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
     );
+    const moved = await shift(page);
+    if (moved > 0.02) problems.push(`${name}: moves by ${moved.toFixed(3)} while it loads`);
     if (wide > 0) problems.push(`${name}: ${wide} px wider than the window`);
     await world.picture(`${name}-${width}-${theme}-${language}`);
   }

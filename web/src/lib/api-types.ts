@@ -369,6 +369,39 @@ export interface components {
             kept: boolean;
             running: boolean;
         };
+        DriftPart: {
+            kind: string;
+            tokens: number;
+            cost_usd: string;
+        };
+        Drift: {
+            day: string;
+            provider: string;
+            model: string;
+            provisional: boolean;
+            ledger_tokens: number;
+            provider_tokens: number;
+            ledger_cost_usd: string;
+            provider_cost_usd: string;
+            parts: components["schemas"]["DriftPart"][];
+            explained: boolean;
+            drift: boolean;
+            run: string;
+            time_ms: number;
+        };
+        ReconcileRun: {
+            id: string;
+            time_ms: number;
+            by: string;
+            source: string;
+            files: string;
+            from: string;
+            to: string;
+            lines: number;
+            left_out: {
+                [key: string]: number;
+            };
+        };
         RoleRow: {
             name: string;
             permissions: string[];
