@@ -171,7 +171,8 @@ TEST(KeyTable, AKeptHashOutlivesNoKey) {
     made.principal.expires_ms = expires;
     return made;
   };
-  const auto table = KeyTable::build(hasher, {entry(*hasher, "one", 0), entry(*hasher, "two", 100)});
+  const auto table =
+      KeyTable::build(hasher, {entry(*hasher, "one", 0), entry(*hasher, "two", 100)});
   ASSERT_TRUE(table);
   KeptHash kept;
   for (int i = 0; i < 2; ++i) {

@@ -72,13 +72,11 @@ Result<KeyTable> KeyTable::build(std::shared_ptr<const KeyHasher> hasher,
   return table;
 }
 
-KeyTable::Answer KeyTable::find(std::string_view presented, int64_t wall_ms,
-                                KeptHash* kept) const {
+KeyTable::Answer KeyTable::find(std::string_view presented, int64_t wall_ms, KeptHash* kept) const {
   if (presented.empty()) return {nullptr, Refusal::missing};
   if (presented.size() > kPresentedKeyMax) return {nullptr, Refusal::malformed};
   if (slots_.empty()) return {nullptr, Refusal::unknown};
-  const KeyHash* const known =
-      kept != nullptr ? kept->find(presented, hasher_->number()) : nullptr;
+  const KeyHash* const known = kept != nullptr ? kept->find(presented, hasher_->number()) : nullptr;
   const KeyHash hash = known != nullptr ? *known : hasher_->hash(presented);
   size_t mask = slots_.size() - 1;
   for (size_t place = place_of(hash) & mask; slots_[place] != 0; place = (place + 1) & mask) {

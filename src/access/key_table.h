@@ -38,8 +38,8 @@ class KeyTable {
     const Principal* principal = nullptr;  // lives as long as the table
     Refusal refusal = Refusal::none;
   };
-  // `kept`, if given, spares the hash of a key that was found before; who it stands for, and whether
-  // it still does, is looked up each time.
+  // `kept`, if given, spares the hash of a key that was found before; who it stands for, and
+  // whether it still does, is looked up each time.
   Answer find(std::string_view presented, int64_t wall_ms, KeptHash* kept = nullptr) const;
 
   std::span<const KeyEntry> entries() const { return entries_; }

@@ -1,7 +1,7 @@
-// KeptHash: a secret text and the hash that was made of it, for a connection whose requests all show
-// the same one: what is recognized need not be hashed again. One text of up to kTextMax bytes; it is
-// overwritten by the next, and wiped when this goes. Compared in constant time, as those who share a
-// connection need not share their secrets. One thread.
+// KeptHash: a secret text and the hash that was made of it, for a connection whose requests all
+// show the same one: what is recognized need not be hashed again. One text of up to kTextMax bytes;
+// it is overwritten by the next, and wiped when this goes. Compared in constant time, as those who
+// share a connection need not share their secrets. One thread.
 #pragma once
 
 #include <array>

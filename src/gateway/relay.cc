@@ -3,6 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
+#include <bit>
+#include <iterator>
 
 #include "base/text.h"
 #include "gateway/stages.h"
@@ -33,20 +36,17 @@ constexpr std::string_view kKept[] = {"set-cookie",
 constexpr std::string_view kKeptPrefixes[] = {"x-ratelimit-", "anthropic-ratelimit-", "cf-",
                                               "x-weir-", "access-control-"};
 
-constexpr uint64_t bit_of_length(std::string_view name) {
-  return uint64_t{1} << (name.size() & 63);
-}
-
-constexpr uint64_t kKeptLengths = [] {
-  uint64_t bits = 0;
-  for (const std::string_view kept : kKept) bits |= bit_of_length(kept);
-  return bits;
-}();
-
 bool is_kept(std::string_view name) {
-  if ((kKeptLengths & bit_of_length(name)) != 0) {
-    for (const std::string_view kept : kKept) {
-      if (http::iequals(name, kept)) return true;
+  // By length first: most names are told by it.
+  constexpr size_t kLongest = 25;
+  static constexpr auto kOfLength = [] {
+    std::array<uint32_t, kLongest + 1> bits{};
+    for (size_t i = 0; i < std::size(kKept); ++i) bits[kKept[i].size()] |= uint32_t{1} << i;
+    return bits;
+  }();
+  if (name.size() <= kLongest) {
+    for (uint32_t left = kOfLength[name.size()]; left != 0; left &= left - 1) {
+      if (http::iequals(name, kKept[std::countr_zero(left)])) return true;
     }
   }
   const char first = name.empty() ? '\0' : ascii_lower(name.front());
@@ -85,10 +85,10 @@ void AttemptTimer::set(Nanoseconds after) {
 void AttemptTimer::expire() {
   if (x_.now() < deadline_) return timer_.arm_at(deadline_);
   total_is_over_ = total_;
-  upstream_.cancel({ErrorCode::timeout,
-                    total_ ? fmt::format("the request's total time of {} ms is over",
-                                         x_.asked->timeouts.total.count())
-                           : fmt::format("no {} within {} ms", phase_, limit_.count())});
+  upstream_.cancel(
+      {ErrorCode::timeout, total_ ? fmt::format("the request's total time of {} ms is over",
+                                                x_.asked->timeouts.total.count())
+                                  : fmt::format("no {} within {} ms", phase_, limit_.count())});
 }
 
 const dialect::Conversation* asked_of(const Exchange& x) {

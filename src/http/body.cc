@@ -123,8 +123,8 @@ bool BodyDecoder::take_framing_byte(char c) {
   return false;
 }
 
-// What stands between two chunks as everybody writes it, at once: the line end behind the data, or a
-// size of few digits and its line end. 0 where it is anything else, which goes byte by byte.
+// What stands between two chunks as everybody writes it, at once: the line end behind the data, or
+// a size of few digits and its line end. 0 where it is anything else, which goes byte by byte.
 size_t BodyDecoder::take_plain_framing(std::span<const char> bytes) {
   if (phase_ == Phase::data_cr) {
     if (bytes.size() < 2 || bytes[0] != '\r' || bytes[1] != '\n') return 0;

@@ -55,13 +55,13 @@ inline const char* find_no_token(const char* p, const char* end) {
   // Sixteen at a time, as far as they are letters, digits and dashes: what names are made of.
   while (end - p >= 16) {
     const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
-    const __m128i letter = _mm_sub_epi8(_mm_or_si128(bytes, _mm_set1_epi8(0x20)),
-                                        _mm_set1_epi8('a'));
+    const __m128i letter =
+        _mm_sub_epi8(_mm_or_si128(bytes, _mm_set1_epi8(0x20)), _mm_set1_epi8('a'));
     const __m128i digit = _mm_sub_epi8(bytes, _mm_set1_epi8('0'));
-    const __m128i plain = _mm_or_si128(
-        _mm_or_si128(_mm_cmpeq_epi8(_mm_min_epu8(letter, _mm_set1_epi8(25)), letter),
-                     _mm_cmpeq_epi8(_mm_min_epu8(digit, _mm_set1_epi8(9)), digit)),
-        _mm_cmpeq_epi8(bytes, _mm_set1_epi8('-')));
+    const __m128i plain =
+        _mm_or_si128(_mm_or_si128(_mm_cmpeq_epi8(_mm_min_epu8(letter, _mm_set1_epi8(25)), letter),
+                                  _mm_cmpeq_epi8(_mm_min_epu8(digit, _mm_set1_epi8(9)), digit)),
+                     _mm_cmpeq_epi8(bytes, _mm_set1_epi8('-')));
     const auto other = static_cast<unsigned>(_mm_movemask_epi8(plain)) ^ 0xFFFFU;
     if (other == 0) {
       p += 16;
@@ -82,8 +82,7 @@ inline const char* find_bad_in_value(const char* p, const char* end) {
   while (end - p >= 16) {
     const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
     const __m128i last_control = _mm_set1_epi8(0x1F);
-    const __m128i control =
-        _mm_cmpeq_epi8(_mm_max_epu8(bytes, last_control), last_control);
+    const __m128i control = _mm_cmpeq_epi8(_mm_max_epu8(bytes, last_control), last_control);
     const __m128i bad =
         _mm_or_si128(_mm_andnot_si128(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('\t')), control),
                      _mm_cmpeq_epi8(bytes, _mm_set1_epi8(0x7F)));

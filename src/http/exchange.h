@@ -39,8 +39,8 @@ class ServerExchange {
   virtual const RequestHead& head() const = 0;
   // "ip:port" of the client; empty on in-memory streams.
   virtual std::string_view peer() const = 0;
-  // What the client's connection remembers from one request to the next of a secret that all of them
-  // show; null where it remembers nothing (HTTP/2).
+  // What the client's connection remembers from one request to the next of a secret that all of
+  // them show; null where it remembers nothing (HTTP/2).
   virtual KeptHash* kept_hash() { return nullptr; }
   // When the first byte of the request's head was seen, in the loop's monotonic time.
   virtual Nanoseconds started() const = 0;

@@ -45,9 +45,7 @@ class HeaderList {
     for (const Header& header : headers) add(header);
   }
 
-  void add(std::string_view name, std::string_view value) {
-    add({.name = name, .value = value});
-  }
+  void add(std::string_view name, std::string_view value) { add({.name = name, .value = value}); }
   void add(const Header& header) {
     if (headers_.capacity() == 0) headers_.reserve(kUsual);
     headers_.push_back(header);

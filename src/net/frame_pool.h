@@ -1,7 +1,7 @@
 // Memory of coroutine frames: each thread keeps the frames that its tasks gave back and hands them
-// out again, as one request makes a score of them. Frames up to 4 KiB, by size in steps of 64 bytes,
-// at most 32 of a size; what is beyond goes to the allocator, and all of it when the thread ends.
-// Built with AddressSanitizer nothing is kept, so that a frame used after its end is seen.
+// out again, as one request makes a score of them. Frames up to 4 KiB, by size in steps of 64
+// bytes, at most 32 of a size; what is beyond goes to the allocator, and all of it when the thread
+// ends. Built with AddressSanitizer nothing is kept, so that a frame used after its end is seen.
 #pragma once
 
 #include <array>
@@ -20,7 +20,7 @@ inline constexpr uint8_t kKeptMax = 32;
 #endif
 
 struct Kept {
-  std::array<void*, kSizes> first;    // each begins with a pointer to the next
+  std::array<void*, kSizes> first;  // each begins with a pointer to the next
   std::array<uint8_t, kSizes> count;
   bool opened;  // this thread frees them at its end
   bool closed;  // it is ending
@@ -30,7 +30,9 @@ extern constinit thread_local Kept kept;
 // Where nothing is kept that fits.
 [[gnu::noinline]] void* make(size_t bytes);
 
-inline size_t size_index(size_t bytes) { return (bytes + kStep - 1) / kStep; }
+inline size_t size_index(size_t bytes) {
+  return (bytes + kStep - 1) / kStep;
+}
 
 inline void* take(size_t bytes) {
   const size_t size = size_index(bytes);

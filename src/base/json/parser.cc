@@ -7,6 +7,10 @@
 #include <functional>
 #include <vector>
 
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
 #include "base/json/scan.h"
 #include "base/json/unescape.h"
 #include "base/utf8.h"
@@ -35,6 +39,52 @@ constexpr bool is_short_escape(char c) {
     default:
       return false;
   }
+}
+
+#if defined(__x86_64__)
+constexpr ptrdiff_t kLong = 64;
+
+// skip_plain() in steps of 32 bytes, up to the last whole one or what needs attention.
+[[gnu::target("avx2")]] const char* skip_plain_by_32(const char* at, const char* end,
+                                                     bool& non_ascii) {
+  const __m256i quote = _mm256_set1_epi8('"');
+  const __m256i backslash = _mm256_set1_epi8('\\');
+  const __m256i last_control = _mm256_set1_epi8(0x1F);
+  __m256i all = _mm256_setzero_si256();
+  for (; end - at >= 32; at += 32) {
+    const __m256i bytes = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(at));
+    const __m256i special = _mm256_or_si256(
+        _mm256_or_si256(_mm256_cmpeq_epi8(bytes, quote), _mm256_cmpeq_epi8(bytes, backslash)),
+        _mm256_cmpeq_epi8(_mm256_max_epu8(bytes, last_control), last_control));
+    if (_mm256_movemask_epi8(special) != 0) break;
+    all = _mm256_or_si256(all, bytes);
+  }
+  non_ascii = non_ascii || _mm256_movemask_epi8(all) != 0;
+  return at;
+}
+#endif
+
+// Of a string that ends within sixteen bytes and is plain ASCII, as most names are: its closing
+// quote. nullptr where it is any other.
+[[gnu::always_inline]] inline const char* end_of_short(const char* at, const char* end) {
+#if defined(__SSE2__)
+  if (end - at < 16) return nullptr;
+  const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(at));
+  const __m128i last_control = _mm_set1_epi8(0x1F);
+  // The sign bit of what is not ASCII counts, too.
+  const __m128i special = _mm_or_si128(
+      _mm_or_si128(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('"')),
+                   _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\'))),
+      _mm_or_si128(_mm_cmpeq_epi8(_mm_max_epu8(bytes, last_control), last_control), bytes));
+  const auto found = static_cast<unsigned>(_mm_movemask_epi8(special));
+  if (found == 0) return nullptr;
+  const char* const stop = at + __builtin_ctz(found);
+  return *stop == '"' ? stop : nullptr;
+#else
+  static_cast<void>(at);
+  static_cast<void>(end);
+  return nullptr;
+#endif
 }
 
 }  // namespace
@@ -66,53 +116,49 @@ Parser::Step Parser::fill() {
   Node* nodes = nodes_;
   uint32_t count = 0;
   uint32_t capacity = capacity_;
+  Node outside{};         // what the root stands in
   uint32_t open = kNone;  // the innermost open container
+  Node* box = &outside;   // its node
+  uint32_t bit = 0;       // of the length of the string read last
   bool in_object = false;
   uint32_t depth = 0;
 
-  const auto skip_space = [&] {
+  const auto skip_space = [&]() __attribute__((always_inline)) {
     while (p < end && is_space(*p)) ++p;
   };
-  const auto digit_here = [&] { return p < end && *p >= '0' && *p <= '9'; };
-  // Adds what stands between `from` and `to`; false at the limit of nodes, which place_ then tells.
-  const auto add = [&](const char* from, const char* to, Type type, uint32_t escaped) {
-    if (count == capacity) [[unlikely]] {
-      count_ = count;
-      place_ = p;
-      if (!more_room()) return false;
-      nodes = nodes_;
-      capacity = capacity_;
-    }
-    nodes[count] = {static_cast<uint32_t>(from - begin), static_cast<uint32_t>(to - begin),
-                    count + 1, escaped, 0, type};
-    ++count;
-    return true;
+  const auto digit_here = [&]() __attribute__((always_inline)) {
+    return p < end && *p >= '0' && *p <= '9';
   };
+  // Adds what stands between `from` and `to`; false at the limit of nodes, which place_ then tells.
+  const auto add = [&](const char* from, const char* to, Type type, uint32_t escaped)
+                       __attribute__((always_inline)) {
+                         if (count == capacity) [[unlikely]] {
+                           count_ = count;
+                           place_ = p;
+                           if (!more_room()) return false;
+                           nodes = nodes_;
+                           capacity = capacity_;
+                           if (open != kNone) box = nodes + open;
+                         }
+                         Node& node = nodes[count];
+                         node.begin = static_cast<uint32_t>(from - begin);
+                         node.end = static_cast<uint32_t>(to - begin);
+                         node.next = ++count;
+                         node.count = escaped;
+                         node.sizes = 0;
+                         node.type = type;
+                         return true;
+                       };
   // From a quote to behind the one that ends the string.
-  const auto read_string = [&] {
-    const char* const quote = p++;
-    bool non_ascii = false;
+  const auto read_string = [&]() __attribute__((always_inline)) {
+    const char* const quote = p;
     uint32_t escaped = 0;
-    while (true) {
-      p = skip_plain(p, end, non_ascii);
-      if (p == end) {
-        expected(p, "'\"' at the end of a string");
-        return false;
-      }
-      if (*p == '"') [[likely]] {
-        break;
-      }
-      if (*p != '\\') {
-        expected(p, "a control character written as an escape such as \\n");
-        return false;
-      }
-      escaped = 1;
-      place_ = p;
-      if (!read_escape()) return false;
-      p = place_;
-    }
-    if (non_ascii && !utf8_is_valid(quote, p)) return false;
-    ++p;
+    const char* stop = end_of_short(quote + 1, end);
+    if (stop == nullptr) stop = end_of_string(quote, escaped);
+    if (stop == nullptr) return false;
+    p = stop + 1;
+    // A name with an escape may be any length.
+    bit = escaped != 0 ? UINT32_MAX : Document::bit_of(static_cast<size_t>(stop - quote) - 1);
     return add(quote, p, Type::string, escaped);
   };
 
@@ -120,7 +166,7 @@ value:
   skip_space();
 value_here:
   if (p == end) return expected(p, "a value");
-  if (open != kNone) ++nodes[open].count;
+  ++box->count;
   switch (*p) {
     case '"':
       if (!read_string()) return Step::failed;
@@ -135,6 +181,7 @@ value_here:
       if (!add(p, p + 1, in_object ? Type::object : Type::array, 0)) return Step::failed;
       nodes[node].next = open;  // the container around it, until this one closes
       open = node;
+      box = nodes + open;
       ++depth;
       ++p;
       skip_space();
@@ -188,8 +235,8 @@ value_here:
       goto behind_value;
     }
     default:
-      return expected(p, open != kNone && !in_object && nodes[open].count == 1 ? "a value or ']'"
-                                                                               : "a value");
+      return expected(
+          p, open != kNone && !in_object && box->count == 1 ? "a value or ']'" : "a value");
   }
 
 behind_value:
@@ -210,19 +257,16 @@ key_or_close:
   if (p == end || *p != '"') return expected(p, "a member name in quotes or '}'");
 key:
   if (!read_string()) return Step::failed;
-  {
-    const Node& name = nodes[count - 1];
-    // A name with an escape may be any length.
-    nodes[open].sizes |=
-        name.count != 0 ? UINT32_MAX : Document::bit_of(name.end - name.begin - 2);
+  box->sizes |= bit;
+  if (p == end || *p != ':') [[unlikely]] {
+    skip_space();
+    if (p == end || *p != ':') return expected(p, "':'");
   }
-  skip_space();
-  if (p == end || *p != ':') return expected(p, "':'");
   ++p;
   goto value;
 
 close: {
-  Node& node = nodes[open];
+  Node& node = *box;
   const uint32_t closing = open;
   open = node.next;
   --depth;
@@ -233,7 +277,8 @@ close: {
       !keys_are_unique(closing)) {
     return Step::failed;
   }
-  in_object = open != kNone && nodes[open].type == Type::object;
+  box = open == kNone ? &outside : nodes + open;
+  in_object = box->type == Type::object;
   goto behind_value;
 }
 
@@ -241,6 +286,34 @@ behind_root:
   if (p != end) return expected(p, "the end of the text");
   count_ = count;
   return Step::done;
+}
+
+// The quote that ends a string, from behind the one that begins it; nullptr on a failure.
+const char* Parser::end_of_string(const char* quote, uint32_t& escaped) {
+  const char* p = quote + 1;
+  bool non_ascii = false;
+#if defined(__x86_64__)
+  if (end_ - p >= kLong && __builtin_cpu_supports("avx2")) {
+    p = skip_plain_by_32(p, end_, non_ascii);
+  }
+#endif
+  while (true) {
+    p = skip_plain(p, end_, non_ascii);
+    if (p == end_) {
+      expected(p, "'\"' at the end of a string");
+      return nullptr;
+    }
+    if (*p == '"') break;
+    if (*p != '\\') {
+      expected(p, "a control character written as an escape such as \\n");
+      return nullptr;
+    }
+    escaped = 1;
+    place_ = p;
+    if (!read_escape()) return nullptr;
+    p = place_;
+  }
+  return non_ascii && !utf8_is_valid(quote, p) ? nullptr : p;
 }
 
 bool Parser::utf8_is_valid(const char* quote, const char* end) {

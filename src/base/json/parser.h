@@ -20,6 +20,7 @@ class Parser {
   enum class Step : uint8_t { done, failed };
 
   Step fill();
+  [[gnu::noinline]] const char* end_of_string(const char* quote, uint32_t& escaped);
   bool read_escape();  // at a backslash, place_
   bool utf8_is_valid(const char* quote, const char* end);
   // Room for one more node: false at the limit.

@@ -68,11 +68,10 @@ size_t put_short(char* room, std::string_view text) {
     const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(inside + at));
     const __m128i last_control = _mm_set1_epi8(0x1F);
     // The sign bit of what is not ASCII counts, too.
-    const __m128i special =
-        _mm_or_si128(_mm_or_si128(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('"')),
-                                  _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\'))),
-                     _mm_or_si128(_mm_cmpeq_epi8(_mm_max_epu8(bytes, last_control), last_control),
-                                  bytes));
+    const __m128i special = _mm_or_si128(
+        _mm_or_si128(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('"')),
+                     _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\'))),
+        _mm_or_si128(_mm_cmpeq_epi8(_mm_max_epu8(bytes, last_control), last_control), bytes));
     const size_t left = text.size() - at;
     const unsigned here = left >= 16 ? 0xFFFFU : (1U << left) - 1;
     if ((static_cast<unsigned>(_mm_movemask_epi8(special)) & here) != 0) return 0;
