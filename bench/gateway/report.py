@@ -3,6 +3,8 @@ import html as escape
 import os
 import statistics
 
+import flame
+
 # part -> (key, title, digits); the first is what the bars show.
 COLUMNS = {
     "whole": [("cpu_us", "CPU µs a request", 1), ("requests_s", "requests/s, one core", 0),
@@ -97,6 +99,15 @@ def bars(made):
     return "".join(parts) + "</svg>"
 
 
+def graph(stacks):
+    """The flame graph of folded stacks."""
+    counted = {}
+    for line in stacks.splitlines():
+        stack, _, count = line.rpartition(" ")
+        counted[tuple(stack.split(";"))] = int(count)
+    return flame.svg(counted)
+
+
 def html(result):
     out = ["<!doctype html><html lang=en><meta charset=utf-8><title>What a gateway costs</title>",
            "<style>body{font:15px/1.5 system-ui,sans-serif;max-width:1000px;margin:2rem auto;"
@@ -120,7 +131,13 @@ def html(result):
                        "".join(f"<td>{escape.escape(cell)}</td>" for cell in cells) +
                        f"<td>{'' if ratio is None else f'{ratio:.2f}'}</td></tr>")
         out.append("</table>")
-    out.append("<h2>How</h2><ul>" + "".join(
+    for part, stacks in result.get("flames", {}).items():
+        out.append(f"<h2>Where the time of Weir, governed, goes: {escape.escape(part)}</h2>"
+                   "<p>Samples of its processor time, callers below; Weir's own code is blue, the "
+                   "ledger's store orange, the kernel and libraries gray; ~ marks a coroutine that "
+                   f"goes on. Hold the pointer over a frame for its share.</p>{graph(stacks)}")
+    out.append("<h2>How</h2><ul>" + f"<li>weir's program: {result['binary_mib']:.1f} MiB</li>" +
+               "".join(
         f"<li>{escape.escape(name)}: {escape.escape(version)}</li>"
         for name, version in result["versions"].items()) + "".join(
             f"<li>{escape.escape(note)}</li>" for note in result["notes"]) +

@@ -179,6 +179,7 @@ int run(const std::string& directory, int64_t seconds, uint32_t producers) {
            ++i) {
         if (i % 64 == 0) {
           while (submitted.load() > log.health().rows_written + kBehindMax) {
+            // Sleeps: it is the writer's real speed that is waited for.
             ::nanosleep(&pause, nullptr);
           }
         }

@@ -31,7 +31,8 @@ std::string event_text(uint64_t rows, uint64_t changes, uint64_t generation, boo
 
 Events::State Events::state(uint64_t changes_before) const {
   const ledger::LogHealth health = backend_.ledger_health();
-  State now{.rows = health.rows_written,
+  // A page that hears of rows asks for sums, too.
+  State now{.rows = health.rows_summed,
             .changes = changes_before,
             .generation = backend_.snapshot()->generation,
             .ledger_ok = health.ok,

@@ -6,7 +6,11 @@
 #include "ledger/admission.h"
 #include "ledger/log_writer.h"
 #include "ledger/price_book.h"
+#include "ledger/price_memo.h"
 #include "ledger/request_log.h"
+#include "ledger/row_codec.h"
+#include "ledger/tally.h"
+#include "store/day.h"
 #include "store/temporary_directory.h"
 
 namespace weir::ledger {
@@ -97,31 +101,66 @@ void find_price_and_cost(benchmark::State& state) {
 }
 BENCHMARK(find_price_and_cost);
 
-void submit_row(benchmark::State& state) {
+// As a worker finds the rows of its deployments.
+void find_price_again(benchmark::State& state) {
+  static const PriceBook book = *PriceBook::shipped();
+  PriceMemo memo;
+  const PriceQuery query{.provider = "openai",
+                         .model = "gpt-4o-2024-11-20",
+                         .service_tier = "default",
+                         .wall_ms = kNow};
+  for (auto _ : state) benchmark::DoNotOptimize(memo.find(book, query, 3));
+}
+BENCHMARK(find_price_again);
+
+// Noted in the journal before it is sent, settled, and handed to the writer, which throws it away.
+void note_and_submit_row(benchmark::State& state) {
   store::TemporaryDirectory directory;
   SystemClock clock;
   LogOptions options;
   options.data_dir = directory.path();
-  options.port_rows_max = 1 << 20;
-  options.port_bytes_max = int64_t{4} << 30;
-  options.commit_interval = std::chrono::seconds(3600);
-  options.spool_rows_max = 0;  // the writer only throws away
+  options.commit_interval = Milliseconds(1);
+  options.spool_rows_max = 0;
   auto log = RequestLog::open(options, clock);
   IdMaker ids(0);
+  std::string record;
+  encode_row(typical_row(ids.make(kNow)), record);
+  uint64_t refused = 0;
+  for (auto _ : state) {
+    RowView row = *view_row(record);
+    row.id = ids.make(kNow);
+    (*log)->port(0).note(row);
+    refused += (*log)->port(0).submit(std::move(row)) ? 0 : 1;
+  }
+  state.counters["refused"] = static_cast<double>(refused);
+}
+BENCHMARK(note_and_submit_row);
+
+// What a row adds to the sums of its batch; the argument is how many keys the rows are of.
+void tally_rows(benchmark::State& state) {
+  store::TemporaryDirectory directory;
+  LogOptions options;
+  options.data_dir = directory.path();
+  LogWriter writer(options);
+  (void)writer.prepare(kNow);
+  auto file = store::Connection::open(
+      store::day_file(directory.path(), kRequestsPrefix, store::day_of(kNow)),
+      store::OpenMode::read_write);
+  auto tallies = TallyWriter::open(*file);
+  IdMaker ids(0);
   std::vector<RequestRow> rows;
+  for (int64_t i = 0; i < 1000; ++i) {
+    rows.push_back(typical_row(ids.make(kNow)));
+    rows.back().key_id += std::to_string(i * 7919 % state.range(0));
+    rows.back().tags = R"({"env":"prod","feature":"chat"})";
+  }
   size_t at = 0;
   for (auto _ : state) {
-    if (at == rows.size()) {
-      state.PauseTiming();
-      rows.clear();
-      for (int i = 0; i < 4096; ++i) rows.push_back(typical_row(ids.make(kNow)));
-      at = 0;
-      state.ResumeTiming();
-    }
-    benchmark::DoNotOptimize((*log)->port(0).submit(std::move(rows[at++])));
+    tallies->add(rows[at]);
+    at = at + 1 == rows.size() ? 0 : at + 1;
   }
 }
-BENCHMARK(submit_row);
+BENCHMARK(tally_rows)->Arg(1)->Arg(200);
 
 // The arguments are rows per transaction: 200 ms of 50, 1,000 and 20,000 requests a second.
 void write_rows(benchmark::State& state) {

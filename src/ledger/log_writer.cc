@@ -261,6 +261,7 @@ bool LogWriter::sums_wait() const {
 
 Result<void> LogWriter::write_sums() {
   for (auto& [day, file] : requests_) WEIR_CHECK_OK(write_sums(file));
+  totals_.summed = totals_.rows;
   return {};
 }
 

@@ -30,6 +30,7 @@ class LogWriter {
   // Since the start, failed batches included as far as they came.
   struct Totals {
     uint64_t rows = 0;      // new rows; one that was there already does not count
+    uint64_t summed = 0;    // of them, that are in the sums
     uint64_t unusable = 0;  // rows that SQLite can not hold (too big)
     uint64_t captures = 0;
     uint64_t captures_failed = 0;

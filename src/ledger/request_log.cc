@@ -199,6 +199,7 @@ struct RequestLog::Impl {
 
   // Written by the writer thread, read by health().
   std::atomic<uint64_t> rows_written{0};
+  std::atomic<uint64_t> rows_summed{0};
   std::atomic<uint64_t> spool_dropped{0};
   std::atomic<uint64_t> rows_unusable{0};
   std::atomic<uint64_t> spooled{0};
@@ -260,6 +261,7 @@ void RequestLog::Impl::failed(const Error& error) {
 void RequestLog::Impl::publish() {
   const LogWriter::Totals& totals = writer.totals();
   rows_written.store(totals.rows, std::memory_order_relaxed);
+  rows_summed.store(totals.summed, std::memory_order_relaxed);
   rows_unusable.store(totals.unusable, std::memory_order_relaxed);
   captures_written.store(totals.captures, std::memory_order_relaxed);
   captures_dropped.store(totals.captures_failed, std::memory_order_relaxed);
@@ -333,6 +335,7 @@ bool RequestLog::Impl::write_pending(bool last) {
         failed(written.error());
         return false;
       }
+      publish();
       sums_at = Nanoseconds(0);
     }
   }
@@ -432,6 +435,7 @@ LogPort& RequestLog::port(uint32_t index) {
 LogHealth RequestLog::health() const {
   LogHealth health;
   health.rows_written = impl_->rows_written.load();
+  health.rows_summed = impl_->rows_summed.load();
   health.rows_dropped = impl_->spool_dropped.load() + impl_->rows_unusable.load();
   for (const auto& port : impl_->ports) health.rows_dropped += port->dropped();
   health.rows_spooled = impl_->spooled.load();

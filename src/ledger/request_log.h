@@ -51,6 +51,7 @@ struct LogHealth {
   bool ok = true;
   std::string problem;  // what fails and what was kept, empty when ok
   uint64_t rows_written = 0;
+  uint64_t rows_summed = 0;   // of these, that are in the sums
   uint64_t rows_dropped = 0;  // queue or spool full
   uint64_t rows_spooled = 0;  // waiting for the store, now
   uint64_t captures_written = 0;
