@@ -43,7 +43,8 @@ cmd_bench() {
   if [ -n "${1:-}" ] && [ -x "bench/$1/run" ]; then
     local measure=$1
     shift
-    build_preset release weir weir-bare-relay weir-bench-ledger access_bench || die "the release build failed"
+    build_preset release weir weir-bare-relay weir-bench-ledger access_bench ||
+      die "the release build failed"
     WEIR_BIN=$root/build/release/weir "bench/$measure/run" "$@"
     return
   fi
