@@ -70,8 +70,8 @@ TEST(DialPolicy, WhatStandsInsideIsNoMetadataService) {
   for (const char* allowed : {"10.1.2.3", "127.0.0.1", "::1", "fd00::7", "104.18.7.192"}) {
     EXPECT_TRUE(policy(origin, *Address::parse(allowed, 8200))) << allowed;
   }
-  for (const char* refused : {"169.254.169.254", "fe80::1", "fd00:ec2::254", "0.0.0.0",
-                              "224.0.0.1", "::ffff:169.254.169.254"}) {
+  for (const char* refused : {"169.254.169.254", "fe80::1", "fd00:ec2::254", "0.0.0.0", "224.0.0.1",
+                              "::ffff:169.254.169.254"}) {
     const auto judged = policy(origin, *Address::parse(refused, 8200));
     ASSERT_FALSE(judged) << refused;
     EXPECT_EQ(judged.error().code(), ErrorCode::permission_denied);

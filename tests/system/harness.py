@@ -126,7 +126,8 @@ class Weir:
                 [*self.wrapper, WEIR, "serve", "-q", "-c", str(self.file)], stdout=log, stderr=log,
                 stdin=subprocess.DEVNULL, env=self.environment)
         self.killed = False
-        started = eventually(self._started, "started")
+        # A machine that does ten other things at once starts it late.
+        started = eventually(self._started, "started", 5 * WAIT_SECONDS_MAX)
         self.port = int(started["listen"].rsplit(":", 1)[1])
         self.admin_port = int(started["admin"].rsplit(":", 1)[1])
         self.pid = self._pid_of_weir()

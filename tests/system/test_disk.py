@@ -14,7 +14,7 @@ from harness import (Failure, Skip, Weir, ask, ask_chat, check, config, equal, e
                      query, test, work_folder)
 from upstream import Upstream
 
-PROBLEM_EVENTS = ["ledger_store_failed", "audit_unwritten"]
+PROBLEM_EVENTS = ["ledger_store_failed", "audit_unwritten", "audit_unwritable"]
 
 # Run inside of Weir's mounts: rows of all days, and what is wrong with any file.
 COUNT_ROWS = """
@@ -108,6 +108,7 @@ def check_reported(weir):
     metrics = eventually(failing, "weir_ledger_ok 0")
     check(metrics["weir_ledger_store_errors_total"] > 0, metrics)
     eventually(lambda: weir.metrics()["weir_ledger_rows_spooled"] > 0, "rows wait in the spool")
+    equal(readyz(weir), ["ledger"], "what a load balancer can see")
     status = weir.admin("GET", "/api/v1/status").json()["ledger"]
     check(not status["ok"] and status["problem"], f"status: {status}")
     eventually(lambda: any(line["level"] in ("error", "warn") and "ledger" in line["event"]
@@ -258,9 +259,18 @@ int open64(const char *path, int flags, ...) {
   REFUSE(WRITES(flags) && below(path));
   return NEXT(open64)(path, flags, mode);
 }
-ssize_t write(int fd, const void *b, size_t n) { REFUSE(fd_below(fd)); return NEXT(write)(fd, b, n); }
-ssize_t pwrite(int fd, const void *b, size_t n, off_t at) { REFUSE(fd_below(fd)); return NEXT(pwrite)(fd, b, n, at); }
-ssize_t pwrite64(int fd, const void *b, size_t n, off64_t at) { REFUSE(fd_below(fd)); return NEXT(pwrite64)(fd, b, n, at); }
+ssize_t write(int fd, const void *b, size_t n) {
+  REFUSE(fd_below(fd));
+  return NEXT(write)(fd, b, n);
+}
+ssize_t pwrite(int fd, const void *b, size_t n, off_t at) {
+  REFUSE(fd_below(fd));
+  return NEXT(pwrite)(fd, b, n, at);
+}
+ssize_t pwrite64(int fd, const void *b, size_t n, off64_t at) {
+  REFUSE(fd_below(fd));
+  return NEXT(pwrite64)(fd, b, n, at);
+}
 int ftruncate(int fd, off_t n) { REFUSE(fd_below(fd)); return NEXT(ftruncate)(fd, n); }
 int ftruncate64(int fd, off64_t n) { REFUSE(fd_below(fd)); return NEXT(ftruncate64)(fd, n); }
 int unlink(const char *path) { REFUSE(below(path)); return NEXT(unlink)(path); }
