@@ -1,5 +1,7 @@
 // Accounts and models: those of the file, shown, and those made here, made, changed and removed.
 // What is in force is shown without its secrets, and no answer repeats one.
+#include <optional>
+
 #include "admin/routes.h"
 #include "base/date.h"
 #include "base/json/writer.h"
@@ -33,26 +35,32 @@ Result<Reply> list(Backend& backend, std::string_view kind, std::string_view mem
   return reply;
 }
 
-// For the audit log: as it is shown, without secrets.
-std::string definition_of(Backend& backend, std::string_view kind, std::string_view name) {
-  const auto objects = backend.configured(kind);
-  if (!objects) return {};
-  for (const ConfiguredObject& object : *objects) {
-    if (object.name == name) return object.definition;
+// Nothing where there is none of that name.
+Result<std::optional<ConfiguredObject>> find(Backend& backend, std::string_view kind,
+                                             std::string_view name) {
+  WEIR_TRY(std::vector<ConfiguredObject> objects, backend.configured(kind));
+  for (ConfiguredObject& object : objects) {
+    if (object.name == name) return std::optional(std::move(object));
   }
-  return {};
+  return std::optional<ConfiguredObject>();
 }
 
-Result<Reply> one(Backend& backend, std::string_view kind, std::string_view name, int status) {
-  WEIR_TRY(const std::vector<ConfiguredObject> objects, backend.configured(kind));
-  for (const ConfiguredObject& object : objects) {
-    if (object.name != name) continue;
-    Reply reply{.status = status, .body = {}};
-    json::Writer w(reply.body);
-    write_object(w, object);
-    return reply;
-  }
-  return fail(ErrorCode::not_found, "it is gone again");
+// As it is now: for who asked and, without secrets as it is shown, for the audit log.
+Result<Reply> made(Backend& backend, std::string_view kind, const Request& request,
+                   std::string_view name, int status) {
+  WEIR_TRY(const auto object, find(backend, kind, name));
+  if (!object) return fail(ErrorCode::not_found, "it is gone again");
+  request.note->after = object->definition;
+  Reply reply{.status = status, .body = {}};
+  json::Writer w(reply.body);
+  write_object(w, *object);
+  return reply;
+}
+
+Result<void> note_before(Backend& backend, std::string_view kind, const Request& request) {
+  WEIR_TRY(const auto object, find(backend, kind, request.path_value));
+  if (object) request.note->before = object->definition;
+  return {};
 }
 
 Result<Reply> create(Backend& backend, std::string_view kind, const Request& request) {
@@ -62,23 +70,21 @@ Result<Reply> create(Backend& backend, std::string_view kind, const Request& req
   WEIR_CHECK_OK(backend.add_configured(kind, request.body, request.actor.name));
   const std::string name = request.body["name"].string_or("");
   request.note->object = name;
-  request.note->after = definition_of(backend, kind, name);
-  return one(backend, kind, name, 201);
+  return made(backend, kind, request, name, 201);
 }
 
 Result<Reply> change(Backend& backend, std::string_view kind, const Request& request) {
   if (!request.body.is_object()) {
     return fail(ErrorCode::invalid_argument, "body: expected a JSON object");
   }
-  request.note->before = definition_of(backend, kind, request.path_value);
+  WEIR_CHECK_OK(note_before(backend, kind, request));
   WEIR_CHECK_OK(
       backend.change_configured(kind, request.path_value, request.body, request.actor.name));
-  request.note->after = definition_of(backend, kind, request.path_value);
-  return one(backend, kind, request.path_value, 200);
+  return made(backend, kind, request, request.path_value, 200);
 }
 
 Result<Reply> remove(Backend& backend, std::string_view kind, const Request& request) {
-  request.note->before = definition_of(backend, kind, request.path_value);
+  WEIR_CHECK_OK(note_before(backend, kind, request));
   WEIR_CHECK_OK(backend.remove_configured(kind, request.path_value, request.actor.name));
   return Reply{.body = R"({"removed":true})"};
 }

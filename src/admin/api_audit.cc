@@ -2,10 +2,10 @@
 #include <fmt/format.h>
 
 #include "admin/routes.h"
-#include "base/date.h"
 #include "base/encoding.h"
 #include "base/json/writer.h"
 #include "base/text.h"
+#include "identity/audit_json.h"
 
 namespace weir::admin {
 namespace {
@@ -40,13 +40,6 @@ Result<identity::AuditQuery> query_of(const Request& request) {
   return query;
 }
 
-// What was cut off is JSON no more: it is shown as a text.
-void write_state(json::Writer& w, std::string_view name, const std::string& text) {
-  if (text.empty()) return;
-  json::Document document;
-  document.parse(text) ? w.member_raw(name, text) : w.member(name, text);
-}
-
 }  // namespace
 
 net::Task<Result<Reply>> list_audit(Backend& backend, const Request& request) {
@@ -58,18 +51,7 @@ net::Task<Result<Reply>> list_audit(Backend& backend, const Request& request) {
   json::Writer w(reply.body);
   w.begin_object().key("records").begin_array();
   for (const identity::AuditRecord& record : *records) {
-    w.begin_object()
-        .member("number", record.number)
-        .member("time", rfc3339(record.time_ms))
-        .member("actor", record.actor)
-        .member("actor_kind", record.actor_kind)
-        .member("address", record.address)
-        .member("action", record.action)
-        .member("object", record.object)
-        .member("status", record.status);
-    write_state(w, "before", record.before);
-    write_state(w, "after", record.after);
-    w.end_object();
+    identity::write_record(w, record);
   }
   w.end_array().key("next");
   const bool more = static_cast<int64_t>(records->size()) == query->limit;

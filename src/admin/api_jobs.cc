@@ -77,9 +77,9 @@ Result<Reply> file(Backend& backend, const Request& request) {
 
 std::span<const JobKind> job_kinds() {
   static constexpr JobKind kKinds[] = {
-      {"export", Permission::cost_read},
-      {"rerate", Permission::cost_write},
-      {"reconcile", Permission::cost_write},
+      {"export", Permission::cost_read},     {"rerate", Permission::cost_write},
+      {"reconcile", Permission::cost_write}, {"import_prices", Permission::cost_write},
+      {"compact", Permission::config_write},
   };
   return kKinds;
 }

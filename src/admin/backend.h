@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "access/key_store.h"
+#include "admin/health.h"
 #include "admin/settings.h"
 #include "base/json/document.h"
 #include "base/result.h"
@@ -27,6 +28,7 @@
 #include "ledger/request_log.h"
 #include "net/task.h"
 #include "state/keeper.h"
+#include "store/space.h"
 
 namespace weir::admin {
 
@@ -124,6 +126,10 @@ class Backend {
   virtual identity::AuditLog& audit() = 0;
   virtual const ledger::LogReader& ledger() const = 0;
   virtual ledger::LogHealth ledger_health() const = 0;
+  // The disk below data_dir, as it was a moment ago.
+  virtual store::DirectoryHealth disk() const = 0;
+  // What failed on the control plane within a day, newest first.
+  virtual std::vector<RecentError> recent_errors() const = 0;
   virtual state::KeeperSample state_sample() const = 0;
   // Every budget in use and what is spent of it.
   virtual std::vector<ledger::BudgetStanding> budgets() const = 0;

@@ -116,6 +116,15 @@ constexpr NamedSchema kSchemas[] = {
     {"ReconcileRun",
      "{id: text, time_ms: number, by: text, source: text, files: text, from: text, to: text, "
      "lines: number, left_out: {*: number}}"},
+    {"HealthProblem", "{severity: text, what: text, message: text, todo: text, time_ms: number}"},
+    {"HealthThread", "{name: text, count: number, ok: bool, state: text}"},
+    {"HealthItem",
+     "{name: text, kind: text, unit: text, length: number?, limit: number?, dropped: number}"},
+    {"Health",
+     "{ok: bool, problems: [HealthProblem], store: {writable: bool, problem: text, "
+     "free_bytes: number, total_bytes: number, rows_written: number, rows_spooled: number, "
+     "rows_dropped: number, rows_recovered: number, errors: number, last_commit_ms: number}, "
+     "threads: [HealthThread], items: [HealthItem]}"},
     {"RoleRow", "{name: text, permissions: [text]}"},
     {"Error", "{error: {code: text, message: text}}"},
 };
@@ -128,6 +137,7 @@ struct RouteReply {
 
 constexpr RouteReply kReplies[] = {
     {"GET", "/api/v1/status", "Status"},
+    {"GET", "/api/v1/health", "Health"},
     {"GET", "/api/v1/overview", "Overview"},
     {"GET", "/api/v1/models", "{models: [Model]}"},
     {"POST", "/api/v1/models", "Configured"},

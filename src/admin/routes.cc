@@ -14,6 +14,10 @@ const std::vector<Route>& table() {
   static const std::vector<Route> kRoutes = {
       {"GET", "/api/v1/status", Permission::overview_read,
        "Version, configuration generation, and the ledger's health", get_status},
+      {"GET", "/api/v1/health", Permission::overview_read,
+       "Queues, buffers, spools and caches with what they hold and dropped; the disk, the threads, "
+       "and what is wrong with what to do",
+       get_health},
       {"GET", "/api/v1/models", Permission::overview_read,
        "Models with their deployments: weight, parking, in flight", list_models},
       {"POST",
@@ -282,8 +286,9 @@ const std::vector<Route>& table() {
       {"POST",
        "/api/v1/jobs",
        Permission::cost_read,
-       "Starts a job: an export; with cost.write a re-rating or a reconciliation with a provider's "
-       "statement. The answer has it as it waits",
+       "Starts a job: an export; with cost.write a re-rating, a reconciliation with a provider's "
+       "statement or an import of prices; with config.write a compaction. The answer has it as it "
+       "waits",
        create_job,
        {},
        R"({"kind":"export","from":"2026-11-01","to":"2026-12-01","format":"focus-1.4","team":"search"})",

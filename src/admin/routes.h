@@ -133,6 +133,8 @@ net::Task<Result<Reply>> get_status(Backend& backend, const Request& request);
 net::Task<Result<Reply>> list_models(Backend& backend, const Request& request);
 net::Task<Result<Reply>> post_reload(Backend& backend, const Request& request);
 net::Task<Result<Reply>> get_document(Backend& backend, const Request& request);
+// api_health.cc
+net::Task<Result<Reply>> get_health(Backend& backend, const Request& request);
 // api_drift.cc
 net::Task<Result<Reply>> get_drift(Backend& backend, const Request& request);
 // api_jobs.cc

@@ -173,6 +173,8 @@ class ScriptedProcess : public Backend {
   const ledger::LogReader& ledger() const override { return reader_; }
   ledger::LogHealth ledger_health() const override { return log_->health(); }
   state::KeeperSample state_sample() const override { return {}; }
+  store::DirectoryHealth disk() const override { return disk_seen; }
+  std::vector<RecentError> recent_errors() const override { return errors; }
   std::vector<ledger::BudgetStanding> budgets() const override {
     return {{.subject = "team/t",
              .rule = {.limit = Money::from_nano(2'000'000'000),
@@ -214,6 +216,8 @@ class ScriptedProcess : public Backend {
   std::vector<WorkerSample> samples{1};
   std::map<std::string, std::string> made;  // accounts and models
   std::string problem;
+  store::DirectoryHealth disk_seen{.free_bytes = 5'000'000'000, .total_bytes = 9'000'000'000};
+  std::vector<RecentError> errors;
   std::optional<Rollback> gone_back;
   std::string last_by;
   int reloads = 0;

@@ -11,6 +11,7 @@
 #include "admin/admin_server.h"
 #include "app/version.h"
 #include "app/work/job_orders.h"
+#include "app/work/price_work.h"
 #include "base/log.h"
 #include "ledger/corrections.h"
 #include "ledger/rerate.h"
@@ -23,6 +24,7 @@ namespace {
 // How long a reload that brings budgets waits for the ledger's latest rows.
 constexpr Milliseconds kLedgerFlush{2'000};
 constexpr int32_t kMillisecondsPerDay = 86'400'000;
+constexpr size_t kErrorsMax = 32;
 
 int32_t days(Milliseconds duration) {
   return static_cast<int32_t>((duration.count() + kMillisecondsPerDay - 1) / kMillisecondsPerDay);
@@ -189,6 +191,7 @@ Result<Config> ControlPlane::load_config(const Reading& how) {
   }
   if (is_demo()) add_demo(*loaded.config);
   if (!options_.data_dir.empty()) loaded.config->data_dir = options_.data_dir;
+  WEIR_CHECK_OK(add_imported_prices(*loaded.config));
   return std::move(*loaded.config);
 }
 
@@ -220,12 +223,14 @@ Result<void> ControlPlane::open_stores() {
                                          .bytes_max = config_.state.bytes_max},
                                         clock_));
   WEIR_TRY(jobs_, jobs::Runner::open(config_.data_dir, clock_));
+  disk_ = store::look_at_directory(config_.data_dir);
   return {};
 }
 
 // Before anybody sees that it is over.
 void ControlPlane::on_job_end(std::string_view kind) {
   if (kind == "rerate") watch_corrections();
+  if (kind == "import_prices") reload_and_log("prices were imported");
 }
 
 Result<jobs::Order> ControlPlane::make_job(std::string_view kind, json::Value body) {
@@ -410,6 +415,7 @@ void ControlPlane::reload_and_log(const std::string& why) {
   log::error(
       "reload_failed",
       {{"why", why}, {"problem", generation.error().message()}, {"still_running", generation_}});
+  note_error("reload_failed", generation.error().message());
 }
 
 void ControlPlane::publish_weights() {
@@ -442,8 +448,52 @@ void ControlPlane::watch() {
   watch_keys();
   watch_records();
   watch_corrections();
+  watch_disk();
   watch_budgets();
   watch_timer_->arm(kWatchInterval);
+}
+
+void ControlPlane::watch_disk() {
+  store::DirectoryHealth now = store::look_at_directory(config_.data_dir);
+  if (now.writable != disk_.writable) {
+    if (now.writable) {
+      log::info("disk_works_again", {{"data_dir", config_.data_dir}});
+    } else {
+      log::error("disk_unwritable", {{"problem", now.problem}});
+    }
+  }
+  disk_ = std::move(now);
+}
+
+ledger::LogHealth ControlPlane::ledger_health() const {
+  ledger::LogHealth health = log_->health();
+  if (health.ok && !disk_.writable) {
+    health.ok = false;
+    health.problem = disk_.problem;
+  }
+  return health;
+}
+
+// Kept for a day and told by the admin API, one of each kind.
+void ControlPlane::note_error(const std::string& what, std::string_view message) {
+  uint64_t times = 1;
+  std::erase_if(errors_, [&](const admin::RecentError& error) {
+    if (error.what != what) return false;
+    times += error.times;
+    return true;
+  });
+  if (errors_.size() >= kErrorsMax) errors_.pop_back();
+  errors_.insert(
+      errors_.begin(),
+      {.what = what, .message = std::string(message), .time_ms = clock_.wall_ms(), .times = times});
+}
+
+std::vector<admin::RecentError> ControlPlane::recent_errors() const {
+  std::vector<admin::RecentError> fresh = errors_;
+  std::erase_if(fresh, [this](const admin::RecentError& error) {
+    return error.time_ms + kMillisecondsPerDay < clock_.wall_ms();
+  });
+  return fresh;
 }
 
 // Corrections that a job here or `weir ledger rerate` beside this process wrote.
@@ -453,6 +503,7 @@ void ControlPlane::watch_corrections() {
   auto told = ledger::recall_corrections(*reader_, clock_.wall_ms(), composer_->limits());
   if (!told) {
     log::error("corrections_not_taken_up", {{"problem", told.error().message()}});
+    note_error("corrections_not_taken_up", told.error().message());
     return;
   }
   corrections_stamp_ = stamp;
@@ -463,6 +514,7 @@ void ControlPlane::watch_budgets() {
   const auto reached = alerts_->watch(budgets(), clock_.wall_ms(), alert_sender_->has_webhook());
   if (!reached) {
     log::error("alerts_unwritable", {{"problem", reached.error().message()}});
+    note_error("alerts_unwritable", reached.error().message());
     return;
   }
   for (const ledger::AlertBook::Reached& one : *reached) {
@@ -483,6 +535,7 @@ void ControlPlane::watch_keys() {
   keys_version_ = *version;
   if (auto generation = keys_changed(); !generation) {
     log::error("keys_not_taken_up", {{"problem", generation.error().message()}});
+    note_error("keys_not_taken_up", generation.error().message());
   } else {
     log::info("keys_changed", {{"generation", *generation}});
   }

@@ -84,7 +84,10 @@ class ControlPlane final : public admin::Backend {
   identity::People& people() override { return *people_; }
   identity::AuditLog& audit() override { return *audit_; }
   const ledger::LogReader& ledger() const override { return *reader_; }
-  ledger::LogHealth ledger_health() const override { return log_->health(); }
+  // Of the writer and of the disk: an idle writer does not know that it could not write.
+  ledger::LogHealth ledger_health() const override;
+  store::DirectoryHealth disk() const override { return disk_; }
+  std::vector<admin::RecentError> recent_errors() const override;
   state::KeeperSample state_sample() const override { return keeper_->sample(); }
   std::vector<ledger::BudgetStanding> budgets() const override {
     return composer_->limits().standings(clock_.wall_ms());
@@ -149,6 +152,8 @@ class ControlPlane final : public admin::Backend {
   void watch_records();
   void watch_budgets();
   void watch_corrections();
+  void watch_disk();
+  void note_error(const std::string& what, std::string_view message);
   void on_job_end(std::string_view kind);
   void on_signal(int signal);
   void reload_and_log(const std::string& why);
@@ -200,6 +205,8 @@ class ControlPlane final : public admin::Backend {
   int64_t keys_version_ = 0;     // of the key store at the last look
   int64_t records_version_ = 0;  // of what is managed
   int64_t corrections_stamp_ = 0;
+  store::DirectoryHealth disk_;
+  std::vector<admin::RecentError> errors_;  // newest first
   bool draining_ = false;
 };
 

@@ -11,8 +11,8 @@
 #include "app/commands/data_folder.h"
 #include "app/config/values.h"
 #include "base/date.h"
-#include "base/json/document.h"
 #include "base/json/writer.h"
+#include "identity/audit_json.h"
 #include "identity/audit_log.h"
 
 namespace weir::app {
@@ -28,23 +28,7 @@ int failed(const Error& error, Terminal& terminal) {
 void print_json(const identity::AuditRecord& record, Terminal& terminal) {
   std::string line;
   json::Writer w(line);
-  w.begin_object()
-      .member("number", record.number)
-      .member("time", rfc3339(record.time_ms))
-      .member("actor", record.actor)
-      .member("actor_kind", record.actor_kind)
-      .member("address", record.address)
-      .member("action", record.action)
-      .member("object", record.object)
-      .member("status", record.status);
-  const auto state = [&](std::string_view name, const std::string& text) {
-    if (text.empty()) return;
-    json::Document document;
-    document.parse(text) ? w.member_raw(name, text) : w.member(name, text);
-  };
-  state("before", record.before);
-  state("after", record.after);
-  w.end_object();
+  identity::write_record(w, record);
   terminal.out << line << "\n";
 }
 

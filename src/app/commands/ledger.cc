@@ -9,6 +9,10 @@
 #include "app/commands.h"
 #include "app/config/load.h"
 #include "app/work/ledger_work.h"
+#include "app/work/price_work.h"
+#include "base/clock.h"
+#include "ledger/compact.h"
+#include "store/day.h"
 
 namespace weir::app {
 namespace {
@@ -34,6 +38,7 @@ Result<Config> place_of(const Arguments& arguments, Terminal& terminal) {
     config = std::move(*loaded.config);
   }
   if (arguments.has("data-dir")) config.data_dir = arguments.value("data-dir");
+  WEIR_CHECK_OK(add_imported_prices(config));
   return config;
 }
 
@@ -84,12 +89,24 @@ int run_rerate(const Arguments& arguments, Terminal& terminal) {
   return kExitDone;
 }
 
+int run_compact(const Arguments& arguments, Terminal& terminal) {
+  const auto config = place_of(arguments, terminal);
+  if (!config) return failed(config.error(), terminal);
+  const auto report = ledger::compact(
+      {.data_dir = config->data_dir, .today = store::day_of(SystemClock().wall_ms())});
+  if (!report) return failed(report.error(), terminal);
+  terminal.out << fmt::format("{} files of past days: {} written anew, {} left; {} -> {} bytes\n",
+                              report->files, report->compacted, report->left, report->bytes_before,
+                              report->bytes_after);
+  return kExitDone;
+}
+
 }  // namespace
 
 Command ledger_command() {
   return {
       .name = "ledger",
-      .summary = "Export the ledger, or price a part of it anew",
+      .summary = "Export the ledger, price a part of it anew, compact its files",
       .subcommands =
           {{.name = "export",
             .summary = "Write the rows of a time as CSV, JSON lines or FOCUS",
@@ -122,7 +139,15 @@ Command ledger_command() {
                         {"data-dir", 0, "DIR", "Where the ledger lies", "./weir-data"}},
             .examples = {{"weir ledger rerate --from 2026-11-01 --to 2026-12-01 -c weir.yaml -n",
                           "What November would cost by the prices of today"}},
-            .run = run_rerate}},
+            .run = run_rerate},
+           {.name = "compact",
+            .summary = "Give back the room that files of past days do not need",
+            .details = "Files that another process has locked, and those that the disk has no room "
+                       "to write\nanew, are left for the next time. A server may run.",
+            .options = {{"config", 'c', "FILE", "Use the data_dir of this configuration"},
+                        {"data-dir", 0, "DIR", "Where the ledger lies", "./weir-data"}},
+            .examples = {{"weir ledger compact -c weir.yaml", "After captures were removed"}},
+            .run = run_compact}},
   };
 }
 

@@ -12,13 +12,9 @@
 
 #include "app/commands/download.h"
 #include "app/commands/prices.h"
-#include "app/config/values.h"
-#include "app/price_overrides.h"
-#include "base/clock.h"
+#include "app/work/price_work.h"
 #include "base/json/writer.h"
-#include "ledger/catalogue/compare.h"
 #include "ledger/scale.h"
-#include "store/day.h"
 
 namespace weir::app {
 namespace {
@@ -55,47 +51,23 @@ std::string stem_of(const std::string& place) {
   return std::filesystem::path(place).stem().string();
 }
 
-Result<ledger::CatalogueQuery> query_of(const Arguments& arguments) {
-  const auto kind = ledger::catalogue_kind_of(arguments.argument(0));
-  if (!kind) {
-    return fail(ErrorCode::invalid_argument, "SOURCE: expected litellm, models.dev or portkey");
-  }
-  ledger::CatalogueQuery query{.kind = *kind};
-  const int64_t today = store::day_of(SystemClock().wall_ms()) * store::kDayMs;
-  query.valid_from_ms = today;
-  if (arguments.has("valid-from")) {
-    const auto moment = parse_moment(arguments.value("valid-from"));
-    if (!moment || moment->wall_ms % store::kDayMs != 0) {
-      return fail(ErrorCode::invalid_argument, "--valid-from: expected a day such as 2026-11-22");
-    }
-    query.valid_from_ms = moment->wall_ms;
-  }
-  query.portkey_provider =
-      arguments.has("of") ? arguments.value("of") : stem_of(arguments.argument(1));
+Result<CatalogueOrder> order_of(const Arguments& arguments) {
+  CatalogueOrder order{
+      .source = arguments.argument(0),
+      .whose = arguments.has("of") ? arguments.value("of") : stem_of(arguments.argument(1)),
+      .valid_from = arguments.value("valid-from"),
+      .provider = arguments.value("provider"),
+      .model = arguments.value("model"),
+      .with_new = arguments.has("new")};
   for (const std::string& mapping : arguments.values("map")) {
     const size_t equals = mapping.find('=');
     if (equals == 0 || equals == std::string::npos || equals + 1 == mapping.size()) {
       return fail(ErrorCode::invalid_argument,
                   "--map: expected THEIRS=OURS such as groq=openai_compatible");
     }
-    query.providers[mapping.substr(0, equals)] = mapping.substr(equals + 1);
+    order.providers[mapping.substr(0, equals)] = mapping.substr(equals + 1);
   }
-  return query;
-}
-
-bool wanted(const PriceDifference& difference, const Arguments& arguments) {
-  const std::string provider = arguments.value("provider");
-  if (!provider.empty() && difference.row.provider != provider) return false;
-  const std::string model = arguments.value("model");
-  if (!model.empty() && difference.row.model.find(model) == std::string::npos) return false;
-  return !difference.book_row.empty() || arguments.has("new");
-}
-
-std::string title_of(const PriceRow& row) {
-  std::string text = fmt::format("{} {}", row.provider, row.model);
-  if (!row.service_tier.empty()) text += fmt::format(" tier={}", row.service_tier);
-  if (!row.location.empty()) text += fmt::format(" location={}", row.location);
-  return text;
+  return order;
 }
 
 // Tool calls are counted by the thousand, tokens by the million.
@@ -117,28 +89,6 @@ void print(const PriceDifference& difference, Terminal& terminal) {
   terminal.out << "\n";
 }
 
-void write(const PriceDifference& difference, json::Writer& w) {
-  w.begin_object()
-      .member("provider", difference.row.provider)
-      .member("model", difference.row.model)
-      .member("service_tier", difference.row.service_tier)
-      .member("location", difference.row.location)
-      .member("book_row", difference.book_row)
-      .member("suspicious", difference.suspicious);
-  w.key("changes").begin_array();
-  for (const MeterChange& change : difference.changes) {
-    w.begin_object().member("meter", change.meter).member("above_tokens", change.above);
-    w.key("before");
-    if (change.before) {
-      w.string(usd_per_million(*change.before));
-    } else {
-      w.null();
-    }
-    w.member("after", usd_per_million(change.after)).end_object();
-  }
-  w.end_array().end_object();
-}
-
 void print_refusals(const Catalogue& catalogue, Terminal& terminal) {
   for (size_t i = 0; i < std::min(catalogue.refused.size(), kRefusalsShown); ++i) {
     const auto& refused = catalogue.refused[i];
@@ -150,28 +100,18 @@ void print_refusals(const Catalogue& catalogue, Terminal& terminal) {
   }
 }
 
-struct Compared {
-  Catalogue catalogue;
-  PriceComparison comparison;
-  ledger::CatalogueQuery query;
-};
-
-Result<Compared> compare(const Arguments& arguments, const Config& config) {
-  Compared made;
-  WEIR_TRY(made.query, query_of(arguments));
+Result<ComparedCatalogue> compare(const Arguments& arguments, const CatalogueOrder& order,
+                                  const Config& config) {
   WEIR_TRY(const std::string text, text_of(arguments.argument(1)));
-  WEIR_TRY(made.catalogue, ledger::read_catalogue(text, made.query));
-  WEIR_TRY(const ledger::PriceBook book, price_book(config));
-  // A row of some hours is no row of the day: its noon is asked.
-  made.comparison =
-      ledger::compare_prices(book, made.catalogue, made.query.valid_from_ms + store::kDayMs / 2);
-  return made;
+  return compare_catalogue(config, order, text);
 }
 
 int run_diff(const Arguments& arguments, Terminal& terminal) {
   const auto config = prices_config(arguments, terminal);
   if (!config) return kExitFailed;
-  const auto compared = compare(arguments, *config);
+  const auto order = order_of(arguments);
+  if (!order) return failed(order.error(), terminal);
+  const auto compared = compare(arguments, *order, *config);
   if (!compared) return failed(compared.error(), terminal);
   const auto& [catalogue, comparison, query] = *compared;
   std::string out;
@@ -181,10 +121,10 @@ int run_diff(const Arguments& arguments, Terminal& terminal) {
   size_t fresh = 0;
   for (const PriceDifference& difference : comparison.differences) {
     fresh += difference.book_row.empty() ? 1 : 0;
-    if (!wanted(difference, arguments)) continue;
+    if (!is_wanted(difference, *order)) continue;
     ++shown;
     if (arguments.has("json")) {
-      write(difference, w);
+      write_difference(w, difference);
     } else {
       print(difference, terminal);
     }
@@ -201,29 +141,6 @@ int run_diff(const Arguments& arguments, Terminal& terminal) {
   return shown == 0 ? kExitDone : kExitFailed;
 }
 
-// Rows of the file that the new ones stand in place of go; the others stay, past prices included.
-void merge(std::vector<PriceRow>& rows, std::vector<PriceRow> fresh) {
-  std::erase_if(rows, [&fresh](const PriceRow& row) {
-    return std::ranges::any_of(fresh, [&row](const PriceRow& one) { return one.id == row.id; });
-  });
-  rows.insert(rows.end(), std::make_move_iterator(fresh.begin()),
-              std::make_move_iterator(fresh.end()));
-}
-
-// Whole or not at all: a server may read it at any time.
-Result<void> replace_file(const std::string& path, const std::string& text) {
-  const std::string beside = path + ".new";
-  {
-    std::ofstream file(beside, std::ios::binary | std::ios::trunc);
-    file << text;
-    if (!file.flush()) return fail(ErrorCode::io_error, fmt::format("cannot write {}", beside));
-  }
-  std::error_code error;
-  std::filesystem::rename(beside, path, error);
-  if (error) return fail(ErrorCode::io_error, fmt::format("cannot write {}", path));
-  return {};
-}
-
 int run_import(const Arguments& arguments, Terminal& terminal) {
   auto config = prices_config(arguments, terminal);
   if (!config) return kExitFailed;
@@ -232,21 +149,18 @@ int run_import(const Arguments& arguments, Terminal& terminal) {
     return failed({ErrorCode::invalid_argument, "-o FILE: expected the price file to write"},
                   terminal);
   }
-  std::vector<PriceRow> rows;
-  if (std::filesystem::exists(path)) {
-    const auto text = text_of(path);
-    if (!text) return failed(text.error(), terminal);
-    auto known = ledger::parse_price_csv(*text, path);
-    if (!known) return failed(known.error(), terminal);
-    rows = std::move(*known);
-  }
+  const auto order = order_of(arguments);
+  if (!order) return failed(order.error(), terminal);
+  auto known = read_price_file(path);
+  if (!known) return failed(known.error(), terminal);
+  std::vector<PriceRow> rows = std::move(*known);
   config->file_prices = rows;
-  auto compared = compare(arguments, *config);
+  auto compared = compare(arguments, *order, *config);
   if (!compared) return failed(compared.error(), terminal);
   std::vector<PriceRow> taken;
   size_t suspicious = 0;
   for (PriceDifference& difference : compared->comparison.differences) {
-    if (!wanted(difference, arguments)) continue;
+    if (!is_wanted(difference, *order)) continue;
     if (!difference.suspicious.empty() && !arguments.has("accept-suspicious")) {
       ++suspicious;
       terminal.err << fmt::format("not taken: {}: {}\n", title_of(difference.row),
@@ -259,8 +173,7 @@ int run_import(const Arguments& arguments, Terminal& terminal) {
   print_refusals(compared->catalogue, terminal);
   const size_t count = taken.size();
   if (count > 0) {
-    merge(rows, std::move(taken));
-    if (auto written = replace_file(path, ledger::to_price_csv(rows)); !written) {
+    if (auto written = write_price_file(path, std::move(rows), std::move(taken)); !written) {
       return failed(written.error(), terminal);
     }
   }

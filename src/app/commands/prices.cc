@@ -12,6 +12,7 @@
 #include "app/config/load.h"
 #include "app/config/values.h"
 #include "app/price_overrides.h"
+#include "app/work/price_work.h"
 #include "base/json/writer.h"
 #include "ledger/price_book.h"
 
@@ -97,16 +98,17 @@ int run_prices(const Arguments& arguments, Terminal& terminal) {
 
 }  // namespace
 
-// Pico-dollars per token are micro-dollars per million tokens.
-std::string usd_per_million(int64_t pico_per_token) {
-  return Money::from_nano(pico_per_token * 1'000).to_usd();
-}
-
 std::optional<Config> prices_config(const Arguments& arguments, Terminal& terminal) {
   if (!arguments.has("config")) return Config{};
   const std::string file = arguments.value("config");
   Loaded loaded = load_file(file, terminal.surroundings);
   for (const Problem& problem : loaded.problems) terminal.err << to_text(problem, file) << "\n";
+  if (loaded.config) {
+    if (auto added = add_imported_prices(*loaded.config); !added) {
+      terminal.err << "weir: " << added.error().message() << "\n";
+      return std::nullopt;
+    }
+  }
   return std::move(loaded.config);
 }
 

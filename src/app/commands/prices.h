@@ -12,9 +12,6 @@ namespace weir::app {
 // The configuration that --config names, or an empty one. Nothing after a problem, which is told.
 std::optional<Config> prices_config(const Arguments& arguments, Terminal& terminal);
 
-// Pico-dollars per token as dollars per million tokens.
-std::string usd_per_million(int64_t pico_per_token);
-
 // In price_catalogue.cc.
 Command prices_import_command();
 Command prices_diff_command();

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 #include <optional>
@@ -10,10 +11,13 @@
 
 #include "admin/fields.h"
 #include "app/work/ledger_work.h"
+#include "app/work/price_work.h"
 #include "app/work/reconcile_work.h"
 #include "base/clock.h"
 #include "base/date.h"
 #include "base/json/writer.h"
+#include "ledger/compact.h"
+#include "ledger/scale.h"
 #include "reconcile/drift_book.h"
 #include "store/day.h"
 
@@ -27,6 +31,7 @@ using admin::text_member;
 
 using ConfigPtr = std::shared_ptr<const Config>;
 
+constexpr size_t kDifferencesMax = 1'000;  // that a result lists
 constexpr uint32_t kFilesMax = 16;
 constexpr size_t kNameBytesMax = 100;
 constexpr uint64_t kExportBytesMax = uint64_t{4} << 30;
@@ -285,12 +290,130 @@ Result<jobs::Order> reconcile_order(json::Value body, const ConfigPtr& config) {
                      }};
 }
 
+struct ImportTask {
+  CatalogueOrder order;
+  std::string text;
+  bool dry_run = true;
+};
+
+void write_differences(json::Writer& w, std::string_view name,
+                       const std::vector<ledger::PriceDifference>& differences) {
+  w.key(name).begin_array();
+  for (size_t i = 0; i < std::min(differences.size(), kDifferencesMax); ++i) {
+    write_difference(w, differences[i]);
+  }
+  w.end_array();
+}
+
+Result<std::string> run_import(const Config& given, const ImportTask& task,
+                               jobs::Control& control) {
+  WEIR_CHECK_OK(control.progress(0, 2));
+  WEIR_TRY(ComparedCatalogue compared, compare_catalogue(given, task.order, task.text));
+  WEIR_CHECK_OK(control.progress(1, 2));
+  std::vector<ledger::PriceDifference> taken;
+  std::vector<ledger::PriceDifference> suspicious;
+  for (ledger::PriceDifference& difference : compared.comparison.differences) {
+    if (!is_wanted(difference, task.order)) continue;
+    const bool held = !difference.suspicious.empty() && !task.order.accept_suspicious;
+    (held ? suspicious : taken).push_back(std::move(difference));
+  }
+  std::string result;
+  json::Writer w(result);
+  w.begin_object()
+      .member("dry_run", task.dry_run)
+      .member("rows", static_cast<int64_t>(taken.size()))
+      .member("suspicious_rows", static_cast<int64_t>(suspicious.size()))
+      .member("same", static_cast<int64_t>(compared.comparison.same))
+      .member("refused", static_cast<int64_t>(compared.catalogue.refused.size()))
+      .member("valid_from", ledger::price_date(compared.query.valid_from_ms));
+  write_differences(w, "differences", taken);
+  write_differences(w, "suspicious", suspicious);
+  w.end_object();
+  if (!task.dry_run && !taken.empty()) {
+    const std::string path = imported_prices_path(given.data_dir);
+    WEIR_TRY(auto rows, read_price_file(path));
+    std::vector<ledger::PriceRow> fresh;
+    for (ledger::PriceDifference& difference : taken) fresh.push_back(std::move(difference.row));
+    WEIR_CHECK_OK(write_price_file(path, std::move(rows), std::move(fresh)));
+  }
+  WEIR_CHECK_OK(control.progress(2, 2));
+  return result;
+}
+
+Result<jobs::Order> import_order(json::Value body, const ConfigPtr& config) {
+  WEIR_CHECK_OK(
+      only_fields(body, {"kind", "source", "text", "whose", "valid_from", "providers", "provider",
+                         "model", "with_new", "accept_suspicious", "dry_run"}));
+  auto task = std::make_shared<ImportTask>();
+  WEIR_TRY(task->order.source, required_text(body, "source"));
+  if (!ledger::catalogue_kind_of(task->order.source)) {
+    return fail(admin::wrong_field("source", "litellm, models.dev or portkey"));
+  }
+  WEIR_TRY(task->text, required_text(body, "text"));
+  const std::pair<std::string_view, std::string*> texts[] = {
+      {"whose", &task->order.whose},
+      {"valid_from", &task->order.valid_from},
+      {"provider", &task->order.provider},
+      {"model", &task->order.model}};
+  for (const auto& [name, place] : texts) {
+    WEIR_TRY(const auto value, text_member(body, name));
+    *place = value.value_or("");
+  }
+  for (const auto& [theirs, ours] : body["providers"].members()) {
+    task->order.providers[theirs] = ours.string_or("");
+  }
+  WEIR_TRY(const auto with_new, flag_member(body, "with_new"));
+  WEIR_TRY(const auto accept, flag_member(body, "accept_suspicious"));
+  WEIR_TRY(const auto dry_run, flag_member(body, "dry_run"));
+  task->order.with_new = with_new.value_or(false);
+  task->order.accept_suspicious = accept.value_or(false);
+  task->dry_run = dry_run.value_or(true);
+  return jobs::Order{
+      .title = fmt::format("Prices of {}{}", task->order.source, task->dry_run ? ", dry run" : ""),
+      .unit = "steps",
+      .held_bytes = task->text.size(),
+      .work = [config, task](jobs::Control& control) {
+        return run_import(*config, *task, control);
+      }};
+}
+
+Result<std::string> run_compact(const Config& config, jobs::Control& control) {
+  WEIR_TRY(const ledger::CompactReport report,
+           ledger::compact({.data_dir = config.data_dir,
+                            .today = store::day_of(SystemClock().wall_ms()),
+                            .progress = [&control](int64_t done, int64_t total) {
+                              return control.progress(done, total);
+                            }}));
+  WEIR_CHECK_OK(control.progress(report.files, report.files));
+  std::string result;
+  json::Writer(result)
+      .begin_object()
+      .member("files", report.files)
+      .member("compacted", report.compacted)
+      .member("left", report.left)
+      .member("bytes_before", report.bytes_before)
+      .member("bytes_after", report.bytes_after)
+      .end_object();
+  return result;
+}
+
+Result<jobs::Order> compact_order(json::Value body, const ConfigPtr& config) {
+  WEIR_CHECK_OK(only_fields(body, {"kind"}));
+  return jobs::Order{
+      .title = "Compaction of the ledger's files",
+      .unit = "files",
+      .work = [config](jobs::Control& control) { return run_compact(*config, control); }};
+}
+
 }  // namespace
 
 Result<jobs::Order> make_order(std::string_view kind, json::Value body, const JobPlace& place) {
   using Make = Result<jobs::Order> (*)(json::Value, const ConfigPtr&);
-  static constexpr std::pair<std::string_view, Make> kKinds[] = {
-      {"export", export_order}, {"rerate", rerate_order}, {"reconcile", reconcile_order}};
+  static constexpr std::pair<std::string_view, Make> kKinds[] = {{"export", export_order},
+                                                                 {"rerate", rerate_order},
+                                                                 {"reconcile", reconcile_order},
+                                                                 {"import_prices", import_order},
+                                                                 {"compact", compact_order}};
   for (const auto& [name, make] : kKinds) {
     if (name != kind) continue;
     WEIR_TRY(jobs::Order order, make(body, place.config));
