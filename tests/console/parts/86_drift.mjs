@@ -122,8 +122,25 @@ export const tests = {
         },
       }),
     );
+    await page.route("**/api/v1/anomalies*", (route) =>
+      route.fulfill({
+        json: {
+          anomalies: Object.values(hostile).map((text) => ({
+            created: "2026-11-01T10:00:00Z",
+            kind: text,
+            sentence: text,
+            key_id: text,
+            model: text,
+            since: "2026-11-01T09:00:00Z",
+            spent_usd: "12.5",
+          })),
+          learning_hours: 3,
+        },
+      }),
+    );
     await world.go("/costs");
-    await page.getByText("<img src=x").first().waitFor();
+    await page.getByText("It learns for 3 hours more.").waitFor();
+    await page.getByText("<img src=x").nth(1).waitFor();
     assert.deepEqual(await isTame(page), tame);
     await page.unrouteAll();
     assert.deepEqual(world.complaints, []);

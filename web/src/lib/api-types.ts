@@ -402,6 +402,45 @@ export interface components {
                 [key: string]: number;
             };
         };
+        HealthProblem: {
+            severity: string;
+            what: string;
+            message: string;
+            todo: string;
+            time_ms: number;
+        };
+        HealthThread: {
+            name: string;
+            count: number;
+            ok: boolean;
+            state: string;
+        };
+        HealthItem: {
+            name: string;
+            kind: string;
+            unit: string;
+            length: number | null;
+            limit: number | null;
+            dropped: number;
+        };
+        Health: {
+            ok: boolean;
+            problems: components["schemas"]["HealthProblem"][];
+            store: {
+                writable: boolean;
+                problem: string;
+                free_bytes: number;
+                total_bytes: number;
+                rows_written: number;
+                rows_spooled: number;
+                rows_dropped: number;
+                rows_recovered: number;
+                errors: number;
+                last_commit_ms: number;
+            };
+            threads: components["schemas"]["HealthThread"][];
+            items: components["schemas"]["HealthItem"][];
+        };
         RoleRow: {
             name: string;
             permissions: string[];

@@ -56,8 +56,12 @@ export function percent(part: number, whole: number): string {
 
 export function bytes(value: number): string {
   if (value < 1024) return `${value} B`;
-  if (value < 1024 * 1024) return `${(value / 1024).toFixed(1)} KiB`;
-  return `${(value / 1024 / 1024).toFixed(1)} MiB`;
+  let size = value / 1024;
+  for (const unit of ["KiB", "MiB", "GiB"]) {
+    if (size < 1024) return `${size.toFixed(1)} ${unit}`;
+    size /= 1024;
+  }
+  return `${size.toFixed(1)} TiB`;
 }
 
 export function clock(ms: number, withMs = false): string {
