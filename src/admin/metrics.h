@@ -18,6 +18,7 @@ struct MetricsInput {
   const gateway::ProbePlan& probes;
   ledger::LogHealth ledger;
   ledger::AlertCounts alerts = {};
+  AnomalyState anomalies;
   identity::SignInCounts sign_ins = {};
   uint64_t audit_records = 0;
   uint64_t audit_failures = 0;

@@ -10,6 +10,7 @@
 
 #include "admin/backend.h"
 #include "app/alert_sender.h"
+#include "app/anomaly_desk.h"
 #include "app/compose.h"
 #include "app/config/config.h"
 #include "app/config/load.h"
@@ -76,6 +77,10 @@ class ControlPlane final : public admin::Backend {
     return composer_->limits().standings(clock_.wall_ms());
   }
   ledger::AlertCounts alert_counts() const override { return alerts_->counts(); }
+  Result<std::vector<ledger::ToldAnomaly>> anomalies(int64_t limit) override {
+    return alerts_->anomalies(limit);
+  }
+  admin::AnomalyState anomaly_state() const override;
   gateway::TrafficControl& traffic() override { return *traffic_; }
   const gateway::ProbePlan& probes() const override { return probes_; }
   void publish_weights() override;
@@ -111,6 +116,7 @@ class ControlPlane final : public admin::Backend {
   void watch_keys();
   void watch_records();
   void watch_budgets();
+  void watch_anomalies();
   void on_signal(int signal);
   void reload_and_log(std::string_view why);
 
@@ -130,6 +136,7 @@ class ControlPlane final : public admin::Backend {
   std::unique_ptr<state::Keeper> keeper_;
   std::optional<ledger::LogReader> reader_;
   std::optional<ledger::AlertBook> alerts_;
+  std::optional<AnomalyDesk> anomalies_;
   std::unique_ptr<Composer> composer_;
   std::shared_ptr<const gateway::Snapshot> snapshot_;
   uint64_t generation_ = 0;
