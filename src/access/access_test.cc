@@ -234,6 +234,10 @@ KeySpec full_spec() {
   spec.team = "search";
   spec.models = {"gpt-4o", "claude-*"};
   spec.tags = {{"env", "prod"}, {"owner", "a,b"}};
+  spec.parts.models = {{"gpt-*", {.requests_per_minute = 6, .concurrency = 2}}};
+  spec.parts.users = {.tokens_per_minute = 77};
+  spec.priority = ledger::Priority::low;
+  spec.owner = "ada";
   spec.limits = {.requests_per_minute = 600,
                  .tokens_per_minute = 400'000,
                  .concurrency = 50,
@@ -264,6 +268,9 @@ TEST_F(KeyStoreTest, CreatesListsAndReadsBackAcrossARestart) {
   EXPECT_EQ(read.spec.models, full_spec().models);
   EXPECT_EQ(read.spec.tags, full_spec().tags);
   EXPECT_EQ(read.spec.limits, full_spec().limits);
+  EXPECT_EQ(read.spec.parts, full_spec().parts);
+  EXPECT_EQ(read.spec.priority, ledger::Priority::low);
+  EXPECT_EQ(read.spec.owner, "ada");
   EXPECT_EQ(read.spec.capture, true);
   EXPECT_EQ(list->at(0).spec.capture, std::nullopt);
   EXPECT_EQ(read.spec.expires_ms, kNow + 1000);

@@ -102,6 +102,47 @@ TEST_F(AdminTest, AKeyLivesRotatesAndDies) {
   EXPECT_EQ(ask("DELETE", "/api/v1/keys/nobody")->status, 404);
 }
 
+TEST_F(AdminTest, AKeyIsChangedMemberByMember) {
+  const std::string id =
+      make(R"({"name":"a","models":["m","n"],"limits":{"rpm":5,"tpm":9},"budget":{"usd":"2"},)"
+           R"("addresses":["192.0.2.0/24"],"tags":{"env":"prod","x":"y"},)"
+           R"("expires":"2099-01-01T00:00:00Z"})");
+  const std::string path = "/api/v1/keys/" + id;
+  const auto changed = ask("PATCH", path,
+                           R"({"limits":{"rpm":7,"tpm":null},"user_limits":{"rpm":3},)"
+                           R"("model_limits":[{"model":"gpt-*","tpm":100}],"priority":"low",)"
+                           R"("owner":"ada","tags":{"env":"test","x":null},"addresses":null})");
+  ASSERT_EQ(changed->status, 200) << changed->body;
+  for (const char* part :
+       {R"("limits":{"rpm":7,"tpm":null,"concurrency":null})",
+        R"("model_limits":[{"model":"gpt-*","rpm":null,"tpm":100,"concurrency":null}])",
+        R"("user_limits":{"rpm":3,"tpm":null,"concurrency":null})", R"("priority":"low")",
+        R"("owner":"ada")", R"("tags":{"env":"test"})", R"("addresses":[])",
+        R"("models":["m","n"])", R"("usd":"2.00")", R"("expires":"2099-01-01T00:00:00.000Z")"}) {
+    EXPECT_THAT(changed->body, HasSubstr(part));
+  }
+  EXPECT_THAT(changed->body, Not(HasSubstr(key_))) << "the key itself is not told again";
+  EXPECT_TRUE(process_.accepts(key_));
+  // Nothing of a change that is not understood is made.
+  for (const char* body :
+       {"", "[]", R"({"name":""})", R"({"name":null})", R"({"limits":{"rpm":0}})",
+        R"({"limits":{"rps":1}})", R"({"priority":"urgent"})", R"({"model_limits":[{"rpm":1}]})",
+        R"({"model_limits":{"m":{"rpm":1}}})", R"({"user_limits":5})", R"({"owner":7})",
+        R"({"rpm":5,"owner":"bob"})", R"({"owner":"bob","addresses":["nowhere"]})"}) {
+    EXPECT_EQ(ask("PATCH", path, body)->status, 400) << body;
+  }
+  EXPECT_THAT(ask("PATCH", path, "{}")->body, HasSubstr(R"("owner":"ada")"));
+  EXPECT_EQ(ask("PATCH", path, R"({"priority":null,"budgets":[],"name":"b"})")->status, 200);
+  const auto last = ask("PATCH", path, "{}");
+  EXPECT_THAT(last->body, HasSubstr(R"("priority":null)"));
+  EXPECT_THAT(last->body, HasSubstr(R"("budgets":[])"));
+  make(R"({"name":"a"})");
+  EXPECT_EQ(ask("PATCH", path, R"({"name":"a"})")->status, 409);
+  EXPECT_EQ(ask("PATCH", "/api/v1/keys/from-file", "{}")->status, 404);
+  EXPECT_EQ(ask("DELETE", path)->status, 200);
+  EXPECT_EQ(ask("PATCH", path, "{}")->status, 404) << "a revoked key does not come back";
+}
+
 TEST_F(AdminTest, ASpecificationThatIsNotUnderstoodMakesNoKey) {
   for (const char* body : {"",
                            "[]",
@@ -122,6 +163,8 @@ TEST_F(AdminTest, ASpecificationThatIsNotUnderstoodMakesNoKey) {
                            R"({"name":"a","budget":{"usd":1,"per":"year"}})",
                            R"({"name":"a","expires":"soon"})",
                            R"({"name":"a","expires":5})",
+                           R"({"name":"a","priority":"first"})",
+                           R"({"name":"a","model_limits":[{"model":"m","limit":1}]})",
                            R"({"name":"a","models":"m"})",
                            R"({"name":"a","models":[5]})",
                            R"({"name":"a","tags":{"x":1}})",

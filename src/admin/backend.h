@@ -2,6 +2,7 @@
 // Control-plane thread only.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -16,6 +17,7 @@
 #include "base/result.h"
 #include "gateway/counters.h"
 #include "gateway/probe_plan.h"
+#include "gateway/queue.h"
 #include "gateway/snapshot.h"
 #include "gateway/traffic_control.h"
 #include "http/client.h"
@@ -36,11 +38,18 @@ namespace weir::admin {
 struct WorkerSample {
   gateway::Counters gateway;
   gateway::TrafficCounters traffic;
+  std::array<gateway::QueueCounters, ledger::kPriorities> queue{};
   http::ServerCounters server;
   http::ClientCounters client;
   uint64_t tls_handshakes_in = 0;
   uint64_t tls_handshakes_out = 0;
   uint64_t tls_resumed_out = 0;
+};
+
+// How far the detector of anomalies is.
+struct AnomalyState {
+  int64_t learning_hours = 0;  // still to be learned after a start
+  uint64_t unwatched = 0;      // sums beyond its limits
 };
 
 // A counter slot's name: slots stay when what they count is no longer configured.
@@ -134,6 +143,9 @@ class Backend {
   // Every budget in use and what is spent of it.
   virtual std::vector<ledger::BudgetStanding> budgets() const = 0;
   virtual ledger::AlertCounts alert_counts() const = 0;
+  // The latest first.
+  virtual Result<std::vector<ledger::ToldAnomaly>> anomalies(int64_t limit) = 0;
+  virtual AnomalyState anomaly_state() const = 0;
   // The scheduler of the deployments' weights.
   virtual gateway::TrafficControl& traffic() = 0;
   // When sick deployments are asked by Weir itself.

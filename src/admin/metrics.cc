@@ -286,6 +286,68 @@ void write_gateway(Exposition& out, const std::vector<WorkerSample>& samples) {
       [](const auto& s) { return s.gateway.captures_cut; });
 }
 
+// Who waits, where there is little room, and the buckets of end users.
+void write_queue(Exposition& out, const gateway::Snapshot& snapshot,
+                 const std::vector<WorkerSample>& samples) {
+  const auto by_class = [&](std::string_view name, std::string_view type, std::string_view help,
+                            auto read) {
+    out.family(name, type, help);
+    for (size_t i = 0; i < ledger::kPriorities; ++i) {
+      out.sample(name, {{"priority", to_string(static_cast<ledger::Priority>(i))}},
+                 total(samples, [&](const auto& s) { return read(s.queue[i]); }));
+    }
+  };
+  by_class("weir_queue_waiting", "gauge",
+           "Requests that wait for an account or a model that is full, by priority.",
+           [](const auto& q) { return q.waiting; });
+  by_class("weir_queue_waits_total", "counter", "Requests that began to wait.",
+           [](const auto& q) { return q.waits; });
+  out.family("weir_queue_ends_total", "counter",
+             "Waits that ended: served, refused when their time was over (expired) or for a more "
+             "important request (pushed_out), or left by the client or for another limit; and "
+             "requests that found the queue full (refused).");
+  const auto end = [&](std::string_view name, auto read) {
+    for (size_t i = 0; i < ledger::kPriorities; ++i) {
+      out.sample("weir_queue_ends_total",
+                 {{"end", name}, {"priority", to_string(static_cast<ledger::Priority>(i))}},
+                 total(samples, [&](const auto& s) { return read(s.queue[i]); }));
+    }
+  };
+  end("served", [](const auto& q) { return q.served; });
+  end("expired", [](const auto& q) { return q.expired; });
+  end("pushed_out", [](const auto& q) { return q.pushed_out; });
+  end("left", [](const auto& q) { return q.left; });
+  end("refused", [](const auto& q) { return q.refused_full; });
+  by_class("weir_queue_waited_microseconds_total", "counter", "Time spent waiting, in all.",
+           [](const auto& q) { return q.waited_us; });
+  const ledger::UserLimits::Counts users =
+      snapshot.users == nullptr ? ledger::UserLimits::Counts{} : snapshot.users->counts();
+  out.family("weir_user_limits", "gauge", "End users that have a bucket of their own.");
+  out.sample("weir_user_limits", {}, users.buckets);
+  out.family("weir_user_limits_reused_total", "counter",
+             "Buckets of idle end users that were given to others.");
+  out.sample("weir_user_limits_reused_total", {}, users.reused);
+  out.family("weir_user_limits_untracked_total", "counter",
+             "Requests whose end user found no bucket and was not limited as a user.");
+  out.sample("weir_user_limits_untracked_total", {}, users.untracked);
+}
+
+void write_anomalies(Exposition& out, const ledger::AlertCounts& counts,
+                     const AnomalyState& state) {
+  out.family("weir_anomalies_total", "counter", "Anomalies found, by kind.");
+  for (size_t i = 0; i < ledger::kAnomalyKinds; ++i) {
+    out.sample("weir_anomalies_total", {{"kind", to_string(static_cast<ledger::AnomalyKind>(i))}},
+               counts.anomalies[i]);
+  }
+  out.family("weir_anomalies_learning_hours", "gauge",
+             "Hours of the ledger that the detector has still to learn after a start.");
+  out.sample("weir_anomalies_learning_hours", {},
+             static_cast<uint64_t>(state.learning_hours));
+  out.family("weir_anomalies_unwatched_total", "counter",
+             "Hourly sums that the detector left out: more keys and models than it can hold.");
+  out.sample("weir_anomalies_unwatched_total", {}, state.unwatched);
+}
+
 void write_http(Exposition& out, const std::vector<WorkerSample>& samples) {
   const auto one = [&](std::string_view name, std::string_view type, std::string_view help,
                        auto read) {
@@ -492,6 +554,8 @@ std::string metrics_text(const MetricsInput& in) {
   write_http(out, in.samples);
   write_ledger(out, in.ledger, in.samples);
   write_alerts(out, in.alerts);
+  write_anomalies(out, in.alerts, in.anomalies);
+  write_queue(out, in.snapshot, in.samples);
   write_sign_ins(out, in.sign_ins);
   write_oidc(out, in.oidc);
   write_audit(out, in.audit_records, in.audit_failures);
@@ -511,6 +575,7 @@ net::Task<Result<Reply>> get_metrics(Backend& backend, const Request&) {
                                         .probes = backend.probes(),
                                         .ledger = backend.ledger_health(),
                                         .alerts = backend.alert_counts(),
+                                        .anomalies = backend.anomaly_state(),
                                         .sign_ins = backend.people().counts(),
                                         .oidc = oidc ? oidc->counts() : identity::OidcCounts{},
                                         .audit_records = backend.audit().appended(),

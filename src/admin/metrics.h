@@ -18,6 +18,7 @@ struct MetricsInput {
   const gateway::ProbePlan& probes;
   ledger::LogHealth ledger;
   ledger::AlertCounts alerts = {};
+  AnomalyState anomalies;
   identity::SignInCounts sign_ins = {};
   identity::OidcCounts oidc = {};
   uint64_t audit_records = 0;

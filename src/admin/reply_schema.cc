@@ -72,6 +72,10 @@ constexpr NamedSchema kSchemas[] = {
      "cache_read_tokens: number, cache_write_tokens: number, output_tokens: number, "
      "reasoning_tokens: number, cost_usd: text, cost_nano_usd: number, total_us: number, "
      "ttft_us: number, ttft_count: number}"},
+    {"Anomaly",
+     "{type: text, created: text, kind: text, sentence: text, key_id: text, key: text, "
+     "model: text, since: text, unit: text, now: text, usual: text, spent_usd: text, "
+     "requests: number, errors: number}"},
     {"Budget", "{usd: text, per: text, days?: number, hard: bool}"},
     {"BudgetStanding",
      "{subject: text, usd: text, per: text, days?: number, hard: bool, spent_usd: text, "
@@ -80,8 +84,10 @@ constexpr NamedSchema kSchemas[] = {
      "{id: text, name: text, masked: text, source: text, team: text, project: text, "
      "models: [text], capture: bool, capture_refused?: bool, addresses?: [text], "
      "endpoints?: [text], expires: text?, created?: text?, revoked?: text?, "
-     "limits?: {rpm: number?, tpm: number?, concurrency: number?}, budgets?: [Budget], "
-     "key?: text}"},
+     "limits?: Limits, model_limits?: [ModelLimits], user_limits?: Limits, budgets?: [Budget], "
+     "priority?: text?, owner?: text, tags?: {*: text}, key?: text}"},
+    {"Limits", "{rpm: number?, tpm: number?, concurrency: number?}"},
+    {"ModelLimits", "{model: text, rpm: number?, tpm: number?, concurrency: number?}"},
     {"User",
      "{id: text, name: text, kind: text, display: text, roles: [text], disabled: bool, "
      "password: bool, issuer: text, created: text?, signed_in: text?}"},
@@ -155,8 +161,10 @@ constexpr RouteReply kReplies[] = {
     {"GET", "/api/v1/usage", "{usage: [Sums]}"},
     {"GET", "/api/v1/tags", "{tags: [text]}"},
     {"GET", "/api/v1/budgets", "{budgets: [BudgetStanding]}"},
+    {"GET", "/api/v1/anomalies", "{anomalies: [Anomaly], learning_hours: number}"},
     {"GET", "/api/v1/keys", "{keys: [Key]}"},
     {"POST", "/api/v1/keys", "Key"},
+    {"PATCH", "/api/v1/keys/{id}", "Key"},
     {"POST", "/api/v1/keys/{id}/rotate", "Key"},
     {"DELETE", "/api/v1/keys/{id}", "{revoked: bool}"},
     {"GET", "/api/v1/sign_in", "{open: bool, password: bool, token: bool, oidc: bool}"},

@@ -98,9 +98,11 @@ net::Task<Result<Reply>> create_model(Backend& backend, const Request& request);
 net::Task<Result<Reply>> change_model(Backend& backend, const Request& request);
 net::Task<Result<Reply>> remove_model(Backend& backend, const Request& request);
 // api_keys.cc
+net::Task<Result<Reply>> list_anomalies(Backend& backend, const Request& request);
 net::Task<Result<Reply>> list_budgets(Backend& backend, const Request& request);
 net::Task<Result<Reply>> list_keys(Backend& backend, const Request& request);
 net::Task<Result<Reply>> create_key(Backend& backend, const Request& request);
+net::Task<Result<Reply>> change_key(Backend& backend, const Request& request);
 net::Task<Result<Reply>> rotate_key(Backend& backend, const Request& request);
 net::Task<Result<Reply>> revoke_key(Backend& backend, const Request& request);
 // api_people.cc

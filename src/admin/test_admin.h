@@ -184,6 +184,11 @@ class ScriptedProcess : public Backend {
              .spent = Money::from_nano(1)}};
   }
   ledger::AlertCounts alert_counts() const override { return {.sent = 3}; }
+  Result<std::vector<ledger::ToldAnomaly>> anomalies(int64_t limit) override {
+    if (limit < 1) return std::vector<ledger::ToldAnomaly>{};
+    return std::vector<ledger::ToldAnomaly>{{7, R"({"type":"anomaly","kind":"spend"})"}};
+  }
+  AnomalyState anomaly_state() const override { return {.learning_hours = 2, .unwatched = 1}; }
   gateway::TrafficControl& traffic() override { return traffic_; }
   const gateway::ProbePlan& probes() const override { return probes_; }
   void publish_weights() override { ++weights_published; }

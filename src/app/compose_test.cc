@@ -1,5 +1,6 @@
 #include "app/compose.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -173,6 +174,56 @@ TEST_F(ComposeTest, ATeamsBudgetIsSharedByItsKeys) {
   EXPECT_EQ(a->team_limits, b->team_limits);
   EXPECT_EQ(c->team_limits, nullptr);
   EXPECT_EQ(a->key_limits, nullptr);
+}
+
+TEST_F(ComposeTest, LimitsForModelsAndUsersAndPrioritiesReachTheKeys) {
+  const std::string text =
+      std::string(kModels) +
+      "organization: {model_limits: [{model: '*', rpm: 100}]}\n"
+      "teams: [{name: t, priority: low, user_limits: {rpm: 2}}]\n"
+      "projects: [{name: p, team: t, priority: high}]\n"
+      "keys: [{name: a, key: 0123456789abcdef, team: t, model_limits: [{model: 'm*', rpm: 5},"
+      " {model: '*', tpm: 7}]}, {name: b, key: fedcba9876543210, project: p},"
+      " {name: c, key: 00112233445566778899, project: p, priority: normal}]\n"
+      "queue: {size: 3, wait: 5s}\n";
+  const auto snapshot = compose(text);
+  const auto* a = snapshot->keys.find("0123456789abcdef", kNow).principal;
+  const auto* b = snapshot->keys.find("fedcba9876543210", kNow).principal;
+  const auto* c = snapshot->keys.find("00112233445566778899", kNow).principal;
+  ASSERT_TRUE(a != nullptr && b != nullptr && c != nullptr);
+  EXPECT_EQ(a->priority, ledger::Priority::low) << "the team's";
+  EXPECT_EQ(b->priority, ledger::Priority::high) << "the project's";
+  EXPECT_EQ(c->priority, ledger::Priority::normal) << "its own";
+  ASSERT_NE(a->parts[0], nullptr);
+  EXPECT_EQ(a->parts[0]->of_model("mbc")->cells->requests.limit(), 5);
+  EXPECT_EQ(a->parts[0]->of_model("xyz")->cells->tokens.limit(), 7);
+  EXPECT_EQ(a->parts[2], b->parts[2]) << "a team's users are the same by every key";
+  EXPECT_TRUE(a->parts[2]->limits_users);
+  EXPECT_EQ(b->parts[0], nullptr);
+  EXPECT_EQ(c->parts[3], a->parts[3]);
+  ASSERT_NE(snapshot->users, nullptr);
+  EXPECT_EQ(snapshot->queue.size, 3u);
+  EXPECT_EQ(snapshot->queue.wait, Milliseconds(5'000));
+  // A reload refills nobody's bucket.
+  const auto cells = a->parts[0]->of_model("mbc")->cells;
+  const auto next = compose(text);
+  EXPECT_EQ(next->keys.find("0123456789abcdef", kNow).principal->parts[0]->of_model("mbc")->cells,
+            cells);
+  EXPECT_EQ(next->users, snapshot->users);
+}
+
+TEST_F(ComposeTest, AModelsOwnLimitsAreKeptOverReloads) {
+  const std::string account =
+      "accounts: [{name: up, provider: openai_compatible, endpoint: \"http://h/v1\"}]\n";
+  const auto with = [&](int rpm) {
+    return compose(account + fmt::format("models: [{{name: b, limits: {{rpm: {}}}, deployments: "
+                                         "[{{account: up, model: x}}]}}]\n",
+                                         rpm));
+  };
+  const auto first = with(3)->find_model("b")->limits;
+  ASSERT_NE(first, nullptr);
+  EXPECT_EQ(with(4)->find_model("b")->limits, first);
+  EXPECT_EQ(first->requests.limit(), 4);
 }
 
 TEST_F(ComposeTest, AKeyIsPaidForByItsProjectItsTeamAndTheOrganization) {

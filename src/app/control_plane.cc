@@ -258,6 +258,7 @@ Result<uint64_t> ControlPlane::publish(const Config& config) {
   snapshot_ = std::move(composition.snapshot);
   tokens_->keep(std::move(composition.tokens));
   alert_sender_->set_webhook(config.alerts.webhook);
+  anomalies_->configure(config.alerts.anomalies);
   traffic_->configure(*snapshot_);
   if (plane_) {
     plane_->publish(snapshot_);
@@ -301,6 +302,7 @@ Result<void> ControlPlane::start() {
         }
       });
   alert_sender_ = std::make_unique<AlertSender>(loop_, clients_->client({}), *alerts_);
+  anomalies_.emplace(*reader_, *alerts_);
   WEIR_CHECK_OK(publish(config_));
   text_ = read_.text;
   remember_generation({"", "start"});
@@ -452,6 +454,7 @@ void ControlPlane::watch() {
   watch_corrections();
   watch_disk();
   watch_budgets();
+  watch_anomalies();
   watch_timer_->arm(kWatchInterval);
 }
 
@@ -528,6 +531,32 @@ void ControlPlane::watch_budgets() {
                                    {"spent_usd", one.standing.spent.to_usd()}});
   }
   alert_sender_->poke();
+}
+
+void ControlPlane::watch_anomalies() {
+  const auto found = anomalies_->turn(
+      clock_.wall_ms(), alert_sender_->has_webhook(), [this](std::string_view key_id) {
+        const access::Principal* who = snapshot_->keys.find_by_id(key_id);
+        return who == nullptr ? std::string(key_id) : who->name;
+      });
+  if (!found) {
+    log::error("anomalies_unreadable", {{"problem", found.error().message()}});
+    return;
+  }
+  for (const ledger::Anomaly& one : *found) {
+    log::warn("anomaly", {{"kind", ledger::to_string(one.kind)},
+                          {"key", one.key_id},
+                          {"model", one.model},
+                          {"spent_usd", one.spent.to_usd()},
+                          {"requests", one.requests},
+                          {"errors", one.errors}});
+  }
+  alert_sender_->poke();
+}
+
+admin::AnomalyState ControlPlane::anomaly_state() const {
+  return {.learning_hours = anomalies_->behind(clock_.wall_ms()),
+          .unwatched = anomalies_->unwatched()};
 }
 
 // Keys that `weir key` made or revoked beside this process.

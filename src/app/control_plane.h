@@ -11,6 +11,7 @@
 
 #include "admin/backend.h"
 #include "app/alert_sender.h"
+#include "app/anomaly_desk.h"
 #include "app/compose.h"
 #include "app/config/config.h"
 #include "app/config/load.h"
@@ -93,6 +94,10 @@ class ControlPlane final : public admin::Backend {
     return composer_->limits().standings(clock_.wall_ms());
   }
   ledger::AlertCounts alert_counts() const override { return alerts_->counts(); }
+  Result<std::vector<ledger::ToldAnomaly>> anomalies(int64_t limit) override {
+    return alerts_->anomalies(limit);
+  }
+  admin::AnomalyState anomaly_state() const override;
   gateway::TrafficControl& traffic() override { return *traffic_; }
   const gateway::ProbePlan& probes() const override { return probes_; }
   void publish_weights() override;
@@ -155,6 +160,7 @@ class ControlPlane final : public admin::Backend {
   void watch_disk();
   void note_error(const std::string& what, std::string_view message);
   void on_job_end(std::string_view kind);
+  void watch_anomalies();
   void on_signal(int signal);
   void reload_and_log(const std::string& why);
 
@@ -184,6 +190,7 @@ class ControlPlane final : public admin::Backend {
   std::unique_ptr<jobs::Runner> jobs_;
   std::optional<ledger::LogReader> reader_;
   std::optional<ledger::AlertBook> alerts_;
+  std::optional<AnomalyDesk> anomalies_;
   std::unique_ptr<Composer> composer_;
   std::shared_ptr<const gateway::Snapshot> snapshot_;
   uint64_t generation_ = 0;

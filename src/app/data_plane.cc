@@ -169,6 +169,7 @@ class DataPlane::WorkerThread {
       auto copy = std::make_shared<admin::WorkerSample>();
       copy->gateway = worker_.counters;
       copy->traffic = worker_.traffic.counters();
+      copy->queue = worker_.queue.counters();
       copy->server = server_.counters();
       copy->tls_handshakes_in = handshakes_;
       clients_.sample(*copy);

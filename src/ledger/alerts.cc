@@ -15,7 +15,10 @@ constexpr store::Migration kMigrations[] = {
      "CREATE TABLE alert_told(budget TEXT PRIMARY KEY, window INTEGER NOT NULL, "
      "threshold INTEGER NOT NULL) WITHOUT ROWID;"
      "CREATE TABLE alert(id INTEGER PRIMARY KEY AUTOINCREMENT, body TEXT NOT NULL, "
-     "attempts INTEGER NOT NULL, next_ms INTEGER NOT NULL)"}};
+     "attempts INTEGER NOT NULL, next_ms INTEGER NOT NULL)"},
+    {2,
+     "CREATE TABLE anomaly(id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, "
+     "body TEXT NOT NULL)"}};
 
 // A budget that is changed is another one.
 std::string name_of(const BudgetStanding& standing) {
@@ -66,6 +69,51 @@ std::string body_of(const AlertBook::Reached& reached, int64_t wall_ms) {
   return text;
 }
 
+std::string amount_text(const Anomaly& anomaly, int64_t amount) {
+  switch (anomaly.kind) {
+    case AnomalyKind::tokens:
+    case AnomalyKind::requests:
+    case AnomalyKind::loop:
+      return fmt::format("{}", amount);
+    default:
+      return Money::from_nano(amount).to_usd();
+  }
+}
+
+std::string_view unit_of(AnomalyKind kind) {
+  switch (kind) {
+    case AnomalyKind::tokens:
+      return "tokens";
+    case AnomalyKind::requests:
+    case AnomalyKind::loop:
+      return "requests";
+    default:
+      return "usd";
+  }
+}
+
+std::string body_of(const Anomaly& anomaly, std::string_view key, int64_t wall_ms) {
+  std::string text;
+  json::Writer w(text);
+  w.begin_object()
+      .member("type", "anomaly")
+      .member("created", rfc3339(wall_ms))
+      .member("kind", to_string(anomaly.kind))
+      .member("sentence", sentence_of(anomaly, key))
+      .member("key_id", anomaly.key_id)
+      .member("key", key)
+      .member("model", anomaly.model)
+      .member("since", rfc3339(anomaly.since_ms))
+      .member("unit", unit_of(anomaly.kind))
+      .member("now", amount_text(anomaly, anomaly.found))
+      .member("usual", amount_text(anomaly, anomaly.usual))
+      .member("spent_usd", anomaly.spent.to_usd())
+      .member("requests", anomaly.requests)
+      .member("errors", anomaly.errors)
+      .end_object();
+  return text;
+}
+
 }  // namespace
 
 Result<AlertBook> AlertBook::open(const std::string& data_dir) {
@@ -99,12 +147,11 @@ Result<void> AlertBook::remember(const std::string& budget, const Told& told) {
   return insert.run();
 }
 
-Result<void> AlertBook::enqueue(const Reached& reached, int64_t wall_ms) {
+Result<void> AlertBook::enqueue(const std::string& body, int64_t wall_ms) {
   if (counts_.pending >= kPendingMax) {
     ++counts_.dropped;
     return {};
   }
-  const std::string body = body_of(reached, wall_ms);
   WEIR_TRY(store::Statement insert,
            connection_.prepare("INSERT INTO alert(body, attempts, next_ms) VALUES(?1, 0, ?2)"));
   insert.bind(1, body).bind(2, wall_ms);
@@ -142,7 +189,7 @@ Result<std::vector<AlertBook::Reached>> AlertBook::watch(std::span<const BudgetS
     WEIR_TRY(store::Transaction transaction, store::Transaction::begin(connection_));
     for (const auto& [budget, told] : changed) WEIR_CHECK_OK(remember(budget, told));
     if (deliver) {
-      for (const Reached& one : reached) WEIR_CHECK_OK(enqueue(one, wall_ms));
+      for (const Reached& one : reached) WEIR_CHECK_OK(enqueue(body_of(one, wall_ms), wall_ms));
     }
     return transaction.commit();
   };
@@ -153,6 +200,50 @@ Result<std::vector<AlertBook::Reached>> AlertBook::watch(std::span<const BudgetS
   for (auto& [budget, told] : changed) told_[budget] = told;
   counts_.reached += reached.size();
   return reached;
+}
+
+Result<bool> AlertBook::tell(const Anomaly& anomaly, std::string_view key, int64_t wall_ms,
+                             bool deliver) {
+  constexpr int64_t kHour = 3'600'000;
+  const std::string name = fmt::format("{}|{}|{}|{}", to_string(anomaly.kind), anomaly.key_id,
+                                       anomaly.model, anomaly.since_ms / kHour);
+  const std::string body = body_of(anomaly, key, wall_ms);
+  const AlertCounts counts_before = counts_;
+  const auto write = [&]() -> Result<bool> {
+    WEIR_TRY(store::Transaction transaction, store::Transaction::begin(connection_));
+    WEIR_TRY(store::Statement insert,
+             connection_.prepare("INSERT OR IGNORE INTO anomaly(name, body) VALUES(?1, ?2)"));
+    insert.bind(1, name).bind(2, body);
+    WEIR_CHECK_OK(insert.run());
+    if (connection_.changes() == 0) return false;
+    WEIR_TRY(
+        store::Statement trim,
+        connection_.prepare("DELETE FROM anomaly WHERE id <= (SELECT max(id) FROM anomaly) - ?1"));
+    trim.bind(1, kAnomaliesMax);
+    WEIR_CHECK_OK(trim.run());
+    if (deliver) WEIR_CHECK_OK(enqueue(body, wall_ms));
+    WEIR_CHECK_OK(transaction.commit());
+    return true;
+  };
+  auto told = write();
+  if (!told) {
+    counts_ = counts_before;
+  } else if (*told) {
+    ++counts_.anomalies[static_cast<size_t>(anomaly.kind)];
+  }
+  return told;
+}
+
+Result<std::vector<ToldAnomaly>> AlertBook::anomalies(int64_t limit) {
+  WEIR_TRY(store::Statement query,
+           connection_.prepare("SELECT id, body FROM anomaly ORDER BY id DESC LIMIT ?1"));
+  query.bind(1, limit);
+  std::vector<ToldAnomaly> list;
+  for (;;) {
+    WEIR_TRY(const bool more, query.step());
+    if (!more) return list;
+    list.push_back({query.column_int64(0), std::string(query.column_text(1))});
+  }
 }
 
 Result<std::optional<Alert>> AlertBook::next(int64_t wall_ms) {

@@ -33,26 +33,44 @@ Result<access::KeyStore> open_store(const Arguments& arguments, Terminal& termin
   return access::KeyStore::open(folder, std::make_shared<access::KeyHasher>(std::move(hasher)));
 }
 
+std::optional<int64_t> to_count(const std::string& text) {
+  const auto number = parse_integer(text);
+  if (!number || *number < 1) return std::nullopt;
+  return *number;
+}
+
 Result<int64_t> count_option(const Arguments& arguments, std::string_view name) {
-  if (!arguments.has(name)) return 0;
-  const auto number = parse_integer(arguments.value(name));
-  if (number && *number >= 1) return *number;
+  if (const auto number = to_count(arguments.value(name))) return *number;
   return fail(ErrorCode::invalid_argument,
               fmt::format("--{}: expected a whole number above 0", name));
 }
 
-Result<access::KeySpec> spec_from(const Arguments& arguments) {
-  access::KeySpec spec;
-  spec.name = arguments.argument(0);
-  spec.team = arguments.value("team");
-  spec.project = arguments.value("project");
-  spec.models = arguments.values("model");
-  spec.addresses = arguments.values("from");
-  spec.endpoints = arguments.values("endpoint");
-  if (arguments.has("no-capture")) spec.capture = false;
-  WEIR_TRY(spec.limits.requests_per_minute, count_option(arguments, "rpm"));
-  WEIR_TRY(spec.limits.tokens_per_minute, count_option(arguments, "tpm"));
-  WEIR_TRY(spec.limits.concurrency, count_option(arguments, "concurrency"));
+Result<void> read_count(const Arguments& arguments, std::string_view name, int64_t& into) {
+  if (!arguments.has(name)) return {};
+  WEIR_TRY(into, count_option(arguments, name));
+  return {};
+}
+
+// "gpt-4o=60": requests per minute.
+Result<void> read_model_limits(const Arguments& arguments, access::PartRules& parts) {
+  if (!arguments.has("model-rpm")) return {};
+  parts.models.clear();
+  for (const std::string& text : arguments.values("model-rpm")) {
+    const size_t equals = text.find('=');
+    const auto number =
+        equals == std::string::npos ? std::nullopt : to_count(text.substr(equals + 1));
+    if (!number || equals == 0) {
+      return fail(ErrorCode::invalid_argument, "--model-rpm: expected MODEL=NUMBER");
+    }
+    parts.models.emplace_back(text.substr(0, equals),
+                              ledger::LimitRules{.requests_per_minute = *number});
+  }
+  return {};
+}
+
+Result<void> read_budgets(const Arguments& arguments, ledger::LimitRules& limits) {
+  if (!arguments.has("budget") && !arguments.has("soft-budget")) return {};
+  limits.budgets.clear();
   for (const bool hard : {true, false}) {
     const std::string_view option = hard ? "budget" : "soft-budget";
     for (const std::string& text : arguments.values(option)) {
@@ -62,7 +80,46 @@ Result<access::KeySpec> spec_from(const Arguments& arguments) {
                     fmt::format("--{}: {}", option, rule.error().message()));
       }
       rule->hard = hard;
-      spec.limits.budgets.push_back(*rule);
+      limits.budgets.push_back(*rule);
+    }
+  }
+  return {};
+}
+
+Result<void> read_tags(const Arguments& arguments, access::KeySpec& spec) {
+  if (arguments.has("tag")) spec.tags.clear();
+  for (const std::string& tag : arguments.values("tag")) {
+    const size_t equals = tag.find('=');
+    if (equals == std::string::npos || equals == 0) {
+      return fail(ErrorCode::invalid_argument, "--tag: expected NAME=TEXT");
+    }
+    spec.tags.emplace_back(tag.substr(0, equals), tag.substr(equals + 1));
+  }
+  return {};
+}
+
+// The key with what the options say; what they do not say stays.
+Result<access::KeySpec> spec_from(const Arguments& arguments, access::KeySpec spec) {
+  for (auto [option, into] : {std::pair("team", &spec.team), std::pair("project", &spec.project),
+                              std::pair("owner", &spec.owner)}) {
+    if (arguments.has(option)) *into = arguments.value(option);
+  }
+  for (auto [option, into] : {std::pair("model", &spec.models), std::pair("from", &spec.addresses),
+                              std::pair("endpoint", &spec.endpoints)}) {
+    if (arguments.has(option)) *into = arguments.values(option);
+  }
+  if (arguments.has("no-capture")) spec.capture = false;
+  WEIR_CHECK_OK(read_count(arguments, "rpm", spec.limits.requests_per_minute));
+  WEIR_CHECK_OK(read_count(arguments, "tpm", spec.limits.tokens_per_minute));
+  WEIR_CHECK_OK(read_count(arguments, "concurrency", spec.limits.concurrency));
+  WEIR_CHECK_OK(read_count(arguments, "user-rpm", spec.parts.users.requests_per_minute));
+  WEIR_CHECK_OK(read_count(arguments, "user-tpm", spec.parts.users.tokens_per_minute));
+  WEIR_CHECK_OK(read_model_limits(arguments, spec.parts));
+  WEIR_CHECK_OK(read_budgets(arguments, spec.limits));
+  if (arguments.has("priority")) {
+    spec.priority = ledger::priority_of(arguments.value("priority"));
+    if (!spec.priority) {
+      return fail(ErrorCode::invalid_argument, "--priority: expected high, normal or low");
     }
   }
   if (arguments.has("expires")) {
@@ -73,13 +130,7 @@ Result<access::KeySpec> spec_from(const Arguments& arguments) {
     }
     spec.expires_ms = moment->wall_ms;
   }
-  for (const std::string& tag : arguments.values("tag")) {
-    const size_t equals = tag.find('=');
-    if (equals == std::string::npos || equals == 0) {
-      return fail(ErrorCode::invalid_argument, "--tag: expected NAME=TEXT");
-    }
-    spec.tags.emplace_back(tag.substr(0, equals), tag.substr(equals + 1));
-  }
+  WEIR_CHECK_OK(read_tags(arguments, spec));
   return spec;
 }
 
@@ -119,7 +170,7 @@ void record(const Arguments& arguments, std::string_view action, std::string_vie
 }
 
 int run_add(const Arguments& arguments, Terminal& terminal) {
-  const auto spec = spec_from(arguments);
+  const auto spec = spec_from(arguments, {.name = arguments.argument(0)});
   if (!spec) return failed(spec.error(), terminal);
   auto store = open_store(arguments, terminal);
   if (!store) return failed(store.error(), terminal);
@@ -127,6 +178,66 @@ int run_add(const Arguments& arguments, Terminal& terminal) {
   if (!made) return failed(made.error(), terminal);
   record(arguments, "weir key add", made->stored.id, terminal);
   show(*made, terminal);
+  return kExitDone;
+}
+
+constexpr std::string_view kClearable[] = {"limits",   "model-limits", "user-limits", "budgets",
+                                           "models",   "from",         "endpoints",   "expires",
+                                           "priority", "tags",         "owner",       "capture"};
+
+// Takes out what the key has of that; false for what there is not.
+bool clear(access::KeySpec& spec, std::string_view what) {
+  if (what == "limits") {
+    spec.limits = {.budgets = spec.limits.budgets};
+  } else if (what == "model-limits") {
+    spec.parts.models.clear();
+  } else if (what == "user-limits") {
+    spec.parts.users = {};
+  } else if (what == "budgets") {
+    spec.limits.budgets.clear();
+  } else if (what == "models") {
+    spec.models.clear();
+  } else if (what == "from") {
+    spec.addresses.clear();
+  } else if (what == "endpoints") {
+    spec.endpoints.clear();
+  } else if (what == "expires") {
+    spec.expires_ms = 0;
+  } else if (what == "priority") {
+    spec.priority.reset();
+  } else if (what == "tags") {
+    spec.tags.clear();
+  } else if (what == "owner") {
+    spec.owner.clear();
+  } else if (what == "capture") {
+    spec.capture.reset();
+  } else {
+    return false;
+  }
+  return true;
+}
+
+int run_update(const Arguments& arguments, Terminal& terminal) {
+  auto store = open_store(arguments, terminal);
+  if (!store) return failed(store.error(), terminal);
+  const auto key = find_key(*store, arguments.argument(0));
+  if (!key) return failed(key.error(), terminal);
+  access::KeySpec before = key->spec;
+  if (arguments.has("name")) before.name = arguments.value("name");
+  for (const std::string& what : arguments.values("clear")) {
+    if (!clear(before, what)) {
+      return failed(
+          {ErrorCode::invalid_argument, fmt::format("--clear: there is no \"{}\"; there are {}",
+                                                    what, fmt::join(kClearable, ", "))},
+          terminal);
+    }
+  }
+  const auto spec = spec_from(arguments, std::move(before));
+  if (!spec) return failed(spec.error(), terminal);
+  const auto changed = store->update(key->id, *spec);
+  if (!changed) return failed(changed.error(), terminal);
+  record(arguments, "weir key update", key->id, terminal);
+  terminal.err << fmt::format("Key \"{}\" is changed.\n{}", changed->spec.name, kTakenUp);
   return kExitDone;
 }
 
@@ -216,13 +327,45 @@ int run_rotate(const Arguments& arguments, Terminal& terminal) {
   return kExitDone;
 }
 
+// What a key is made with, and what of it can be changed.
+std::vector<Option> spec_options() {
+  return {
+      {"model", 'm', "NAME", "A model it may use; may be repeated"},
+      {"team", 0, "NAME", "Team whose budgets it shares"},
+      {"project", 0, "NAME", "Project whose budgets it shares"},
+      {"rpm", 0, "N", "Requests per minute"},
+      {"tpm", 0, "N", "Tokens per minute"},
+      {"concurrency", 0, "N", "Requests at the same time"},
+      {"model-rpm", 0, "MODEL=N",
+       "Requests per minute for one model, or gpt-* for all that begin so; may be repeated"},
+      {"user-rpm", 0, "N", "Requests per minute of each end user"},
+      {"user-tpm", 0, "N", "Tokens per minute of each end user"},
+      {"priority", 0, "CLASS", "high, normal or low: who goes first where there is little room"},
+      {"owner", 0, "NAME", "The person or service account that answers for it"},
+      {"budget", 0, "USD/WINDOW", "Such as 50/day, 500/month or 400/30d; may be repeated"},
+      {"soft-budget", 0, "USD/WINDOW", "One that only alerts; may be repeated"},
+      {"from", 0, "BLOCK", "An address or block it may be used from; may be repeated"},
+      {"endpoint", 0, "NAME",
+       "A kind of request it may be used for, such as embed; may be repeated"},
+      {"no-capture", 0, "", "Never keep the messages of its requests"},
+      {"expires", 0, "DATE", "From when on it is refused"},
+      {"tag", 0, "NAME=TEXT", "A label; may be repeated"}};
+}
+
+std::vector<Option> update_options() {
+  std::vector<Option> options = spec_options();
+  options.push_back({"name", 0, "NAME", "A new name"});
+  options.push_back({"clear", 0, "WHAT", "Take out limits, budgets, models, ...; may be repeated"});
+  return options;
+}
+
 }  // namespace
 
 Command key_command() {
   const Argument key{"KEY", "Its name or id"};
   return {
       .name = "key",
-      .summary = "Make, list, rotate and revoke virtual keys",
+      .summary = "Make, list, change, rotate and revoke virtual keys",
       .details =
           "These are the keys of the console and the admin API. Keys that weir.yaml declares\n"
           "are not among them.",
@@ -230,22 +373,7 @@ Command key_command() {
           {{.name = "add",
             .summary = "Make a key and print it, once",
             .arguments = {{"NAME", "How it appears in logs, metrics and the console"}},
-            .options = with_store(
-                {{"model", 'm', "NAME", "A model it may use; may be repeated"},
-                 {"team", 0, "NAME", "Team whose budgets it shares"},
-                 {"project", 0, "NAME", "Project whose budgets it shares"},
-                 {"rpm", 0, "N", "Requests per minute"},
-                 {"tpm", 0, "N", "Tokens per minute"},
-                 {"concurrency", 0, "N", "Requests at the same time"},
-                 {"budget", 0, "USD/WINDOW",
-                  "Such as 50/day, 500/month or 400/30d; may be repeated"},
-                 {"soft-budget", 0, "USD/WINDOW", "One that only alerts; may be repeated"},
-                 {"from", 0, "BLOCK", "An address or block it may be used from; may be repeated"},
-                 {"endpoint", 0, "NAME",
-                  "A kind of request it may be used for, such as embed; may be repeated"},
-                 {"no-capture", 0, "", "Never keep the messages of its requests"},
-                 {"expires", 0, "DATE", "From when on it is refused"},
-                 {"tag", 0, "NAME=TEXT", "A label; may be repeated"}}),
+            .options = with_store(spec_options()),
             .examples = {{"weir key add search --model gpt-4o --rpm 600 --budget 50/day",
                           "A key for one team's service"},
                          {"weir key add ci --expires 2030-01-01 > key.txt",
@@ -257,6 +385,14 @@ Command key_command() {
                 {{"all", 'a', "", "Revoked ones too"}, {"json", 0, "", "Print one JSON array"}}),
             .examples = {{"weir key list", "What is in ./weir-data"}},
             .run = run_list},
+           {.name = "update",
+            .summary = "Change a key; what no option says stays",
+            .arguments = {key},
+            .options = with_store(update_options()),
+            .examples = {{"weir key update search --rpm 1200 --priority low", "Only these two"},
+                         {"weir key update search --clear budgets --budget 80/day",
+                          "One budget in place of all it had"}},
+            .run = run_update},
            {.name = "rotate",
             .summary = "Replace a key by a new one of the same name",
             .arguments = {key},

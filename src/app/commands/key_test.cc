@@ -73,6 +73,24 @@ TEST_F(KeyCommand, AddsListsRotatesAndRevokes) {
   EXPECT_THAT(listed.out, testing::HasSubstr("rpm=600 budget=50.00/day"));
   EXPECT_THAT(listed.out, testing::Not(testing::HasSubstr(secret)));
 
+  ASSERT_EQ(key({"update", "search", "--rpm", "7", "--clear", "budgets", "--priority", "low",
+                 "--model-rpm", "gpt-*=3", "--name", "find", "--owner", "ada"})
+                .code,
+            kExitDone);
+  const Ran changed = key({"list"});
+  EXPECT_THAT(changed.out, testing::HasSubstr("find "));
+  EXPECT_THAT(changed.out, testing::HasSubstr("rpm=7 expires"));
+  for (const std::vector<std::string>& wrong :
+       {std::vector<std::string>{"update", "find", "--clear", "all"},
+        {"update", "find", "--priority", "urgent"},
+        {"update", "find", "--model-rpm", "gpt"},
+        {"update", "find", "--rpm", "0"},
+        {"update", "nobody", "--rpm", "5"}}) {
+    EXPECT_NE(key(wrong).code, kExitDone) << wrong[2];
+  }
+  EXPECT_EQ(key({"list"}).out, changed.out);
+  ASSERT_EQ(key({"update", "find", "--name", "search"}).code, kExitDone);
+
   const Ran rotated = key({"rotate", "search", "--overlap", "1h"});
   ASSERT_EQ(rotated.code, kExitDone) << rotated.err;
   EXPECT_NE(rotated.out, added.out);

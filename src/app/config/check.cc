@@ -238,6 +238,27 @@ void check_keys(const Config& config, const AllNames& names, Reader& reader) {
   }
 }
 
+// A limit for a model that there is not would hold nothing.
+template <class T>
+void check_model_limits(const T& whose, const Names& models, const std::string& path,
+                        Reader& reader) {
+  for (size_t i = 0; i < whose.model_limits.size(); ++i) {
+    const std::string& model = whose.model_limits[i].model;
+    if (model.empty() || reader.is_full() || matches_any(model, models)) continue;
+    reader.problem_at(
+        ProblemCode::unknown_name, fmt::format("{}.model_limits[{}].model", path, i),
+        fmt::format("no model is named \"{}\"{}", model, did_you_mean(model, models.list)));
+  }
+}
+
+template <class T>
+void check_all_model_limits(const std::vector<T>& list, std::string_view field, const Names& models,
+                            Reader& reader) {
+  for (size_t i = 0; i < list.size(); ++i) {
+    check_model_limits(list[i], models, fmt::format("{}[{}]", field, i), reader);
+  }
+}
+
 }  // namespace
 
 void check_config(const Config& config, Reader& reader) {
@@ -255,6 +276,10 @@ void check_config(const Config& config, Reader& reader) {
   check_accounts(config, reader);
   check_models(config, names, reader);
   check_keys(config, names, reader);
+  check_model_limits(config.organization, names.models, "organization", reader);
+  check_all_model_limits(config.teams, "teams", names.models, reader);
+  check_all_model_limits(config.projects, "projects", names.models, reader);
+  check_all_model_limits(config.keys, "keys", names.models, reader);
   check_money(config, reader);
 }
 

@@ -101,6 +101,16 @@ Other prefixes of the same paths: `/openai/v1/…`, `/openai/…` and
 `/openai/deployments/{model}/…?api-version=…` for those below `/v1` that are OpenAI's; `/v1alpha/…` and
 `/v1/…` for `/v1beta/…`; `/v2/rerank` for `/v1/rerank`.
 
+## Headers of a request
+
+| header | |
+|---|---|
+| `x-weir-model` | the model, where path and body name none |
+| `x-weir-user` | the end user, in place of `user` or `metadata.user_id` in the body: for limits of users and the ledger |
+| `x-weir-priority` | `high`, `normal` or `low`: lowers the key's priority for this request; what is higher, or anything else, is passed over |
+
+None of them is sent on to a provider.
+
 ## Answered by Weir
 
 | request | answer |
