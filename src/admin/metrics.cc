@@ -341,8 +341,7 @@ void write_anomalies(Exposition& out, const ledger::AlertCounts& counts,
   }
   out.family("weir_anomalies_learning_hours", "gauge",
              "Hours of the ledger that the detector has still to learn after a start.");
-  out.sample("weir_anomalies_learning_hours", {},
-             static_cast<uint64_t>(state.learning_hours));
+  out.sample("weir_anomalies_learning_hours", {}, static_cast<uint64_t>(state.learning_hours));
   out.family("weir_anomalies_unwatched_total", "counter",
              "Hourly sums that the detector left out: more keys and models than it can hold.");
   out.sample("weir_anomalies_unwatched_total", {}, state.unwatched);

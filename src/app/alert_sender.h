@@ -1,7 +1,7 @@
-// AlertSender: delivers alerts of budgets and anomalies to the configured webhook, one at a time, by a signed POST.
-// What is not answered with 2xx within kTimeout is tried again, later and later, and given up after
-// kAttemptsMax attempts; the messages wait in the AlertBook, so a restart forgets none. On the
-// control plane's loop.
+// AlertSender: delivers alerts of budgets and anomalies to the configured webhook, one at a time,
+// by a signed POST. What is not answered with 2xx within kTimeout is tried again, later and later,
+// and given up after kAttemptsMax attempts; the messages wait in the AlertBook, so a restart
+// forgets none. On the control plane's loop.
 #pragma once
 
 #include <optional>

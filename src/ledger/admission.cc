@@ -160,6 +160,7 @@ Admission admit(std::span<const Subject> subjects, const AdmitRequest& request,
     if (!taking && admission.count_ < 2) continue;
     for (size_t i = 0; answer.allowed() && i < admission.count_; ++i) {
       RequestRate& rate = admission.subjects_[i].rates->requests;
+      if (!taking && rate.has_room(request.now)) continue;
       const LimitAnswer requests = taking ? rate.take(request.now) : rate.ask(request.now);
       if (taking || !requests.allowed) keep_tighter(answer.requests, requests);
       if (!requests.allowed) deny(Denial::requests, indices[i]);

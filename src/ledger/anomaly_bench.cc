@@ -1,4 +1,5 @@
-// The figures of docs/keys-and-limits.md: ledger_bench --benchmark_filter=anomalies
+// The figures of docs/keys-and-limits.md: ledger_bench --benchmark_filter=anomalies, from the top
+// of the source tree.
 #include <benchmark/benchmark.h>
 
 #include "ledger/test_anomaly.h"
@@ -26,10 +27,9 @@ BENCHMARK(anomalies_of_services)->DenseRange(0, 3)->Iterations(1)->Unit(benchmar
 
 void anomalies_of_recorded_traffic(benchmark::State& state) {
   const std::string name = state.range(0) == 0 ? "code" : "conv";
-  const RecordedHours hours(std::string(WEIR_SOURCE_DIR) + "/../shared/data/azure-llm-2023/" +
-                            name + ".csv");
+  const RecordedHours hours("../shared/data/azure-llm-2023/" + name + ".csv");
   if (hours.empty()) {
-    state.SkipWithError("no shared/data/azure-llm-2023 beside the checkout");
+    state.SkipWithError("no ../shared/data/azure-llm-2023 here");
     return;
   }
   Score score;

@@ -23,6 +23,11 @@ int64_t time_of(int64_t count, int64_t limit) {
   return static_cast<int64_t>((static_cast<Wide>(count) * kMinuteNs + unit - 1) / unit);
 }
 
+// The same of one unit; with 64 bits, which divide several times as fast.
+int64_t step_of(int64_t limit) {
+  return (kMinuteNs + limit - 1) / limit;
+}
+
 // How many units fit into `free_ns` of a bucket that is a minute deep, rounded down.
 int64_t units_in(int64_t free_ns, int64_t limit) {
   if (free_ns <= 0) return 0;
@@ -45,7 +50,7 @@ void RequestRate::set_limit(int64_t per_minute) {
 LimitAnswer RequestRate::take(Nanoseconds now) {
   int64_t limit = limit_.load(std::memory_order_relaxed);
   if (limit == 0) return {};
-  int64_t step = time_of(1, limit);
+  int64_t step = step_of(limit);
   // A full bucket is exactly `limit` steps deep, so that `limit` requests pass at once.
   int64_t depth = step * limit;
   int64_t seen = arrival_ns_.load(std::memory_order_relaxed);
@@ -67,10 +72,18 @@ LimitAnswer RequestRate::take(Nanoseconds now) {
   }
 }
 
+bool RequestRate::has_room(Nanoseconds now) const {
+  const int64_t limit = limit_.load(std::memory_order_relaxed);
+  if (limit == 0) return true;
+  const int64_t step = step_of(limit);
+  const int64_t seen = arrival_ns_.load(std::memory_order_relaxed);
+  return std::max(seen, now.count()) + step - now.count() <= step * limit;
+}
+
 LimitAnswer RequestRate::ask(Nanoseconds now) const {
   LimitAnswer answer = peek(now);
   if (answer.limit == 0) return answer;
-  const int64_t step = time_of(1, answer.limit);
+  const int64_t step = step_of(answer.limit);
   const int64_t wait = answer.reset_after.count() + step - step * answer.limit;
   if (wait <= 0) return answer;
   answer.allowed = false;
@@ -81,7 +94,7 @@ LimitAnswer RequestRate::ask(Nanoseconds now) const {
 LimitAnswer RequestRate::peek(Nanoseconds now) const {
   int64_t limit = limit_.load(std::memory_order_relaxed);
   if (limit == 0) return {};
-  int64_t step = time_of(1, limit);
+  int64_t step = step_of(limit);
   int64_t used = std::max<int64_t>(arrival_ns_.load(std::memory_order_relaxed) - now.count(), 0);
   return {.limit = limit,
           .remaining = std::max<int64_t>(step * limit - used, 0) / step,

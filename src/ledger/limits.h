@@ -34,6 +34,8 @@ class RequestRate {
   LimitAnswer take(Nanoseconds now);
   // What take() would have answered, without taking: `remaining` is what is there.
   LimitAnswer ask(Nanoseconds now) const;
+  // Whether it would have been allowed: less work than ask().
+  bool has_room(Nanoseconds now) const;
   LimitAnswer peek(Nanoseconds now) const;
   // Nothing that was taken is still to be made up for: as good as new.
   bool is_whole(Nanoseconds now) const {
