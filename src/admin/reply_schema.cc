@@ -146,7 +146,9 @@ constexpr RouteReply kReplies[] = {
     {"PATCH", "/api/v1/accounts/{id}", "Configured"},
     {"DELETE", "/api/v1/accounts/{id}", "{removed: bool}"},
     {"POST", "/api/v1/accounts/{id}/test",
-     "{ok: bool, status: number, failure: text, detail: text, models: [text], took_ms: number}"},
+     "{ok: bool, status: number, failure: text, detail: text, models: [text], took_ms: number, "
+     "request: text, input_tokens: number, output_tokens: number, cost_usd: text, cost_state: "
+     "text}"},
     {"GET", "/api/v1/requests",
      "{requests: [Row], next: text?, partial: bool, searched_to_ms: number?}"},
     {"GET", "/api/v1/requests/{id}", "Row"},
