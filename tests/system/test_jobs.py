@@ -42,7 +42,8 @@ def spent(weir):
 
 
 def with_budget(upstream, price):
-    made = config(upstream, organization={"name": "Acme", "budgets": [{"usd": 100, "per": "total"}]})
+    organization = {"name": "Acme", "budgets": [{"usd": 100, "per": "total"}]}
+    made = config(upstream, organization=organization)
     made["prices"][0]["usd_per_million"] = {"input": price, "output": price}
     return made
 
