@@ -1,13 +1,18 @@
 // Accounts and models: those of the file, shown, and those made here, made, changed and removed.
 // What is in force is shown without its secrets, and no answer repeats one.
+#include <fmt/format.h>
+
 #include <optional>
 
+#include "admin/fields.h"
 #include "admin/routes.h"
 #include "base/date.h"
 #include "base/json/writer.h"
 
 namespace weir::admin {
 namespace {
+
+constexpr size_t kModelBytesMax = 256;
 
 void write_time(json::Writer& w, std::string_view name, int64_t wall_ms) {
   w.key(name);
@@ -105,7 +110,16 @@ net::Task<Result<Reply>> remove_account(Backend& backend, const Request& request
 }
 
 net::Task<Result<Reply>> test_account(Backend& backend, const Request& request) {
-  auto probe = co_await backend.probe(request.path_value);
+  std::string model;
+  if (request.body.exists()) {
+    if (auto known = only_fields(request.body, {"model"}); !known) co_return fail(known.error());
+    auto named = text_member(request.body, "model");
+    if (!named) co_return fail(std::move(named).error());
+    model = named->value_or("");
+  }
+  if (model.size() > kModelBytesMax) co_return fail(wrong_field("model", "a shorter name"));
+  auto probe = model.empty() ? co_await backend.probe(request.path_value)
+                             : co_await backend.try_account(request.path_value, model);
   if (!probe) co_return fail(std::move(probe).error());
   Reply reply;
   json::Writer w(reply.body);
@@ -115,8 +129,17 @@ net::Task<Result<Reply>> test_account(Backend& backend, const Request& request) 
       .member("failure", probe->failure)
       .member("detail", probe->detail);
   w.key("models").begin_array();
-  for (const std::string& model : probe->models) w.string(model);
-  w.end_array().member("took_ms", probe->took.count()).end_object();
+  for (const std::string& name : probe->models) w.string(name);
+  w.end_array()
+      .member("took_ms", probe->took.count())
+      .member("request", probe->request_id)
+      .member("input_tokens", probe->input_tokens)
+      .member("output_tokens", probe->output_tokens)
+      .member("cost_usd", probe->cost.to_usd())
+      .member("cost_state", probe->cost_state)
+      .end_object();
+  request.note->after = fmt::format(R"({{"ok":{},"model":{},"cost_usd":"{}"}})", probe->ok,
+                                    json::quoted(model), probe->cost.to_usd());
   co_return reply;
 }
 

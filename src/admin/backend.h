@@ -74,7 +74,7 @@ struct ConfiguredObject {
   int64_t changed_ms = 0;
 };
 
-// What an account's provider answered to a call that costs nothing.
+// What an account's provider answered to a call that costs nothing, or to one of a token.
 struct AccountProbe {
   bool ok = false;
   int status = 0;       // 0: no answer
@@ -82,6 +82,12 @@ struct AccountProbe {
   std::string detail;
   std::vector<std::string> models;  // that it names
   Milliseconds took{0};
+  // Of a real call.
+  std::string request_id = {};
+  int64_t input_tokens = 0;
+  int64_t output_tokens = 0;
+  Money cost = {};
+  std::string cost_state = {};
 };
 
 class Backend {
@@ -125,6 +131,8 @@ class Backend {
   virtual std::optional<Rollback> rolled_back() const = 0;
 
   virtual net::Task<Result<AccountProbe>> probe(std::string name) = 0;
+  // A real call of one token, by the provider's name of a model; it is on the ledger.
+  virtual net::Task<Result<AccountProbe>> try_account(std::string name, std::string model) = 0;
 
   virtual jobs::Runner& jobs() = 0;
   // A job of that kind by its body. Errors: invalid_argument with the field.

@@ -34,7 +34,9 @@ constexpr NamedSchema kSchemas[] = {
      "{name: text, source: text, definition: any, sealed_under: text, created: text?, "
      "changed: text?}"},
     {"Probe",
-     "{ok: bool, status: number, failure: text, detail: text, models: [text], took_ms: number}"},
+     "{ok: bool, status: number, failure: text, detail: text, models: [text], took_ms: number, "
+     "request: text, input_tokens: number, output_tokens: number, cost_usd: text, cost_state: "
+     "text}"},
     {"Model", "{name: text, fallbacks: [text], deployments: [Deployment]}"},
     {"DeploymentTraffic",
      "{name: text, priority: number, in_flight: number, parked_ms: number, weight: number, "

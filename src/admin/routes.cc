@@ -57,9 +57,15 @@ const std::vector<Route>& table() {
        R"({"api_key":"sk-...","endpoint":null})"},
       {"DELETE", "/api/v1/accounts/{id}", Permission::accounts_write,
        "Removes an account that was made here and that no model uses", remove_account},
-      {"POST", "/api/v1/accounts/{id}/test", Permission::accounts_write,
-       "Asks the provider for its models with the account's credential: nothing is billed",
-       test_account},
+      {"POST",
+       "/api/v1/accounts/{id}/test",
+       Permission::accounts_write,
+       "Asks the provider for its models with the account's credential, which costs nothing; with "
+       "a "
+       "model in the body, for one token of it, which is on the ledger as `weir:probe`",
+       test_account,
+       {},
+       R"({"model":"gpt-4o-mini"})"},
       {"GET",
        "/api/v1/overview",
        Permission::overview_read,

@@ -166,6 +166,17 @@ class ScriptedProcess : public Backend {
                        .file_name = kind == "export" ? "rows.csv" : "",
                        .work = work};
   }
+  net::Task<Result<AccountProbe>> try_account(std::string name, std::string model) override {
+    if (!made.contains(name)) co_return fail(ErrorCode::not_found, "there is none");
+    co_return AccountProbe{.ok = true,
+                           .status = 200,
+                           .models = {model},
+                           .request_id = "req_1",
+                           .input_tokens = 8,
+                           .output_tokens = 1,
+                           .cost = Money::from_nano(30'000),
+                           .cost_state = "final"};
+  }
   access::KeyStore& keys() override { return *keys_; }
   identity::People& people() override { return *people_; }
   identity::AuditLog& audit() override { return *audit_; }

@@ -37,6 +37,10 @@ class Composer {
   Result<Composition> compose(const Config& config, const std::vector<access::StoredKey>& stored,
                               uint64_t generation, int64_t wall_ms);
   const admin::SlotNames& slot_names() const { return names_; }
+  // A model of one deployment for a call that a person tries: by the provider's name, with one
+  // place in the counters for all such calls. Errors: limit_exceeded.
+  Result<gateway::Model> trial_model(std::shared_ptr<const provider::Account> account,
+                                     const std::string& name);
   // Asked before budgets are made that were not there before, so that they know what was spent
   // without them: ledger::remember_spending(). Its errors are compose()'s.
   void on_new_budgets(std::function<Result<void>(ledger::LimitRegistry&)> remember) {

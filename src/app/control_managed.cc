@@ -6,9 +6,16 @@
 
 #include "app/account_probe.h"
 #include "app/control_plane.h"
+#include "app/price_overrides.h"
 #include "base/log.h"
 
 namespace weir::app {
+namespace {
+
+// For a worker that is busy.
+constexpr Milliseconds kTrialGrace{5'000};
+
+}  // namespace
 
 Result<void> ControlPlane::open_records(const Config& config) {
   WEIR_TRY(auto ring, make_ring(config.secrets, config.data_dir));
@@ -150,6 +157,48 @@ net::Task<Result<admin::AccountProbe>> ControlPlane::probe(std::string name) {
   }
   const auto account = *found;
   co_return co_await probe_account(loop_, clients_->client(account->transport), account);
+}
+
+net::Task<Result<admin::AccountProbe>> ControlPlane::try_account(std::string name,
+                                                                 std::string model) {
+  const auto& accounts = snapshot_->accounts;
+  const auto found = std::find_if(accounts.begin(), accounts.end(),
+                                  [&](const auto& account) { return account->name == name; });
+  if (found == accounts.end()) {
+    co_return fail(ErrorCode::not_found, fmt::format("there is no account \"{}\"", name));
+  }
+  auto snapshot = std::make_shared<gateway::Snapshot>();
+  snapshot->generation = snapshot_->generation;
+  snapshot->accounts = {*found};
+  WEIR_CO_TRY(snapshot->prices, price_book(config_));
+  WEIR_CO_TRY(gateway::Model asked, composer_->trial_model(*found, model));
+  snapshot->models.push_back(std::move(asked));
+  struct Waiting {
+    explicit Waiting(net::Loop& loop) : over(loop) {}
+    net::Event over;
+    std::optional<gateway::TrialEnd> end;
+  };
+  auto waiting = std::make_shared<Waiting>(loop_);
+  const Nanoseconds begun = loop_.now();
+  plane_->try_model(loop_, std::move(snapshot), [waiting](gateway::TrialEnd end) {
+    waiting->end = std::move(end);
+    waiting->over.set();
+  });
+  co_await waiting->over.wait_for(gateway::kProbeMost + kTrialGrace);
+  if (!waiting->end) co_return fail(ErrorCode::timeout, "the call has not ended yet");
+  const gateway::TrialEnd& end = *waiting->end;
+  co_return admin::AccountProbe{
+      .ok = end.ok,
+      .status = end.status,
+      .failure = end.failure,
+      .detail = end.detail,
+      .models = {model},
+      .took = std::chrono::duration_cast<Milliseconds>(loop_.now() - begun),
+      .request_id = end.request_id,
+      .input_tokens = end.input_tokens,
+      .output_tokens = end.output_tokens,
+      .cost = end.cost.total,
+      .cost_state = std::string(ledger::to_string(end.cost.state))};
 }
 
 // What `weir account` and `weir secrets` changed beside this process.

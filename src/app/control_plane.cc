@@ -161,7 +161,12 @@ Result<Secret> ControlPlane::file_text(const Reading& how) {
   if (how.instead != nullptr) return how.instead->file;
   if (is_demo()) return Secret();
   auto text = Surroundings::process().read_file(options_.config_path);
-  if (!text) return fail(std::move(text).error());
+  if (!text) {
+    const Problem problem{.code = ProblemCode::missing_file,
+                          .path = {},
+                          .message = std::string(text.error().message())};
+    return fail(ErrorCode::invalid_argument, to_text(problem, options_.config_path) + "\n");
+  }
   read_.overridden = override_ && !how.past_override && override_->file_mark == fingerprint(*text);
   return read_.overridden ? override_text_ : Secret(std::move(*text));
 }
@@ -464,7 +469,7 @@ void ControlPlane::watch_disk() {
     if (now.writable) {
       log::info("disk_works_again", {{"data_dir", config_.data_dir}});
     } else {
-      log::error("disk_unwritable", {{"problem", now.problem}});
+      log::warn("disk_unwritable", {{"problem", now.problem}});
     }
   }
   disk_ = std::move(now);

@@ -79,6 +79,7 @@ class ControlPlane final : public admin::Backend {
   Result<uint64_t> rollback(int64_t id, const std::string& by) override;
   std::optional<admin::Rollback> rolled_back() const override;
   net::Task<Result<admin::AccountProbe>> probe(std::string name) override;
+  net::Task<Result<admin::AccountProbe>> try_account(std::string name, std::string model) override;
   jobs::Runner& jobs() override { return *jobs_; }
   Result<jobs::Order> make_job(std::string_view kind, json::Value body) override;
   access::KeyStore& keys() override { return *keys_; }

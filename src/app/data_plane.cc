@@ -188,6 +188,12 @@ class DataPlane::WorkerThread {
       if (!worker_.draining) loop_.spawn(gateway::probe(worker_, order));
     });
   }
+  void try_model(net::Loop& asker, std::shared_ptr<const gateway::Snapshot> snapshot,
+                 const DataPlane::OnTrial& done) {
+    loop_.post([this, &asker, snapshot = std::move(snapshot), done] {
+      if (!worker_.draining) loop_.spawn(trial_task(*this, asker, snapshot, done));
+    });
+  }
   void publish_weights(std::shared_ptr<const gateway::WeightTable> table) {
     loop_.post([this, table = std::move(table)] { worker_.traffic.use(table); });
   }
@@ -204,6 +210,13 @@ class DataPlane::WorkerThread {
                                     std::function<void()> done) {
     co_await self.server_.drain(deadline);
     asker.post(done);
+  }
+
+  static net::Task<void> trial_task(WorkerThread& self, net::Loop& asker,
+                                    std::shared_ptr<const gateway::Snapshot> snapshot,
+                                    DataPlane::OnTrial done) {
+    gateway::TrialEnd end = co_await gateway::try_model(self.worker_, std::move(snapshot));
+    asker.post([done, end = std::move(end)] { done(end); });
   }
 
   void accept(std::unique_ptr<net::Stream> stream) {
@@ -283,6 +296,11 @@ void DataPlane::collect(net::Loop& loop, const OnTraffic& done) {
 
 void DataPlane::probe(const gateway::ProbeOrder& order) {
   threads_[next_prober_++ % threads_.size()]->probe(order);
+}
+
+void DataPlane::try_model(net::Loop& asker, std::shared_ptr<const gateway::Snapshot> snapshot,
+                          const OnTrial& done) {
+  threads_[next_prober_++ % threads_.size()]->try_model(asker, std::move(snapshot), done);
 }
 
 void DataPlane::publish_weights(std::shared_ptr<const gateway::WeightTable> table) {

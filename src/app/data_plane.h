@@ -73,6 +73,10 @@ class DataPlane {
   void publish_weights(std::shared_ptr<const gateway::WeightTable> table);
   // Has one worker, another each time, make a call of Weir's own.
   void probe(const gateway::ProbeOrder& order);
+  // A call that a person asked for; `done` is called on the asker's loop.
+  using OnTrial = std::function<void(gateway::TrialEnd)>;
+  void try_model(net::Loop& asker, std::shared_ptr<const gateway::Snapshot> snapshot,
+                 const OnTrial& done);
   // Lets running requests end within `deadline`; `done` is called on `loop` when all have.
   void drain(net::Loop& loop, Milliseconds deadline, const std::function<void()>& done);
   size_t workers() const { return threads_.size(); }

@@ -1,6 +1,7 @@
 #include "app/generations.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <utility>
 
@@ -79,6 +80,10 @@ std::string payload_of(const GenerationText& text) {
 }
 
 }  // namespace
+
+bool Generations::exist(const std::string& data_dir) {
+  return ::access((data_dir + "/generations.db").c_str(), F_OK) == 0;
+}
 
 Result<Generations> Generations::open(const std::string& data_dir) {
   WEIR_TRY(store::Connection connection,

@@ -42,6 +42,7 @@ class Generations {
   static constexpr size_t kKeptMax = 100;
   static constexpr size_t kTextMax = size_t{1} << 20;
 
+  static bool exist(const std::string& data_dir);
   // Errors: io_error, corrupt.
   static Result<Generations> open(const std::string& data_dir);
 

@@ -230,4 +230,37 @@ net::Task<void> probe(Worker& worker, ProbeOrder order) {
   x.walked = true;
 }
 
+net::Task<TrialEnd> try_model(Worker& worker, std::shared_ptr<const Snapshot> snapshot) {
+  const Model& model = snapshot->models.front();
+  const provider::Deployment& deployment = *model.pool.deployments().front();
+  deployment.state->asked.store(1 + static_cast<uint8_t>(Operation::generate),
+                                std::memory_order_relaxed);
+  auto asked = question(model, deployment);
+  Nobody nobody("POST", asked->path, std::move(asked->body), worker.loop.now());
+  Exchange x(worker, nobody);
+  x.snapshot = snapshot;
+  accept(x);
+  x.probe = true;
+  x.principal = &prober();
+  x.asked = x.serving = &model;
+  x.model_asked = model.name;
+  const Settlement settlement(x);
+  co_await ask(x, deployment);
+  x.walked = true;
+  settle(x);
+  TrialEnd end{.detail = x.error ? provider::without_secrets(x.error->message, *deployment.account)
+                                 : std::string(),
+               .request_id = x.id_text};
+  if (!x.attempts.empty()) {
+    const AttemptRecord& attempt = x.attempts.back();
+    end.ok = attempt.failure == provider::FailureClass::none && attempt.status != 0;
+    end.status = attempt.status;
+    if (!end.ok) end.failure = std::string(provider::to_string(attempt.failure));
+    end.input_tokens = attempt.usage.total_input();
+    end.output_tokens = attempt.usage.total_output();
+    end.cost = attempt.cost;
+  }
+  co_return end;
+}
+
 }  // namespace weir::gateway

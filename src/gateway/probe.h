@@ -8,9 +8,11 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 
 #include "gateway/worker.h"
+#include "ledger/cost.h"
 #include "net/task.h"
 
 namespace weir::gateway {
@@ -29,5 +31,21 @@ bool can_probe(const Model& model, const provider::Deployment& deployment);
 
 // Makes the call; nothing where the worker's snapshot has no such deployment, or it is parked.
 net::Task<void> probe(Worker& worker, ProbeOrder order);
+
+// How a call ended that a person made to see whether an account answers.
+struct TrialEnd {
+  bool ok = false;
+  int status = 0;       // the provider's; 0: none came
+  std::string failure;  // its class; empty: none
+  std::string detail;   // without secrets
+  std::string request_id;
+  int64_t input_tokens = 0;
+  int64_t output_tokens = 0;
+  ledger::Cost cost;
+};
+
+// One token of the only model of that snapshot, at its only deployment, which no traffic sees: made
+// like a probe, on the ledger like a probe.
+net::Task<TrialEnd> try_model(Worker& worker, std::shared_ptr<const Snapshot> snapshot);
 
 }  // namespace weir::gateway

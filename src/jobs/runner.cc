@@ -85,7 +85,6 @@ class Runner::Running final : public Control {
 
 Result<std::unique_ptr<Runner>> Runner::open(const std::string& data_dir, const Clock& clock) {
   std::unique_ptr<Runner> runner(new Runner(data_dir, clock));
-  WEIR_CHECK_OK(store::make_private_directory(data_dir + "/jobs"));
   WEIR_TRY(runner->connection_,
            store::Connection::open(data_dir + "/jobs.db", store::OpenMode::create));
   WEIR_CHECK_OK(runner->connection_.migrate("jobs", kMigrations));
@@ -133,6 +132,9 @@ std::string Runner::path_of(const Job& job) const {
 }
 
 Result<Job> Runner::submit(Order order) {
+  if (!order.file_name.empty()) {
+    WEIR_CHECK_OK(store::make_private_directory(data_dir_ + "/jobs"));
+  }
   const std::lock_guard lock(mutex_);
   size_t waiting = 0;
   uint64_t held = order.held_bytes;

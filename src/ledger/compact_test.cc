@@ -17,7 +17,7 @@ class Compact : public testing::Test {
     std::vector<RequestRow> rows;
     IdMaker ids(0);
     for (int i = 0; i < 3'000; ++i) {
-      rows.push_back(sample_row(ids.make(kNoon + (i % 2) * store::kDayMs), i));
+      rows.push_back(sample_row(ids.make(kNoon + (i / 1'500) * store::kDayMs), i));
     }
     EXPECT_TRUE(writer.write(rows));
   }

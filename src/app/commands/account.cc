@@ -8,10 +8,14 @@
 #include <vector>
 
 #include "app/commands.h"
+#include "app/commands/fleet_client.h"
 #include "app/config/load.h"
+#include "app/generations.h"
 #include "app/managed.h"
 #include "base/clock.h"
 #include "base/date.h"
+#include "base/encoding.h"
+#include "base/json/document.h"
 #include "base/json/writer.h"
 #include "store/directory_lock.h"
 
@@ -55,6 +59,7 @@ Result<Config> read_place(const Arguments& arguments, Terminal& terminal) {
   surroundings.managed = [&place](const Config& file) -> Result<std::vector<ManagedItem>> {
     place.data_dir = file.data_dir;
     place.secrets = file.secrets;
+    place.admin = file.admin;
     return std::vector<ManagedItem>();
   };
   const std::string file = arguments.value("config");
@@ -158,9 +163,68 @@ int run_remove(const Arguments& arguments, Terminal& terminal) {
   return kExitDone;
 }
 
+// The token of the admin API: the configuration's, or a variable's.
+Result<Secret> token_for(const Config& place, const Arguments& arguments, Terminal& terminal) {
+  if (!arguments.has("token-env")) return place.admin.token;
+  const auto value = terminal.surroundings.variable(arguments.value("token-env"));
+  if (value) return Secret(*value);
+  return fail(ErrorCode::not_found,
+              fmt::format("the environment variable {} is not set", arguments.value("token-env")));
+}
+
+Result<std::string> ask_server(const Arguments& arguments, Terminal& terminal) {
+  WEIR_TRY(const Config place, read_place(arguments, terminal));
+  const std::string server = arguments.has("server") ? arguments.value("server")
+                                                     : "http://" + place.admin.listen.to_text();
+  WEIR_TRY(Secret token, token_for(place, arguments, terminal));
+  WEIR_TRY(FleetClient client, FleetClient::create(server, std::move(token)));
+  std::string body;
+  if (arguments.has("model")) {
+    json::Writer(body).begin_object().member("model", arguments.value("model")).end_object();
+  }
+  auto answer = client.call(
+      "POST", fmt::format("/api/v1/accounts/{}/test", percent_encode(arguments.argument(0))), body);
+  if (!answer && answer.error().code() == ErrorCode::connection_refused) {
+    return fail(ErrorCode::connection_refused, fmt::format("no Weir answers at {}", server));
+  }
+  return answer;
+}
+
+int run_test(const Arguments& arguments, Terminal& terminal) {
+  const auto answer = ask_server(arguments, terminal);
+  if (!answer) return failed(answer.error(), terminal);
+  json::Document document;
+  if (auto parsed = document.parse(*answer); !parsed) return failed(parsed.error(), terminal);
+  const json::Value told = document.root();
+  if (told["ok"].as_bool() != true) {
+    terminal.err << fmt::format("weir: {} ({}): {}\n", told["failure"].string_or("failed"),
+                                told["status"].as_int64().value_or(0),
+                                told["detail"].string_or(""));
+    return kExitFailed;
+  }
+  if (arguments.has("model")) {
+    terminal.out << fmt::format(
+        "{} answered in {} ms: {} tokens in, {} out, {} USD ({}), {}\n", arguments.value("model"),
+        told["took_ms"].as_int64().value_or(0), told["input_tokens"].as_int64().value_or(0),
+        told["output_tokens"].as_int64().value_or(0), told["cost_usd"].string_or(""),
+        told["cost_state"].string_or(""), told["request"].string_or(""));
+    return kExitDone;
+  }
+  for (const json::Value model : told["models"].elements()) {
+    terminal.out << model.string_or("") << "\n";
+  }
+  return kExitDone;
+}
+
 int run_rewrap(const Arguments& arguments, Terminal& terminal) {
   const auto done = [&]() -> Result<vault::Records::Rewrapped> {
     WEIR_TRY(const Config place, read_place(arguments, terminal));
+    if (Generations::exist(place.data_dir)) {
+      WEIR_TRY(auto ring, make_ring(place.secrets, place.data_dir));
+      WEIR_TRY(Generations generations, Generations::open(place.data_dir));
+      WEIR_TRY(const size_t texts, generations.rewrap(*ring));
+      terminal.out << fmt::format("Earlier configurations: {} rewrapped.\n", texts);
+    }
     if (!vault::Records::exist(place.data_dir)) return vault::Records::Rewrapped{};
     WEIR_TRY(auto records, open_records(place));
     WEIR_TRY(auto rewrapped, records.rewrap());
@@ -187,32 +251,44 @@ Command account_command() {
       .details =
           "These are the accounts of the console and the admin API. They are stored sealed; what\n"
           "weir.yaml declares is not among them.",
-      .subcommands = {{.name = "add",
-                       .summary = "Store an account, sealed",
-                       .arguments = {name},
-                       .options =
-                           with_store({{"provider", 'p', "NAME", "Whose API it is", "openai"},
-                                       {"endpoint", 0, "URL", "Base address, where it is another"},
-                                       {"key-file", 0, "FILE", "Read the API key from this file"},
-                                       {"key-env", 0, "NAME", "Take it from this variable"}}),
-                       .examples = {{"weir account add openai-eu --key-env OPENAI_API_KEY",
-                                     "An account of OpenAI"},
-                                    {"weir account add local -p openai_compatible --endpoint "
-                                     "http://10.0.0.7:8000/v1",
-                                     "A server of one's own"}},
-                       .run = run_add},
-                      {.name = "list",
-                       .summary =
-                           "List what is stored: kind, name, provider, key it is sealed under",
-                       .options = with_store({}),
-                       .examples = {{"weir account list", "What is in ./weir-data"}},
-                       .run = run_list},
-                      {.name = "remove",
-                       .summary = "Remove an account that no model uses",
-                       .arguments = {name},
-                       .options = with_store({}),
-                       .examples = {{"weir account remove openai-eu", "It cannot be undone"}},
-                       .run = run_remove}},
+      .subcommands =
+          {{.name = "add",
+            .summary = "Store an account, sealed",
+            .arguments = {name},
+            .options = with_store({{"provider", 'p', "NAME", "Whose API it is", "openai"},
+                                   {"endpoint", 0, "URL", "Base address, where it is another"},
+                                   {"key-file", 0, "FILE", "Read the API key from this file"},
+                                   {"key-env", 0, "NAME", "Take it from this variable"}}),
+            .examples = {{"weir account add openai-eu --key-env OPENAI_API_KEY",
+                          "An account of OpenAI"},
+                         {"weir account add local -p openai_compatible --endpoint "
+                          "http://10.0.0.7:8000/v1",
+                          "A server of one's own"}},
+            .run = run_add},
+           {.name = "list",
+            .summary = "List what is stored: kind, name, provider, key it is sealed under",
+            .options = with_store({}),
+            .examples = {{"weir account list", "What is in ./weir-data"}},
+            .run = run_list},
+           {.name = "test",
+            .summary = "Ask a running server to try an account",
+            .details = "Prints the models that the provider lists, which costs nothing. With "
+                       "--model it makes a real\ncall of one token, which is on the ledger under "
+                       "the key weir:probe, and prints its cost.",
+            .arguments = {name},
+            .options = {{"model", 'm', "MODEL", "Call this model, by the provider's name"},
+                        {"config", 'c', "FILE", "admin.listen and admin.token of this file"},
+                        {"server", 0, "URL", "The admin address, where it is another"},
+                        {"token-env", 0, "NAME", "Take the token from this variable"}},
+            .examples = {{"weir account test openai-eu -m gpt-4o-mini -c weir.yaml",
+                          "Whether it answers, and what that cost"}},
+            .run = run_test},
+           {.name = "remove",
+            .summary = "Remove an account that no model uses",
+            .arguments = {name},
+            .options = with_store({}),
+            .examples = {{"weir account remove openai-eu", "It cannot be undone"}},
+            .run = run_remove}},
   };
 }
 
