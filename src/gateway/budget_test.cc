@@ -112,6 +112,35 @@ TEST_F(Budgeted, ToolsThatAreBilledApieceAreReserved) {
   }
 }
 
+// What a reservation is bound to: a stream that never ends is ended by the request's total time.
+TEST_F(Budgeted, NoReservationOutlivesItsRequestsTime) {
+  const std::string piece =
+      R"({"id":"c","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,"delta":{"content":"and "},"finish_reason":null}]})";
+  Scripted endless = sse_begin(std::vector<std::string>(1000, piece), Scripted::End::hang);
+  endless.between = Milliseconds(1'000);
+  serve("up", kDear, endless);
+  world_.model("m", deployments_).timeouts.total = seconds(60);
+  hold(1'000'000'000);
+  const std::string body = ask(R"(,"stream":true)");
+  auto client = world_.connect();
+  const std::string request = fmt::format(
+      "POST /v1/chat/completions HTTP/1.1\r\nhost: w\r\ncontent-type: application/json\r\n"
+      "content-length: {}\r\n\r\n{}",
+      body.size(), body);
+  ASSERT_EQ(client->try_write(request).bytes, request.size());
+  for (int i = 0; i < 50; ++i) {
+    world_.advance(seconds(1));
+    world_.read_all(*client);
+  }
+  EXPECT_GT(cells_->budgets.reserved(), Money{}) << "under way";
+  for (int i = 0; i < 20; ++i) {
+    world_.advance(seconds(1));
+    world_.read_all(*client);
+  }
+  EXPECT_EQ(cells_->budgets.reserved(), Money{});
+  EXPECT_GT(cells_->budgets.spent_ever(), Money{});
+}
+
 TEST_F(Budgeted, WhatBreaksOffWithoutTellingItsUsageCostsWhatWasHeld) {
   Scripted cut = json_answer(200, R"({"data":[{"b64_json":"AAAA"}]})");
   cut.pieces = {cut.pieces[0].substr(0, cut.pieces[0].size() - 4)};

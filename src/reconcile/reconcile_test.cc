@@ -490,6 +490,12 @@ TEST(ReadStatement, LinesThatAreNotUnderstoodAreCounted) {
       {.nano_per_usd = {{"EUR", 920'000'000}}}, converted));
   ASSERT_EQ(converted.lines.size(), 1u);
   EXPECT_EQ(converted.lines[0].cost, Money::from_nano(1'000'000'000));
+  Statement absurd;
+  ASSERT_TRUE(read_statement(
+      R"({"data":[{"start_time":1795392000,"results":[
+        {"amount":{"value":"900","currency":"eur"},"line_item":"m, input"}]}]})",
+      {.nano_per_usd = {{"EUR", 1}}}, absurd));
+  EXPECT_EQ(absurd.left_out.count("with an amount that is too large"), 1u);
 }
 
 // Cents, as Anthropic tells them.

@@ -37,8 +37,12 @@ std::optional<Money> dollars(std::string_view amount, int exponent, std::string_
   for (const auto& [name, per_usd] : options.nano_per_usd) {
     if (to_lower(name) != code || per_usd <= 0) continue;
     __extension__ using Wide = __int128;
-    return Money::from_nano(
-        static_cast<int64_t>(static_cast<Wide>(*nano) * 1'000'000'000 / per_usd));
+    const Wide in_usd = static_cast<Wide>(*nano) * 1'000'000'000 / per_usd;
+    if (in_usd > INT64_MAX || in_usd < INT64_MIN) {
+      ++into.left_out["with an amount that is too large"];
+      return std::nullopt;
+    }
+    return Money::from_nano(static_cast<int64_t>(in_usd));
   }
   ++into.left_out[fmt::format("in {}, which has no rate", code)];
   return std::nullopt;
