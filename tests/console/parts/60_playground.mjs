@@ -77,14 +77,19 @@ export const tests = {
     await page.getByRole("button", { name: "Send", exact: true }).click();
     const side = page.locator(".side");
     await side.locator(".call").getByText("get_weather").waitFor();
+    // The row of the first call, so that the second can be told from it.
+    const target = side.getByRole("link");
+    await target.waitFor();
+    const first = await target.getAttribute("href");
     await side.getByLabel("Result of get_weather").fill(`{"sky": "${"rain over the fjord"}"}`);
     await side.getByRole("button", { name: "Hand the results back" }).click();
     await side.locator("pre").filter({ hasText: "rain over the fjord" }).nth(1).waitFor();
     // Both requests count: the cost is the sum of their rows.
     await page.waitForFunction(
-      () => !document.querySelector(".side footer b")?.textContent.startsWith("–"),
+      ([before]) => document.querySelector(".side footer a")?.getAttribute("href") !== before,
+      [first],
     );
-    const id = /req_[0-9a-z]+/.exec(await side.getByRole("link").getAttribute("href"))[0];
+    const id = /req_[0-9a-z]+/.exec(await target.getAttribute("href"))[0];
     const row = (await world.gateway.rows([id])).get(id);
     assert.equal(row.status, 200);
     const shown = await world.gateway.admin(`/api/v1/requests/${id}`);
@@ -103,7 +108,8 @@ export const tests = {
   async "images go along as data, and a schema is kept to"(world) {
     const page = await world.go("/playground");
     const png = Buffer.from(
-      "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg==",
+      "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAA" +
+        "AABJRU5ErkJggg==",
       "base64",
     );
     await page.locator("input[type=file]").setInputFiles([

@@ -4,6 +4,7 @@ import { hostile, isTame, tame } from "../lib/hostile.mjs";
 
 export const tests = {
   async "version, address, ledger and a reload"(world) {
+    await world.traffic();
     await world.open({});
     const page = await world.go("/settings");
     const status = await world.gateway.admin("/api/v1/status");
