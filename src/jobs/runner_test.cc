@@ -184,6 +184,7 @@ TEST_F(RunnerTest, WhatWaitsIsBoundedInNumberAndInBytes) {
   EXPECT_EQ(runner_->submit(order(nothing)).error().code(), ErrorCode::unavailable);
   EXPECT_EQ(runner_->refused(), 2U);
   go.open();
+  runner_->wait_until_idle();
 }
 
 TEST_F(RunnerTest, OldFilesAndOldRecordsGo) {
