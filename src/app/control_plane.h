@@ -154,6 +154,7 @@ class ControlPlane final : public admin::Backend {
   void judge_traffic();
   void watch();
   void watch_file();
+  int64_t file_stamp() const;
   void watch_keys();
   void watch_records();
   void watch_budgets();

@@ -3,13 +3,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <fstream>
 #include <map>
-#include <sstream>
 #include <string>
 #include <vector>
 
-#include "app/config/emit.h"
+#include "app/config/test_files.h"
 
 namespace weir::app {
 namespace {
@@ -560,14 +558,6 @@ TEST(ConfigLoad, AFileThatCannotBeReadIsOneProblem) {
   EXPECT_EQ(loaded.problems[0].code, ProblemCode::missing_file);
 }
 
-std::string read_source_file(const std::string& path) {
-  std::ifstream in(std::string(WEIR_SOURCE_DIR) + "/" + path);
-  EXPECT_TRUE(in) << path;
-  std::stringstream text;
-  text << in.rdbuf();
-  return text.str();
-}
-
 TEST(ConfigLoad, TheExamplesAreValid) {
   Surroundings surroundings = Surroundings::empty();
   surroundings.variable = [](const std::string& name) { return "value-of-" + name; };
@@ -577,27 +567,6 @@ TEST(ConfigLoad, TheExamplesAreValid) {
     EXPECT_TRUE(loaded.config) << path;
     EXPECT_TRUE(loaded.problems.empty()) << path << "\n" << all_of(loaded);
   }
-}
-
-TEST(ConfigEmit, TheEffectiveConfigurationIsAsRecorded) {
-  Surroundings surroundings = Surroundings::empty();
-  surroundings.variable = [](const std::string& name) { return "value-of-" + name; };
-  surroundings.read_file = [](const std::string&) -> Result<std::string> { return "{}"; };
-  const Config config = valid(read_source_file("examples/weir.yaml"), surroundings);
-  EXPECT_EQ(effective_yaml(config), read_source_file("src/app/config/testdata/effective.yaml"))
-      << "when the change is meant: weir config effective -c examples/weir.yaml, with NAME set to "
-         "value-of-NAME";
-}
-
-TEST(ConfigEmit, WhatIsWrittenReadsBackTheSame) {
-  Surroundings surroundings = Surroundings::empty();
-  surroundings.variable = [](const std::string& name) { return "value of ${" + name + "} \\ é"; };
-  surroundings.read_file = [](const std::string&) -> Result<std::string> { return "{}"; };
-  const Config config = valid(read_source_file("examples/weir.yaml"), surroundings);
-  const std::string once = effective_yaml(config, {.secrets = true});
-  const Config again = valid(once);
-  EXPECT_EQ(effective_yaml(again, {.secrets = true}), once);
-  EXPECT_EQ(again.admin.token.reveal(), config.admin.token.reveal());
 }
 
 }  // namespace

@@ -3,7 +3,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <fstream>
 #include <functional>
 #include <set>
 #include <sstream>
@@ -11,18 +10,11 @@
 
 #include "app/config/config.h"
 #include "app/config/schema.h"
+#include "app/config/test_files.h"
 #include "base/json/document.h"
 
 namespace weir::app {
 namespace {
-
-std::string read_source_file(const std::string& path) {
-  std::ifstream in(std::string(WEIR_SOURCE_DIR) + "/" + path);
-  EXPECT_TRUE(in) << path;
-  std::stringstream text;
-  text << in.rdbuf();
-  return text.str();
-}
 
 // Every field of every table: its table's path, its own path, and the field.
 void each_field(const std::function<void(const std::string&, const FieldSpec&)>& visit) {
