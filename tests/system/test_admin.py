@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """The admin listener: who may ask, what it lists, and what Prometheus reads."""
 
+import http.client
 import re
 
 from harness import (ADMIN_TOKEN, Weir, ask, ask_chat, chat, check, config, dialects, equal,
@@ -81,6 +82,22 @@ def without_a_token_only_this_machine_is_answered():
         check("access-control-allow-origin" not in answer.headers, answer.headers)
 
 
+def first_event(weir):
+    """The first line that the stream of events tells; it has no end."""
+    connection = http.client.HTTPConnection("127.0.0.1", weir.admin_port, timeout=20)
+    try:
+        connection.request("GET", "/api/v1/events",
+                           headers={"authorization": f"Bearer {ADMIN_TOKEN}"})
+        answer = connection.getresponse()
+        equal(answer.headers["content-type"], "text/event-stream", "events")
+        while True:
+            line = answer.readline()
+            if not line or line.startswith(b"event"):
+                return line
+    finally:
+        connection.close()
+
+
 @test
 def the_document_lists_every_route_and_every_route_answers():
     with Upstream() as upstream, Weir(config(upstream)) as weir:
@@ -93,10 +110,14 @@ def the_document_lists_every_route_and_every_route_answers():
         for method, path in sorted(listed):
             operation = made["paths"][path][method]
             check(operation["summary"] and operation["responses"], f"{method} {path}")
-            if method == "get":
+            if method == "get" and path == "/api/v1/events":
+                check(first_event(weir).startswith(b"event: "), path)
+            elif method == "get":
                 answer = weir.admin("GET", path.replace("{id}", row.id()))
-                # Without an identity provider there is nowhere to go.
-                equal(answer.status, 404 if path.startswith("/api/v1/oidc/") else 200, path)
+                # Without an identity provider there is nowhere to go, and the id is a request's.
+                elsewhere = path.startswith(("/api/v1/oidc/", "/api/v1/jobs/{id}",
+                                             "/api/v1/generations/{id}"))
+                equal(answer.status, 404 if elsewhere else 200, path)
                 equal(answer.headers["cache-control"], "no-store", path)
             else:
                 body = operation.get("requestBody", {}).get("content", {})
