@@ -90,6 +90,11 @@ export interface components {
             detail: string;
             models: string[];
             took_ms: number;
+            request: string;
+            input_tokens: number;
+            output_tokens: number;
+            cost_usd: string;
+            cost_state: string;
         };
         Model: {
             name: string;
@@ -235,6 +240,22 @@ export interface components {
             ttft_us: number;
             ttft_count: number;
         };
+        Anomaly: {
+            type: string;
+            created: string;
+            kind: string;
+            sentence: string;
+            key_id: string;
+            key: string;
+            model: string;
+            since: string;
+            unit: string;
+            now: string;
+            usual: string;
+            spent_usd: string;
+            requests: number;
+            errors: number;
+        };
         Budget: {
             usd: string;
             per: string;
@@ -265,13 +286,27 @@ export interface components {
             expires: string | null;
             created?: string | null;
             revoked?: string | null;
-            limits?: {
-                rpm: number | null;
-                tpm: number | null;
-                concurrency: number | null;
-            };
+            limits?: components["schemas"]["Limits"];
+            model_limits?: components["schemas"]["ModelLimits"][];
+            user_limits?: components["schemas"]["Limits"];
             budgets?: components["schemas"]["Budget"][];
+            priority?: string | null;
+            owner?: string;
+            tags?: {
+                [key: string]: string;
+            };
             key?: string;
+        };
+        Limits: {
+            rpm: number | null;
+            tpm: number | null;
+            concurrency: number | null;
+        };
+        ModelLimits: {
+            model: string;
+            rpm: number | null;
+            tpm: number | null;
+            concurrency: number | null;
         };
         User: {
             id: string;
