@@ -101,7 +101,7 @@ function whole(text: string): number | string | null {
   return /^\d{1,15}$/.test(typed) ? Number(typed) : typed;
 }
 const isWhole = (text: string) => /^\d{1,15}$/.test(text.trim()) && Number(text) > 0;
-const isAmount = (text: string) => /^\d+(\.\d+)?$/.test(text.trim()) && Number(text) > 0;
+const isAmount = (text: string) => Number(text) > 0;
 
 const budgetsOf = (draft: KeyDraft) =>
   draft.budgets

@@ -226,6 +226,7 @@ export const messages = {
   "keys.capture_keep": ["are kept", "保留"],
   "keys.capture_never": ["are never kept", "从不保留"],
   "keys.created": ["Created", "创建时间"],
+  "keys.more": ["More", "更多"],
   "keys.details": ["Details", "详情"],
   "keys.change_title": ["Change {name}", "修改 {name}"],
   "keys.create": ["Make the key", "创建密钥"],
