@@ -208,11 +208,11 @@ export const tests = {
 
   async "details tell all of a key; one of the file is only read"(world) {
     const made = await ask(world, "POST", "/keys", { ...full, name: "told" });
-    for (const [language, texts] of [
-      ["en", ["ada", "low", "Requests per minute: 10", "only warns", "env = prod", "never kept"]],
-      ["zh", ["ada", "低", "每分钟请求数: 10", "仅提醒", "env = prod", "从不保留"]],
+    for (const [language, width, texts] of [
+      ["en", 1280, ["ada", "low", "Requests per minute: 10", "only warns", "env = prod", "never kept"]],
+      ["zh", 390, ["ada", "低", "每分钟请求数: 10", "仅提醒", "env = prod", "从不保留"]],
     ]) {
-      const page = await world.open({ language });
+      const page = await world.open({ language, width });
       await world.go("/keys");
       const details = language === "en" ? "Details" : "详情";
       const change = language === "en" ? "Change" : "修改";
@@ -225,6 +225,7 @@ export const tests = {
       await dialog.getByRole("button", { name: change }).click();
       await dialog.locator("form").waitFor();
       assert.deepEqual(await violations(page), []);
+      assert.ok(await dialog.evaluate((one) => one.scrollWidth <= one.clientWidth), language);
       await world.picture(`key-change-${language}`);
       await page.keyboard.press("Escape");
       await dialog.waitFor({ state: "detached" });
