@@ -208,9 +208,11 @@ export const tests = {
 
   async "details tell all of a key; one of the file is only read"(world) {
     const made = await ask(world, "POST", "/keys", { ...full, name: "told" });
+    const english = ["ada", "low", "Requests per minute: 10", "only warns", "never kept"];
+    const chinese = ["ada", "低", "每分钟请求数: 10", "仅提醒", "从不保留"];
     for (const [language, width, texts] of [
-      ["en", 1280, ["ada", "low", "Requests per minute: 10", "only warns", "env = prod", "never kept"]],
-      ["zh", 390, ["ada", "低", "每分钟请求数: 10", "仅提醒", "env = prod", "从不保留"]],
+      ["en", 1280, [...english, "$400.00 per 30 days", "env = prod"]],
+      ["zh", 390, [...chinese, "$400.00 每 30 天", "env = prod"]],
     ]) {
       const page = await world.open({ language, width });
       await world.go("/keys");
