@@ -1,11 +1,15 @@
 // Keys: made, shown once, rotated, revoked; limits and budgets; names that are hostile.
+// Changing them is 41_key_change.
 import assert from "node:assert/strict";
 import { hostile, isTame, tame } from "../lib/hostile.mjs";
+
+const nameOf = (dialog) => dialog.getByRole("textbox", { name: "Name", exact: true }).first();
+const limits = (dialog) => dialog.getByRole("group", { name: "Limits", exact: true });
 
 async function make(page, name, fill = async () => {}) {
   await page.getByRole("button", { name: "New key" }).click();
   const dialog = page.getByRole("dialog");
-  await dialog.getByLabel("Name", { exact: true }).fill(name);
+  await nameOf(dialog).fill(name);
   await fill(dialog);
   await dialog.getByRole("button", { name: "Make the key" }).click();
   await page.getByText("It is shown this once").waitFor();
@@ -22,7 +26,7 @@ export const tests = {
     const secret = await make(page, "made-here", async (dialog) => {
       await dialog.getByLabel("Team").fill("search");
       await dialog.getByLabel("Models").fill("gpt-4o, claude-*");
-      await dialog.getByLabel("Requests per minute").fill("120");
+      await limits(dialog).getByLabel("Requests per minute").fill("120");
       await dialog.getByLabel("Budget, US dollars").fill("2.50");
       await dialog.getByLabel(/^per/).selectOption("day");
     });
@@ -62,11 +66,13 @@ export const tests = {
     const page = await world.go("/keys");
     await page.getByRole("button", { name: "New key" }).click();
     const dialog = page.getByRole("dialog");
-    await dialog.getByLabel("Name", { exact: true }).fill("refused");
-    await dialog.getByLabel("Requests per minute").fill("0");
+    await nameOf(dialog).fill("refused");
+    const rpm = limits(dialog).getByLabel("Requests per minute");
+    await rpm.fill("0");
     await dialog.getByRole("button", { name: "Make the key" }).click();
-    await dialog.getByRole("alert").getByText("rpm").waitFor();
-    assert.equal(await dialog.getByLabel("Name", { exact: true }).inputValue(), "refused");
+    await limits(dialog).getByRole("alert").getByText("a whole number above 0").waitFor();
+    assert.equal(await rpm.getAttribute("aria-invalid"), "true");
+    assert.equal(await nameOf(dialog).inputValue(), "refused");
     await page.keyboard.press("Escape");
     await dialog.waitFor({ state: "detached" });
   },

@@ -30,6 +30,7 @@ export const tests = {
     await pages.getByRole("link", { name: "Keys" }).waitFor();
     for (const [target, name, permission] of [
       ["/keys", "New key", "keys.write"],
+      ["/keys", "Change", "keys.write"],
       ["/accounts", "New account", "accounts.write"],
       ["/traffic", "Drain", "traffic.write"],
       ["/playground", "Make one for an hour", "keys.write"],
