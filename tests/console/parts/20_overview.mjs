@@ -27,7 +27,7 @@ export const tests = {
       new RegExp(`${failed} requests\\n${sum.denied} refused by Weir`),
     );
     const text = share < 0.1 ? share.toFixed(2) : share.toFixed(share < 10 ? 1 : 0);
-    assert.ok((await figure("Failed")).includes(`${text} %`), text);
+    assert.ok((await figure("Failed")).includes(`${text} %`), `${await figure("Failed")}: ${text}`);
     // Failures are in the list; what Weir refused is not.
     const listed = await page.locator(".failures a").count();
     const [{ bad }] = world.sql("select sum(outcome in (1,3)) bad from request");
