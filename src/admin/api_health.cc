@@ -25,7 +25,7 @@ struct Item {
 
 struct Problem {
   std::string_view severity;  // "error", "warning"
-  std::string_view what;
+  std::string what;
   std::string message;
   std::string_view todo;
   int64_t time_ms = 0;  // 0: now
